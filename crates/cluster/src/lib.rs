@@ -1,0 +1,1 @@
+//! The Kubernetes API: discovery, watch cache, apply, delete

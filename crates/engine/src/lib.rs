@@ -1,0 +1,1 @@
+//! One reconcile loop over App: resolve, read, render, plan, apply, observe

@@ -1,0 +1,1 @@
+//! The Flux dialect: its resource types, lowering to App, raising to status

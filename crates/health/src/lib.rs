@@ -1,0 +1,1 @@
+//! Health of a live object, decided from the object alone

@@ -1,0 +1,1 @@
+//! Plain manifests: a directory of YAML and JSON becomes objects

@@ -1,0 +1,1 @@
+//! Decides what must change for live state to match desired state

@@ -1,0 +1,1 @@
+//! Structured merge and diff over OpenAPI schemas: fields, owners, server-side apply

@@ -1,0 +1,1 @@
+//! Remotes become trees: Git over file, HTTP and SSH

@@ -1,0 +1,1 @@
+//! Pages, JSON and metrics over HTTP; decides nothing

@@ -1,0 +1,1 @@
+//! Go-compatible YAML: reading what Kubernetes tools read, with places
