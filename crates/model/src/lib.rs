@@ -1,1 +1,27 @@
-//! The values every other crate speaks of: App, Object, keys, revisions, failures
+//! The values every other crate speaks of.
+//!
+//! A dialect lowers its resources to an [`App`]; renderers make [`Object`]s; the engine answers with a
+//! [`Report`], which the dialect raises to its own status. Nothing here does anything: no file, socket,
+//! clock or random source.
+#![warn(missing_docs)]
+
+mod app;
+pub mod crd;
+mod duration;
+mod failure;
+mod key;
+mod object;
+mod remote;
+mod report;
+mod revision;
+mod secret;
+
+pub use app::*;
+pub use duration::{DurationError, format_go_duration, parse_go_duration};
+pub use failure::{Explain, Failure, Location, Reason};
+pub use key::{GroupKind, Gvk, ObjectKey};
+pub use object::{Object, ObjectError};
+pub use remote::{Credentials, GitRef, Remote, SourceSpec};
+pub use report::*;
+pub use revision::{Revision, RevisionError};
+pub use secret::Secret;

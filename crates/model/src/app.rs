@@ -1,0 +1,329 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::{GitRef, Location, Object, ObjectKey, SourceSpec};
+
+/// Names an app: the key of the resource it was lowered from.
+pub type AppId = ObjectKey;
+
+/// What both dialects lower to: everything the engine needs to keep one part of a cluster equal to its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// The resource this app was lowered from.
+    pub id: AppId,
+    /// The resource's UID.
+    pub uid: String,
+    /// The resource's generation, reported back as the observed one.
+    pub generation: i64,
+    /// Where the files come from.
+    pub source: SourceSpec,
+    /// How files become objects.
+    pub render: Render,
+    /// Where objects go.
+    pub destination: Destination,
+    /// When and how to write.
+    pub sync: SyncRules,
+    /// What counts as healthy, and whether to wait for it.
+    pub health: HealthRules,
+    /// The field manager of every write.
+    pub field_manager: String,
+}
+
+/// How files become objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Render {
+    /// Plain YAML and JSON files.
+    Directory(DirectoryOptions),
+}
+
+/// Which files of a directory are manifests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryOptions {
+    /// The directory inside the source; may start with `./` or `/`.
+    pub path: String,
+    /// Whether to descend into sub-directories.
+    pub recurse: bool,
+    /// A glob of the files to take; empty for all. Matched against the path below `path`; `*` crosses `/`.
+    pub include: String,
+    /// A glob of the files to leave out; wins over `include`.
+    pub exclude: String,
+    /// Takes files whatever their extension.
+    pub any_extension: bool,
+    /// Whose rules for everything the fields above do not say.
+    pub rules: DirectoryRules,
+}
+
+/// Whose rules a directory is read by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectoryRules {
+    /// Argo CD: `.yaml`, `.yml` and `.json`; documents that are no objects are skipped where Argo CD skips them.
+    ArgoCd,
+    /// Flux: `.yaml` and `.yml`; every document must be an object.
+    Flux,
+}
+
+/// Where objects go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The namespace for objects; `None` when every object must name its own.
+    pub namespace: Option<String>,
+    /// Puts every namespaced object there, not only those that name none (Flux's `targetNamespace`).
+    pub overrides_namespace: bool,
+}
+
+/// When and how to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncRules {
+    /// Writes without being asked; `None` leaves every sync to a request.
+    pub automatic: Option<Automatic>,
+    /// A sync that somebody asked for and that has not been carried out.
+    pub request: Option<SyncRequest>,
+    /// Creates the destination namespace when it is absent, with these labels and annotations.
+    pub create_namespace: Option<NamespaceMetadata>,
+    /// Prunes after everything else has been applied.
+    pub prune_last: bool,
+    /// How dependents of pruned objects go.
+    pub propagation: Propagation,
+    /// Deletes and creates again what cannot be changed.
+    pub force: bool,
+    /// Leaves objects alone that another app owns already, and fails.
+    pub fail_on_shared: bool,
+    /// Waits at the end of each wave until its objects are healthy.
+    pub wait_between_waves: bool,
+    /// How failed syncs are tried again.
+    pub retry: Retry,
+    /// How long one sync may take, waits included.
+    pub timeout: Duration,
+}
+
+/// What an automatic sync may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Automatic {
+    /// Deletes what is no longer desired.
+    pub prune: bool,
+    /// Writes again when live objects depart without a new revision.
+    pub self_heal: bool,
+    /// Goes on when nothing at all is desired any more.
+    pub allow_empty: bool,
+}
+
+/// A sync that somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncRequest {
+    /// Tells this request from others, so that it is carried out once.
+    pub id: String,
+    /// The commit to sync to instead of the app's own.
+    pub git_ref: Option<GitRef>,
+    /// Deletes what is no longer desired.
+    pub prune: bool,
+    /// Asks the API server to check, not to store.
+    pub dry_run: bool,
+    /// Only these objects; empty for all. An empty namespace or name matches any.
+    pub only: Vec<ObjectKey>,
+    /// Who asked.
+    pub initiated_by: String,
+    /// How a failure is tried again.
+    pub retry: Retry,
+}
+
+/// What a created namespace carries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamespaceMetadata {
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// How dependents of a deleted object go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    /// After the object.
+    Background,
+    /// Before the object.
+    Foreground,
+    /// Not at all.
+    Orphan,
+}
+
+impl Propagation {
+    /// Returns the word of the Kubernetes API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Background => "Background",
+            Self::Foreground => "Foreground",
+            Self::Orphan => "Orphan",
+        }
+    }
+}
+
+/// How failures are tried again: after `first`, growing by `factor` up to `max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// How many times; `None` for ever.
+    pub limit: Option<u32>,
+    /// The first wait.
+    pub first: Duration,
+    /// What each wait is multiplied by to give the next.
+    pub factor: u32,
+    /// The longest wait.
+    pub max: Duration,
+}
+
+impl Retry {
+    /// Returns how long to wait before retry `attempt`, counted from 1; `None` when there are no more.
+    pub fn delay(&self, attempt: u32) -> Option<Duration> {
+        if self.limit.is_some_and(|limit| attempt > limit) {
+            return None;
+        }
+        let factor = self.factor.max(1).checked_pow(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+        Some(self.first.saturating_mul(factor).min(self.max))
+    }
+}
+
+/// What counts as healthy, and whether to wait for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthRules {
+    /// Whose rules judge an object.
+    pub judge: HealthJudge,
+    /// Counts the app as ready only when these are healthy.
+    pub wait_for: WaitFor,
+    /// How long objects may take to become healthy.
+    pub timeout: Duration,
+}
+
+/// Whose rules judge an object's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HealthJudge {
+    /// Argo CD's built-in checks.
+    ArgoCd,
+    /// kstatus, as Flux uses it.
+    Kstatus,
+}
+
+/// Which objects a sync waits for at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitFor {
+    /// None.
+    Nothing,
+    /// Every object that was applied.
+    Everything,
+    /// These.
+    Objects(Vec<ObjectKey>),
+}
+
+/// What a dialect says of one desired object: where it stands in the order, and what may be done to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRules {
+    /// The part of the sync it belongs to.
+    pub phase: Phase,
+    /// Its place within the phase; lower first.
+    pub wave: i32,
+    /// The place of its kind within the wave; lower first.
+    pub rank: u32,
+    /// Set when it is a hook: made for one sync, not part of the desired state.
+    pub hook: Option<Hook>,
+    /// Whether to write it.
+    pub apply: ApplyRule,
+    /// Whether it may be deleted when it is no longer desired.
+    pub prune: bool,
+    /// Deletes and creates it again when it cannot be changed.
+    pub force: bool,
+    /// Counts as healthy whatever it says.
+    pub ignore_health: bool,
+}
+
+/// Whether to write an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApplyRule {
+    /// Whenever live departs from desired.
+    Always,
+    /// Only when there is none.
+    IfAbsent,
+    /// Never.
+    Never,
+}
+
+/// A part of a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Before anything else.
+    PreSync,
+    /// The desired state itself.
+    Sync,
+    /// After all of it is healthy.
+    PostSync,
+    /// When the sync failed.
+    SyncFail,
+    /// Not part of a sync: hooks for deletion, or hooks whose phase is unknown.
+    Never,
+}
+
+impl Phase {
+    /// Returns Argo CD's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PreSync => "PreSync",
+            Self::Sync => "Sync",
+            Self::PostSync => "PostSync",
+            Self::SyncFail => "SyncFail",
+            Self::Never => "Skip",
+        }
+    }
+}
+
+/// When a hook's object goes away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hook {
+    /// Deleted before the next one is made.
+    pub delete_before_creation: bool,
+    /// Deleted once it has succeeded.
+    pub delete_when_succeeded: bool,
+    /// Deleted once it has failed.
+    pub delete_when_failed: bool,
+}
+
+/// One desired object, ready for the plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The object, with its namespace and its owner's marks.
+    pub object: Object,
+    /// What the dialect says of it.
+    pub rules: ObjectRules,
+    /// Where it was written.
+    pub origin: Option<Location>,
+}
+
+/// What a dialect reads off a live object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveMarks {
+    /// The app that owns the object by the marks on it, where this dialect's marks are there and true.
+    pub owner: Option<AppId>,
+    /// The object asks not to be deleted.
+    pub keep: bool,
+    /// The object asks not to be touched at all.
+    pub leave_alone: bool,
+}
+
+/// How an app goes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// The finalizers to take off when done.
+    pub finalizers: Vec<String>,
+    /// Deletes the objects of the inventory, in this way; `None` leaves them.
+    pub prune: Option<Propagation>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_doubles_and_stops_growing() {
+        let retry = Retry { limit: Some(4), first: Duration::from_secs(5), factor: 2, max: Duration::from_secs(15) };
+        let delays: Vec<_> = (1..=5).map(|n| retry.delay(n).map(|delay| delay.as_secs())).collect();
+        assert_eq!(delays, [Some(5), Some(10), Some(15), Some(15), None]);
+        let endless = Retry { limit: None, ..retry };
+        assert_eq!(endless.delay(u32::MAX), Some(Duration::from_secs(15)));
+    }
+}
