@@ -1,1 +1,5 @@
-//! One reconcile loop over App: resolve, read, render, plan, apply, observe
+//! One reconcile loop over `App`: resolve, read, render, plan, apply, observe.
+
+mod dialect;
+
+pub use dialect::*;
