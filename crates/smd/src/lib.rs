@@ -1,1 +1,25 @@
-//! Structured merge and diff over OpenAPI schemas: fields, owners, server-side apply
+//! Structured merge and diff over OpenAPI schemas: fields, owners, server-side apply.
+//!
+//! Everything here is a function from values to values. Types come from OpenAPI v3 documents or a CRD's schema
+//! ([`Schemas`], [`from_structural`]); [`validate`], [`compare`], [`merge`] and their kin read objects by their type;
+//! [`apply`] and [`update`] keep `metadata.managedFields` as the API server does; [`drift`] says how a live object
+//! departs from the desired one without asking a server.
+//!
+//! The rules are those of structured-merge-diff v6 and Kubernetes 1.35; messages are theirs word for word.
+
+mod go;
+mod path;
+mod schema;
+mod set;
+mod typed;
+
+pub use path::{Path, PathElement, PathElementError, Scalar};
+pub use schema::{
+    Field, Format, Gvk, Kind, Limits, ListRelation, PatchStrategy, ScalarKind, SchemaError, Schemas, TypeRef,
+    from_structural,
+};
+pub use set::{FieldsError, Set};
+pub use typed::{
+    Comparison, Duplicates, TypedError, ValidationError, compare, extract, merge, remove, to_set, validate,
+    validate_with,
+};

@@ -1,0 +1,143 @@
+//! Types while walking a value: borrowed, free to copy.
+
+use serde_json::Value;
+
+use super::{Field, Format, ListNode, ListRelation, MapNode, Node, Ref, ScalarKind, Table};
+
+/// A borrowed type.
+#[derive(Clone, Copy)]
+pub(crate) struct Ty<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) node: &'a Node,
+    pub(crate) atomic: Option<bool>,
+}
+
+/// The shapes a type allows for one value: all of them for an absent or unfitting value, else the fitting one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    All,
+    Scalar,
+    List,
+    Map,
+}
+
+/// What to do with a value: shapes in the order in which the Go library tries them.
+pub(crate) enum Handling<'a> {
+    Map(MapTy<'a>),
+    Scalar(ScalarKind),
+    List(ListTy<'a>),
+}
+
+impl<'a> Ty<'a> {
+    /// The shape that fits `value`.
+    pub(crate) fn shape(self, value: Option<&Value>) -> Shape {
+        match value {
+            Some(Value::Array(_)) if self.node.list.is_some() => Shape::List,
+            Some(Value::Object(_)) if self.node.map.is_some() => Shape::Map,
+            Some(Value::String(_) | Value::Number(_) | Value::Bool(_)) if self.node.scalar.is_some() => Shape::Scalar,
+            _ => Shape::All,
+        }
+    }
+
+    /// How to treat a value of this shape.
+    pub(crate) fn handling(self, shape: Shape) -> Handling<'a> {
+        let all = shape == Shape::All;
+        if let Some(map) = self.map().filter(|_| all || shape == Shape::Map) {
+            return Handling::Map(map);
+        }
+        if let Some(scalar) = self.node.scalar.filter(|_| all || shape == Shape::Scalar) {
+            return Handling::Scalar(scalar);
+        }
+        match self.list() {
+            Some(list) => Handling::List(list),
+            // No shape at all: a component that never came has the untyped node, so this is an empty schema.
+            None => Handling::Scalar(ScalarKind::Untyped),
+        }
+    }
+
+    pub(crate) fn map(self) -> Option<MapTy<'a>> {
+        let node = self.node.map.as_ref()?;
+        Some(MapTy { table: self.table, node, atomic: self.atomic.unwrap_or(node.atomic) })
+    }
+
+    pub(crate) fn list(self) -> Option<ListTy<'a>> {
+        Some(ListTy { table: self.table, node: self.node.list.as_ref()? })
+    }
+
+    pub(crate) fn format(self) -> Format {
+        self.node.format
+    }
+
+    /// The type of what nothing is known about.
+    pub(crate) fn deduced(table: &'a Table) -> Self {
+        Self { table, node: table.deduced(), atomic: None }
+    }
+}
+
+/// The map shape of a type.
+#[derive(Clone, Copy)]
+pub(crate) struct MapTy<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) node: &'a MapNode,
+    pub(crate) atomic: bool,
+}
+
+impl<'a> MapTy<'a> {
+    pub(crate) fn declared(self, name: &str) -> Option<&'a Field> {
+        let fields = &self.node.fields;
+        fields.binary_search_by(|field| (*field.name).cmp(name)).ok().map(|position| &fields[position])
+    }
+
+    /// The type of the value under `name`, or `None` where the name is not allowed.
+    pub(crate) fn value_type(self, name: &str) -> Option<Ty<'a>> {
+        let reference = match self.declared(name) {
+            Some(field) => &field.ty,
+            None => self.node.additional.as_ref()?,
+        };
+        Some(resolve(self.table, reference))
+    }
+
+    /// The type of the value under `name`, deduced where the name is not allowed.
+    pub(crate) fn any_value_type(self, name: &str) -> Ty<'a> {
+        self.value_type(name).unwrap_or_else(|| Ty::deduced(self.table))
+    }
+
+    pub(crate) fn field_type(self, field: &'a Field) -> Ty<'a> {
+        resolve(self.table, &field.ty)
+    }
+
+    pub(crate) fn additional(self) -> Option<Ty<'a>> {
+        Some(resolve(self.table, self.node.additional.as_ref()?))
+    }
+
+    /// A map of free-form keys rather than a struct.
+    pub(crate) fn is_free_form(self) -> bool {
+        self.node.fields.is_empty() && self.node.additional.is_some()
+    }
+}
+
+/// The list shape of a type.
+#[derive(Clone, Copy)]
+pub(crate) struct ListTy<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) node: &'a ListNode,
+}
+
+impl<'a> ListTy<'a> {
+    pub(crate) fn relation(self) -> &'a ListRelation {
+        &self.node.relation
+    }
+
+    pub(crate) fn is_atomic(self) -> bool {
+        self.node.relation == ListRelation::Atomic
+    }
+
+    pub(crate) fn item(self) -> Ty<'a> {
+        resolve(self.table, &self.node.item)
+    }
+}
+
+fn resolve<'a>(table: &'a Table, reference: &'a Ref) -> Ty<'a> {
+    let node = table.target(reference).map_or_else(|| table.untyped(), |node| &**node);
+    Ty { table, node, atomic: reference.atomic }
+}
