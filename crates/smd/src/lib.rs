@@ -8,11 +8,17 @@
 //! The rules are those of structured-merge-diff v6 and Kubernetes 1.35; messages are theirs word for word.
 
 mod go;
+mod managed;
 mod path;
 mod schema;
 mod set;
+mod time;
 mod typed;
 
+pub use managed::{
+    Applied, ApplyError, ApplyRequest, Conflict, Conflicts, ManagedFields, ManagedFieldsError, ManagerEntry, Operation,
+    UpdateRequest, apply, unowned_fields, update,
+};
 pub use path::{Path, PathElement, PathElementError, Scalar};
 pub use schema::{
     Field, Format, Gvk, Kind, Limits, ListRelation, PatchStrategy, ScalarKind, SchemaError, Schemas, TypeRef,

@@ -1,0 +1,102 @@
+//! Who owns what: `metadata.managedFields`, server-side apply, and the bookkeeping of other writes.
+//!
+//! The layers are those of apimachinery's `managedfields` package, 1.35. One of them is left out: a manager's fields
+//! recorded at another version of the kind are read by the type of the request's version, for nothing here converts
+//! between versions.
+
+mod apply;
+mod cap;
+mod conflict;
+mod entry;
+mod last_applied;
+mod owners;
+mod update;
+
+pub use apply::{Applied, ApplyError, ApplyRequest, apply};
+pub use conflict::{Conflict, Conflicts};
+pub use entry::{ManagedFields, ManagedFieldsError, ManagerEntry, Operation};
+pub use update::{UpdateRequest, update};
+
+use serde_json::{Map, Value};
+
+use crate::path::Path;
+use crate::set::Set;
+
+/// The fields nobody owns, for the server sets them or they name the object.
+pub fn unowned_fields() -> Set {
+    const IN_METADATA: [&str; 9] = [
+        "name",
+        "namespace",
+        "creationTimestamp",
+        "selfLink",
+        "uid",
+        "clusterName",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+    ];
+    let top = ["apiVersion", "kind", "metadata"].map(|name| Path::of_fields([name]));
+    top.into_iter().chain(IN_METADATA.map(|name| Path::of_fields(["metadata", name]))).collect()
+}
+
+fn metadata(object: &Value) -> Option<&Map<String, Value>> {
+    object.get("metadata")?.as_object()
+}
+
+fn managed_fields(object: &Value) -> Option<&Value> {
+    metadata(object)?.get("managedFields")
+}
+
+fn without_managed_fields(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    object
+}
+
+/// Writes the field; nothing to write takes it away.
+fn set_managed_fields(object: &mut Value, managed: Option<Value>) {
+    let Some(object) = object.as_object_mut() else { return };
+    match managed {
+        Some(managed) => {
+            let metadata = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+            if let Some(metadata) = metadata.as_object_mut() {
+                metadata.insert("managedFields".to_owned(), managed);
+            }
+        }
+        None => {
+            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.remove("managedFields");
+            }
+        }
+    }
+}
+
+/// Takes back the live entries when all that differs between them and the new ones is a time: a write that changes
+/// nothing else is no write at all.
+fn keep_times_of_unchanged(live: Option<&Value>, new: &mut Value) {
+    let Some(live) = live else { return };
+    let (Some(old_entries), Some(new_entries)) = (managed_fields(live), managed_fields(new)) else { return };
+    if old_entries == new_entries || !same_but_times(old_entries, new_entries) {
+        return;
+    }
+    let bare_live = without_managed_fields(live);
+    let bare_new = without_managed_fields(new);
+    if crate::typed::equal(&bare_live, &bare_new) {
+        let old_entries = old_entries.clone();
+        set_managed_fields(new, Some(old_entries));
+    }
+}
+
+fn same_but_times(old: &Value, new: &Value) -> bool {
+    let (Some(old), Some(new)) = (old.as_array(), new.as_array()) else { return false };
+    let timeless = |entry: &Value| {
+        let mut entry = entry.clone();
+        if let Some(entry) = entry.as_object_mut() {
+            entry.remove("time");
+        }
+        entry
+    };
+    old.len() == new.len() && old.iter().zip(new).all(|(old, new)| timeless(old) == timeless(new))
+}

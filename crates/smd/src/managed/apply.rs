@@ -1,0 +1,240 @@
+//! Server-side apply.
+
+use serde_json::{Map, Value, json};
+
+use super::conflict::{Conflict, Conflicts};
+use super::owners::{ManagerId, Owned, Owners};
+use super::update::{UpdateRequest, record};
+use super::{
+    ManagedFieldsError, Operation, last_applied, managed_fields, metadata, set_managed_fields, unowned_fields,
+    without_managed_fields,
+};
+use crate::schema::TypeRef;
+use crate::set::Set;
+use crate::typed::{Duplicates, TypedError, compare, equal, merge, remove, to_set, validate, validate_with};
+
+/// Under whose name the fields of an object go that nobody owned before its first apply.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+
+/// An apply.
+#[derive(Debug, Clone, Copy)]
+pub struct ApplyRequest<'a> {
+    /// The object's type.
+    pub ty: &'a TypeRef,
+    /// The object as it is; `None` when it does not exist.
+    pub live: Option<&'a Value>,
+    /// What is applied.
+    pub config: &'a Value,
+    /// Who applies; empty counts as `unknown`.
+    pub manager: &'a str,
+    /// The version of the endpoint, such as `apps/v1`.
+    pub api_version: &'a str,
+    /// The subresource applied to; empty for the object itself.
+    pub subresource: &'a str,
+    /// Whether to take fields from their owners.
+    pub force: bool,
+    /// The time, RFC 3339 in UTC and whole seconds.
+    pub now: &'a str,
+    /// Fields this endpoint ignores: they are not recorded, and nothing conflicts over them.
+    pub reset_fields: &'a Set,
+}
+
+/// What an apply came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The object, before defaulting and admission, with its owners recorded.
+    pub object: Value,
+    /// Whether it differs from the live object, owners included. Without a live object it does.
+    pub changed: bool,
+}
+
+/// Why an apply was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// Others own fields it would change: 409.
+    #[error(transparent)]
+    Conflicts(Conflicts),
+    /// It is for another version than the endpoint: 400.
+    #[error("Incorrect version specified in apply patch. Specified patch version: {given}, expected: {expected}")]
+    WrongVersion {
+        /// The configuration's version.
+        given: String,
+        /// The endpoint's.
+        expected: String,
+    },
+    /// It sets owners: 400.
+    #[error("metadata.managedFields must be nil")]
+    SetsManagedFields,
+    /// The live object's owners cannot be read: 500.
+    #[error("failed to decode managed fields: {0}")]
+    LiveOwners(ManagedFieldsError),
+    /// It is not of the type: 500.
+    #[error("failed to create typed patch object ({object}): {mistakes}")]
+    Config {
+        /// Namespace, name and kind, as the server prints them.
+        object: String,
+        /// What is wrong.
+        mistakes: TypedError,
+    },
+    /// The live object is not of the type: 500.
+    #[error("failed to create typed live object ({object}): {mistakes}")]
+    Live {
+        /// Namespace, name and kind, as the server prints them.
+        object: String,
+        /// What is wrong.
+        mistakes: TypedError,
+    },
+    /// It does not merge: 500.
+    #[error("failed to merge config: {0}")]
+    Merge(TypedError),
+    /// The outcome cannot be compared with the live object: 500.
+    #[error("failed to compare objects: {0}")]
+    Compare(TypedError),
+}
+
+/// Applies a configuration as the API server does.
+pub fn apply(request: ApplyRequest<'_>) -> Result<Applied, ApplyError> {
+    let given = request.config.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    if given != request.api_version {
+        return Err(ApplyError::WrongVersion { given: given.to_owned(), expected: request.api_version.to_owned() });
+    }
+    if managed_fields(request.config).is_some_and(|entries| !entries.is_null()) {
+        return Err(ApplyError::SetsManagedFields);
+    }
+    let owners = Owners::decode(request.live.and_then(managed_fields)).map_err(ApplyError::LiveOwners)?;
+    let live = request.live.map_or_else(|| empty_object(request.config), without_managed_fields);
+    let outcome = match attempt(&request, &live, owners.clone(), request.force) {
+        Err(ApplyError::Conflicts(conflicts)) if request.manager == "kubectl" => {
+            take_over_from_client_side(&request, &live, owners, conflicts)?
+        }
+        outcome => outcome?,
+    };
+    let mut object = outcome.object;
+    if request.manager == "kubectl" {
+        last_applied::refresh(&mut object, request.config);
+    }
+    set_managed_fields(&mut object, outcome.owners.entries().encode());
+    super::keep_times_of_unchanged(request.live, &mut object);
+    let changed = request.live.is_none_or(|live| !equal(live, &object));
+    Ok(Applied { object, changed })
+}
+
+struct Outcome {
+    object: Value,
+    owners: Owners,
+}
+
+fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: bool) -> Result<Outcome, ApplyError> {
+    if owners.0.is_empty() && request.live.is_some() {
+        record_existing(request, live, &mut owners)?;
+    }
+    validate(request.ty, request.config)
+        .map_err(|mistakes| ApplyError::Config { object: describe(request.config), mistakes })?;
+    validate_with(request.ty, live, Duplicates::Allowed)
+        .map_err(|mistakes| ApplyError::Live { object: describe(live), mistakes })?;
+    owners.reconcile(request.ty);
+    let merged = merge(request.ty, live, request.config).map_err(ApplyError::Merge)?;
+
+    let id = ManagerId::of_request(request.manager, Operation::Apply, request.api_version, request.subresource);
+    let last = owners.0.get(&id).cloned();
+    let own = Owned {
+        fields: to_set(request.ty, request.config).recursive_difference(request.reset_fields),
+        api_version: request.api_version.to_owned(),
+        time: last.as_ref().and_then(|last| last.time.clone()),
+    };
+    owners.0.insert(id.clone(), own);
+    let new = match last {
+        Some(last) if !last.fields.is_empty() => prune(request.ty, &merged, &last.fields, &owners),
+        _ => merged,
+    };
+
+    let change = compare(request.ty, live, &new).map_err(ApplyError::Compare)?.without(request.reset_fields);
+    let conflicts = owners.conflicts(&change, Some(&id));
+    if !force && !conflicts.is_empty() {
+        let conflicts =
+            conflicts.iter().flat_map(|(id, fields)| fields.paths().into_iter().map(|path| Conflict::new(id, path)));
+        return Err(ApplyError::Conflicts(Conflicts(conflicts.collect())));
+    }
+    owners.take(&change, Some(&id));
+    if let Some(own) = owners.0.get_mut(&id) {
+        own.fields = own.fields.difference(&unowned_fields());
+        if !equal(live, &new) {
+            own.time = Some(request.now.to_owned());
+        }
+        if own.fields.is_empty() {
+            owners.0.remove(&id);
+        }
+    }
+    Ok(Outcome { object: new, owners })
+}
+
+/// What was there before anybody's ownership was kept belongs to a manager of its own.
+fn record_existing(request: &ApplyRequest<'_>, live: &Value, owners: &mut Owners) -> Result<(), ApplyError> {
+    let creation = UpdateRequest {
+        ty: request.ty,
+        live: None,
+        new: live,
+        manager: BEFORE_FIRST_APPLY,
+        api_version: request.api_version,
+        subresource: request.subresource,
+        now: request.now,
+        reset_fields: request.reset_fields,
+    };
+    record(&creation, live, owners).map_err(|mistakes| ApplyError::Live { object: describe(live), mistakes })
+}
+
+/// Takes out what the applier set the last time and no longer sets, unless somebody owns it.
+fn prune(ty: &TypeRef, merged: &Value, last: &Set, owners: &Owners) -> Value {
+    let last = last.ensure_named_fields(ty);
+    let pruned = remove(ty, merged, &last);
+    let merged_set = to_set(ty, merged).ensure_named_fields(ty);
+
+    // Back comes what anybody owns, the applier's new fields among them.
+    let mut owned = Set::new();
+    owners.0.values().for_each(|owner| owned.extend(&owner.fields));
+    let kept = to_set(ty, &pruned).ensure_named_fields(ty).union(&owned.ensure_named_fields(ty));
+    let pruned = remove(ty, merged, &merged_set.difference(&kept));
+
+    // Back comes what went only because something around it did, and was never the applier's.
+    let pruned_set = to_set(ty, &pruned).ensure_named_fields(ty);
+    remove(ty, merged, &merged_set.difference(&pruned_set).intersection(&last))
+}
+
+/// Whoever moves from client-side to server-side apply with kubectl keeps what the annotation says is theirs.
+fn take_over_from_client_side(
+    request: &ApplyRequest<'_>,
+    live: &Value,
+    owners: Owners,
+    conflicts: Conflicts,
+) -> Result<Outcome, ApplyError> {
+    let Some(allowed) = last_applied::allowed_conflicts(request.ty, request.api_version, live) else {
+        return Err(ApplyError::Conflicts(conflicts));
+    };
+    let remaining: Vec<Conflict> =
+        conflicts.0.into_iter().filter(|conflict| !allowed.contains(conflict.path.elements())).collect();
+    if remaining.is_empty() {
+        return attempt(request, live, owners, true);
+    }
+    Err(ApplyError::Conflicts(Conflicts(remaining)))
+}
+
+fn empty_object(config: &Value) -> Value {
+    let mut object = Map::new();
+    for name in ["apiVersion", "kind"] {
+        if let Some(text) = config.get(name) {
+            object.insert(name.to_owned(), text.clone());
+        }
+    }
+    Value::Object(object)
+}
+
+/// `namespace/name; group/version, Kind=kind`, as the server names an object in these errors.
+fn describe(object: &Value) -> String {
+    let nothing = json!("");
+    let text = |value: Option<&Value>| value.unwrap_or(&nothing).as_str().unwrap_or_default().to_owned();
+    let in_metadata = |name: &str| text(metadata(object).and_then(|metadata| metadata.get(name)));
+    let api_version = text(object.get("apiVersion"));
+    let group_version = if api_version.contains('/') { api_version } else { format!("/{api_version}") };
+    let kind = text(object.get("kind"));
+    format!("{}/{}; {group_version}, Kind={kind}", in_metadata("namespace"), in_metadata("name"))
+}

@@ -1,0 +1,108 @@
+//! Owners while a request is carried out: keyed by identity.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::Operation;
+use crate::go;
+use crate::schema::TypeRef;
+use crate::set::Set;
+use crate::typed::{Comparison, reconcile};
+
+/// What makes a manager itself: appliers are the same whichever version they apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ManagerId {
+    pub(super) manager: String,
+    pub(super) operation: Operation,
+    /// Empty for appliers.
+    pub(super) api_version: String,
+    pub(super) subresource: String,
+}
+
+impl ManagerId {
+    pub(super) fn new(manager: &str, operation: Operation, api_version: &str, subresource: &str) -> Self {
+        let manager = manager.to_owned();
+        let api_version = if operation == Operation::Apply { "" } else { api_version };
+        Self { manager, operation, api_version: api_version.to_owned(), subresource: subresource.to_owned() }
+    }
+
+    /// The identity of whoever sends a request; a nameless one is `unknown`.
+    pub(super) fn of_request(manager: &str, operation: Operation, api_version: &str, subresource: &str) -> Self {
+        Self::new(if manager.is_empty() { "unknown" } else { manager }, operation, api_version, subresource)
+    }
+
+    /// The text the server sorts managers by: the entry as JSON, without its fields and time.
+    fn identifier(&self) -> String {
+        let mut fields = Vec::new();
+        let mut put = |name: &str, text: &str| {
+            if !text.is_empty() {
+                let text = go::escape_html(&serde_json::Value::from(text).to_string());
+                fields.push(format!("\"{name}\":{text}"));
+            }
+        };
+        put("manager", &self.manager);
+        put("operation", self.operation.as_str());
+        put("apiVersion", &self.api_version);
+        put("subresource", &self.subresource);
+        format!("{{{}}}", fields.join(","))
+    }
+}
+
+impl Ord for ManagerId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self == other { Ordering::Equal } else { self.identifier().cmp(&other.identifier()) }
+    }
+}
+
+impl PartialOrd for ManagerId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What a manager owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Owned {
+    pub(super) fields: Set,
+    pub(super) api_version: String,
+    pub(super) time: Option<String>,
+}
+
+/// All managers of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Owners(pub(super) BTreeMap<ManagerId, Owned>);
+
+impl Owners {
+    /// Brings recorded sets in line with a schema in which something became atomic.
+    pub(super) fn reconcile(&mut self, ty: &TypeRef) {
+        for owned in self.0.values_mut() {
+            if let Some(fields) = reconcile(ty, &owned.fields) {
+                owned.fields = fields;
+            }
+        }
+    }
+
+    /// The fields of others that a change touches.
+    pub(super) fn conflicts(&self, change: &Comparison, own: Option<&ManagerId>) -> BTreeMap<ManagerId, Set> {
+        let touched = change.modified.union(&change.added);
+        self.0
+            .iter()
+            .filter(|(id, _)| Some(*id) != own)
+            .filter_map(|(id, owned)| {
+                let conflict = owned.fields.intersection(&touched);
+                (!conflict.is_empty()).then(|| (id.clone(), conflict))
+            })
+            .collect()
+    }
+
+    /// Takes what a change touched or removed from everyone but `own`, and forgets who is left with nothing.
+    pub(super) fn take(&mut self, change: &Comparison, own: Option<&ManagerId>) {
+        let touched = change.modified.union(&change.added);
+        for (id, owned) in &mut self.0 {
+            if Some(id) != own {
+                owned.fields = owned.fields.difference(&touched).difference(&change.removed);
+            }
+        }
+        self.0.retain(|_, owned| !owned.fields.is_empty());
+    }
+}
