@@ -7,14 +7,17 @@
 //!
 //! The rules are those of structured-merge-diff v6 and Kubernetes 1.35; messages are theirs word for word.
 
+mod drift;
 mod go;
 mod managed;
+pub mod normalize;
 mod path;
 mod schema;
 mod set;
 mod time;
 mod typed;
 
+pub use drift::{FieldDrift, Owner, drift};
 pub use managed::{
     Applied, ApplyError, ApplyRequest, Conflict, Conflicts, ManagedFields, ManagedFieldsError, ManagerEntry, Operation,
     UpdateRequest, apply, unowned_fields, update,

@@ -3,6 +3,7 @@
 //! Only what merging, comparing and normalising need is kept; descriptions and paths are skipped while reading.
 
 mod build;
+mod code_defaults;
 mod raw;
 mod view;
 mod zero;
@@ -127,6 +128,8 @@ pub struct Field {
     /// The value the schema gives it when it is absent. In built-in types an empty value means that the server
     /// always writes the field.
     pub default: Option<Value>,
+    /// The value the API server's code gives it when it is absent, where comparing atomic values needs it.
+    pub code_default: Option<Box<Value>>,
     /// Whether it must be present.
     pub required: bool,
     /// What strategic merge patch does with it.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::code_defaults::code_default;
 use super::raw::{Additional, RawSchema};
 use super::{
     Field, Format, Gvk, Limits, ListNode, ListRelation, MapNode, Node, PatchStrategy, Ref, ScalarKind, Table, Target,
@@ -83,7 +84,7 @@ pub(super) fn add_components(table: &mut Table, components: BTreeMap<String, Raw
                     let other = slot_of(table, other);
                     table.slots[other as usize].as_deref().cloned().unwrap_or_else(|| table.untyped().clone())
                 }
-                _ => build(table, schema, false),
+                _ => with_code_defaults(build(table, schema, false), &name),
             },
         };
         let unchanged = table.slots[slot as usize].as_deref() == Some(&node);
@@ -91,6 +92,13 @@ pub(super) fn add_components(table: &mut Table, components: BTreeMap<String, Raw
             table.slots[slot as usize] = Some(Arc::new(node));
         }
     }
+}
+
+fn with_code_defaults(mut node: Node, component: &str) -> Node {
+    for field in node.map.iter_mut().flat_map(|map| &mut map.fields) {
+        field.code_default = code_default(component, &field.name).map(Box::new);
+    }
+    node
 }
 
 /// The type of custom resources with this schema; `None` when it is not a schema.
@@ -167,6 +175,7 @@ fn build_map(table: &mut Table, schema: &mut RawSchema, preserve_unknown: bool) 
         .into_iter()
         .map(|(name, mut property)| Field {
             default: property.default.take().filter(|default| !default.is_null()),
+            code_default: None,
             required: schema.required.contains(&name),
             patch: patch_strategy(&property),
             ty: reference(table, property, preserve_unknown),
