@@ -1,0 +1,467 @@
+//! What the registry does to an object as it is created or replaced: allocation, generated fields, admission.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Map, Value, json};
+
+use super::FieldError;
+
+/// Hands out what a cluster has only once: service addresses and node ports.
+///
+/// Addresses come from 10.96.0.0/16 in order, node ports from 30000-32767, which are Kubernetes' usual ranges; a
+/// released one is used again only after the others, so that a stale reader is not sent to a newcomer.
+#[derive(Debug)]
+pub struct Allocator(Mutex<Pools>);
+
+#[derive(Debug)]
+struct Pools {
+    addresses: BTreeSet<u16>,
+    next_address: u16,
+    ports: BTreeSet<u16>,
+    next_port: u16,
+}
+
+const FIRST_PORT: u16 = 30000;
+const LAST_PORT: u16 = 32767;
+
+impl Default for Allocator {
+    fn default() -> Self {
+        // 10.96.0.1 is the service `kubernetes`.
+        Self(Mutex::new(Pools { addresses: BTreeSet::from([0, 1]), next_address: 2, ports: BTreeSet::new(), next_port: FIRST_PORT }))
+    }
+}
+
+impl Allocator {
+    fn cluster_ip(&self) -> Option<String> {
+        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..u16::MAX {
+            let address = pools.next_address;
+            pools.next_address = address.wrapping_add(1);
+            if address < u16::MAX && pools.addresses.insert(address) {
+                return Some(format!("10.96.{}.{}", address >> 8, address & 0xff));
+            }
+        }
+        None
+    }
+
+    fn node_port(&self) -> Option<u16> {
+        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in FIRST_PORT..=LAST_PORT {
+            let port = pools.next_port;
+            pools.next_port = if port == LAST_PORT { FIRST_PORT } else { port + 1 };
+            if pools.ports.insert(port) {
+                return Some(port);
+            }
+        }
+        None
+    }
+
+    /// Takes a given address; addresses outside the range belong to nobody and are left alone.
+    fn take_ip(&self, text: &str) -> bool {
+        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        address(text).is_none_or(|address| address == 1 || pools.addresses.insert(address))
+    }
+
+    fn take_port(&self, port: u16) -> bool {
+        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.ports.insert(port)
+    }
+
+    /// Gives back what a deleted Service held.
+    pub fn release(&self, service: &Value) {
+        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for ip in service.pointer("/spec/clusterIPs").and_then(Value::as_array).into_iter().flatten() {
+            if let Some(address) = ip.as_str().and_then(address).filter(|address| *address > 1) {
+                pools.addresses.remove(&address);
+            }
+        }
+        for port in node_ports(service) {
+            pools.ports.remove(&port);
+        }
+    }
+
+    /// Gives back what an update let go of.
+    fn release_dropped(&self, old: &Value, new: &Value) {
+        let kept = node_ports(new);
+        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for port in node_ports(old).into_iter().filter(|port| !kept.contains(port)) {
+            pools.ports.remove(&port);
+        }
+        if new["spec"].get("clusterIP") != old["spec"].get("clusterIP") {
+            if let Some(address) = old["spec"]["clusterIP"].as_str().and_then(address).filter(|address| *address > 1) {
+                pools.addresses.remove(&address);
+            }
+        }
+    }
+
+    /// Marks what a Service that was not created here holds, such as one of a restored snapshot.
+    pub fn adopt(&self, service: &Value) {
+        for ip in service.pointer("/spec/clusterIPs").and_then(Value::as_array).into_iter().flatten() {
+            self.take_ip(ip.as_str().unwrap_or_default());
+        }
+        for port in node_ports(service) {
+            self.take_port(port);
+        }
+    }
+}
+
+fn address(text: &str) -> Option<u16> {
+    let address: std::net::Ipv4Addr = text.parse().ok()?;
+    let [10, 96, high, low] = address.octets() else { return None };
+    Some(u16::from_be_bytes([high, low]))
+}
+
+fn node_ports(service: &Value) -> Vec<u16> {
+    let ports = service.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
+    ports.filter_map(|port| port["nodePort"].as_u64()).filter_map(|port| u16::try_from(port).ok()).collect()
+}
+
+/// What a write may draw on.
+#[derive(Debug, Clone, Copy)]
+pub struct WriteContext<'a> {
+    /// The uid of the object.
+    pub uid: &'a str,
+    /// The cluster's pools.
+    pub allocator: &'a Allocator,
+    /// A dry run takes nothing from the pools.
+    pub dry_run: bool,
+}
+
+type Object = Map<String, Value>;
+
+pub(super) fn prepare_create(group: &str, kind: &str, object: &mut Value, ctx: &WriteContext<'_>) -> Result<(), Vec<FieldError>> {
+    match (group, kind) {
+        ("", "Namespace") => {
+            object["spec"]["finalizers"] = json!(["kubernetes"]);
+            object["status"]["phase"] = json!("Active");
+        }
+        ("", "PersistentVolume") => {
+            object["status"]["phase"] = json!("Pending");
+            add_finalizer(object, "kubernetes.io/pv-protection");
+        }
+        ("", "PersistentVolumeClaim") => {
+            object["status"]["phase"] = json!("Pending");
+            add_finalizer(object, "kubernetes.io/pvc-protection");
+        }
+        ("", "Pod") => admit_pod(object),
+        ("", "Service") => allocate_service(object, None, ctx)?,
+        ("apps", "DaemonSet") => set_annotation(object, TEMPLATE_GENERATION, "1"),
+        ("batch", "Job") => select_by_uid(object, ctx.uid),
+        _ => {}
+    }
+    Ok(())
+}
+
+pub(super) fn prepare_update(
+    group: &str,
+    kind: &str,
+    old: &Value,
+    object: &mut Value,
+    ctx: &WriteContext<'_>,
+) -> Result<(), Vec<FieldError>> {
+    match (group, kind) {
+        ("", "Namespace") => {
+            let finalizers = old["spec"].get("finalizers").cloned();
+            match finalizers {
+                Some(finalizers) => object["spec"]["finalizers"] = finalizers,
+                None => drop(object["spec"].as_object_mut().map(|spec| spec.remove("finalizers"))),
+            }
+        }
+        ("", "Service") => {
+            keep_allocated(old, object);
+            drop_what_the_type_lost(old, object);
+            allocate_service(object, Some(old), ctx)?;
+            if !ctx.dry_run {
+                ctx.allocator.release_dropped(old, object);
+            }
+        }
+        ("apps", "DaemonSet") => {
+            let before = old.pointer("/metadata/annotations").and_then(|annotations| annotations[TEMPLATE_GENERATION].as_str());
+            let before: u64 = before.and_then(|text| text.parse().ok()).unwrap_or(1);
+            let changed = old.pointer("/spec/template") != object.pointer("/spec/template");
+            set_annotation(object, TEMPLATE_GENERATION, &(before + u64::from(changed)).to_string());
+        }
+        ("batch", "Job") => keep_generated(old, object),
+        _ => {}
+    }
+    Ok(())
+}
+
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+fn set_annotation(object: &mut Value, key: &str, value: &str) {
+    let annotations = &mut object["metadata"]["annotations"];
+    if annotations.is_null() {
+        *annotations = json!({});
+    }
+    annotations[key] = json!(value);
+}
+
+fn add_finalizer(object: &mut Value, finalizer: &str) {
+    let finalizers = &mut object["metadata"]["finalizers"];
+    if finalizers.is_null() {
+        *finalizers = json!([]);
+    }
+    if let Value::Array(finalizers) = finalizers {
+        if !finalizers.contains(&json!(finalizer)) {
+            finalizers.push(json!(finalizer));
+        }
+    }
+}
+
+/// Gives a Job the selector and labels that carry its uid, unless its owner selects by hand.
+fn select_by_uid(job: &mut Value, uid: &str) {
+    if job["spec"]["manualSelector"] == json!(true) {
+        return;
+    }
+    let name = job["metadata"]["name"].clone();
+    let metadata = &mut job["spec"]["template"]["metadata"];
+    if metadata["labels"].is_null() {
+        metadata["labels"] = json!({});
+    }
+    for (key, value) in [
+        ("batch.kubernetes.io/controller-uid", json!(uid)),
+        ("batch.kubernetes.io/job-name", name.clone()),
+        ("controller-uid", json!(uid)),
+        ("job-name", name),
+    ] {
+        metadata["labels"][key] = value;
+    }
+    let selector = &mut job["spec"]["selector"];
+    if selector.is_null() {
+        *selector = json!({ "matchLabels": {} });
+    }
+    selector["matchLabels"]["batch.kubernetes.io/controller-uid"] = json!(uid);
+}
+
+/// An applied manifest does not say what the server generated, and an update without it must not remove it.
+fn keep_generated(old: &Value, job: &mut Value) {
+    if job["spec"].get("selector").is_none_or(Value::is_null) {
+        if let Some(selector) = old["spec"].get("selector") {
+            job["spec"]["selector"] = selector.clone();
+        }
+    }
+}
+
+/// What the Priority, DefaultTolerationSeconds and ServiceAccount plugins add; the token volume is left out, as
+/// nothing here runs that could use it.
+fn admit_pod(pod: &mut Value) {
+    let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let priority = match spec.get("priorityClassName").and_then(Value::as_str) {
+        Some("system-cluster-critical") => 2_000_000_000,
+        Some("system-node-critical") => 2_000_001_000,
+        _ => 0,
+    };
+    spec.entry("priority").or_insert(json!(priority));
+    spec.entry("preemptionPolicy").or_insert(json!("PreemptLowerPriority"));
+    if !spec.contains_key("serviceAccountName") {
+        spec.insert("serviceAccountName".to_owned(), json!("default"));
+        spec.insert("serviceAccount".to_owned(), json!("default"));
+    }
+    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
+    let Value::Array(tolerations) = tolerations else { return };
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let tolerated = tolerations.iter().any(|have| {
+            let key_matches = have["key"] == key || have.get("key").is_none();
+            key_matches && (have["effect"] == "NoExecute" || have.get("effect").is_none())
+        });
+        if !tolerated {
+            tolerations.push(json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 }));
+        }
+    }
+    let class = quality_of_service(&pod["spec"]);
+    pod["status"]["phase"] = json!("Pending");
+    pod["status"]["qosClass"] = json!(class);
+}
+
+fn quality_of_service(spec: &Value) -> &'static str {
+    let containers = ["containers", "initContainers"].into_iter().flat_map(|list| spec[list].as_array().into_iter().flatten());
+    let (mut any, mut all) = (false, true);
+    for container in containers {
+        let resources = &container["resources"];
+        any |= ["requests", "limits"].iter().any(|which| resources[which].as_object().is_some_and(|map| !map.is_empty()));
+        all &= ["cpu", "memory"].iter().all(|what| {
+            let limit = &resources["limits"][what];
+            limit.is_string() && (resources["requests"].get(what).is_none() || resources["requests"][what] == *limit)
+        });
+    }
+    match (any, all) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
+fn service_type(service: &Value) -> &str {
+    service["spec"]["type"].as_str().unwrap_or("ClusterIP")
+}
+
+fn needs_cluster_ip(service: &Value) -> bool {
+    service_type(service) != "ExternalName"
+}
+
+fn needs_node_port(service: &Value) -> bool {
+    match service_type(service) {
+        "NodePort" => true,
+        "LoadBalancer" => service["spec"]["allocateLoadBalancerNodePorts"] != json!(false),
+        _ => false,
+    }
+}
+
+fn needs_health_port(service: &Value) -> bool {
+    service_type(service) == "LoadBalancer" && service["spec"]["externalTrafficPolicy"] == "Local"
+}
+
+fn allocate_service(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'_>) -> Result<(), Vec<FieldError>> {
+    let mut problems = Vec::new();
+    if needs_cluster_ip(service) {
+        allocate_addresses(service, old, ctx, &mut problems);
+    }
+    allocate_ports(service, old, ctx, &mut problems);
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+fn allocate_addresses(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'_>, problems: &mut Vec<FieldError>) {
+    let kept = |ip: &Value| old.is_some_and(|old| old["spec"]["clusterIP"] == *ip);
+    let Some(spec) = service["spec"].as_object_mut() else { return };
+    let wanted = spec.get("clusterIP").or_else(|| spec.get("clusterIPs").and_then(|ips| ips.get(0))).cloned();
+    let headless = wanted == Some(json!("None"));
+    match wanted {
+        Some(ip) if ip != "" => {
+            let text = ip.as_str().unwrap_or_default();
+            if !headless && !kept(&ip) && !ctx.dry_run && !ctx.allocator.take_ip(text) {
+                problems.push(FieldError {
+                    field: "spec.clusterIPs".to_owned(),
+                    reason: "FieldValueInvalid",
+                    message: format!(
+                        "Invalid value: [{ip}]: failed to allocate IP {text}: provided IP is already allocated"
+                    ),
+                });
+            }
+            spec.insert("clusterIP".to_owned(), ip.clone());
+            spec.entry("clusterIPs").or_insert_with(|| json!([ip]));
+        }
+        _ if ctx.dry_run => {}
+        _ => match ctx.allocator.cluster_ip() {
+            Some(ip) => {
+                spec.insert("clusterIP".to_owned(), json!(ip));
+                spec.insert("clusterIPs".to_owned(), json!([ip]));
+            }
+            None => problems.push(FieldError {
+                field: "spec.clusterIPs".to_owned(),
+                reason: "InternalError",
+                message: "Internal error: failed to allocate a serviceIP: range is full".to_owned(),
+            }),
+        },
+    }
+    // A headless service without a selector may be given addresses of either family by whoever fills its endpoints.
+    let unselected = headless && spec.get("selector").and_then(Value::as_object).is_none_or(Object::is_empty);
+    let (families, policy) =
+        if unselected { (json!(["IPv4", "IPv6"]), "RequireDualStack") } else { (json!(["IPv4"]), "SingleStack") };
+    if !(unselected && spec.contains_key("ipFamilies")) {
+        spec.entry("ipFamilies").or_insert(families);
+    }
+    spec.entry("ipFamilyPolicy").or_insert(json!(policy));
+}
+
+fn allocate_ports(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'_>, problems: &mut Vec<FieldError>) {
+    let held: BTreeSet<u16> = old.map(node_ports).unwrap_or_default().into_iter().collect();
+    let wanted = needs_node_port(service);
+    let ports = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten();
+    let mut taken = held.clone();
+    for (at, port) in ports.enumerate() {
+        match port["nodePort"].as_u64().and_then(|port| u16::try_from(port).ok()) {
+            Some(number) if !taken.contains(&number) && !ctx.dry_run => {
+                if !ctx.allocator.take_port(number) {
+                    problems.push(FieldError {
+                        field: format!("spec.ports[{at}].nodePort"),
+                        reason: "FieldValueInvalid",
+                        message: format!("Invalid value: {number}: provided port is already allocated"),
+                    });
+                }
+                taken.insert(number);
+            }
+            Some(_) => {}
+            None if wanted && !ctx.dry_run => {
+                if let Some(number) = ctx.allocator.node_port() {
+                    port["nodePort"] = json!(number);
+                }
+            }
+            None => {}
+        }
+    }
+    if needs_health_port(service) && service["spec"]["healthCheckNodePort"].is_null() && !ctx.dry_run {
+        if let Some(number) = ctx.allocator.node_port() {
+            service["spec"]["healthCheckNodePort"] = json!(number);
+        }
+    }
+}
+
+/// Carries over what an update does not name (`patchAllocatedValues` in `pkg/registry/core/service`).
+fn keep_allocated(old: &Value, service: &mut Value) {
+    if needs_cluster_ip(old) && needs_cluster_ip(service) {
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+            let empty = service["spec"].get(field).is_none_or(|value| value.is_null() || value == "" || *value == json!([]));
+            if let (true, Some(value)) = (empty, old["spec"].get(field)) {
+                service["spec"][field] = value.clone();
+            }
+        }
+    }
+    if needs_node_port(old) && needs_node_port(service) {
+        let used: BTreeSet<u16> = node_ports(service).into_iter().collect();
+        let by_name: Vec<(Value, Value)> = (old.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten())
+            .map(|port| (port["name"].clone(), port["nodePort"].clone()))
+            .collect();
+        let ports = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten();
+        for port in ports.filter(|port| port["nodePort"].is_null()) {
+            let before = by_name.iter().find(|(name, _)| *name == port["name"]).map(|(_, number)| number);
+            let free = before.and_then(Value::as_u64).is_some_and(|number| !used.contains(&(number as u16)));
+            if let (true, Some(number)) = (free, before) {
+                port["nodePort"] = number.clone();
+            }
+            if port["nodePort"].is_null() {
+                drop(port.as_object_mut().map(|port| port.remove("nodePort")));
+            }
+        }
+    }
+    if needs_health_port(old) && needs_health_port(service) && service["spec"].get("healthCheckNodePort").is_none() {
+        if let Some(number) = old["spec"].get("healthCheckNodePort") {
+            service["spec"]["healthCheckNodePort"] = number.clone();
+        }
+    }
+}
+
+/// Clears what the old type had, the new one has not, and the user did not touch (`dropTypeDependentFields`).
+fn drop_what_the_type_lost(old: &Value, service: &mut Value) {
+    let same = |service: &Value, field: &str| service["spec"].get(field) == old["spec"].get(field);
+    let mut lost: Vec<&str> = Vec::new();
+    if needs_cluster_ip(old) && !needs_cluster_ip(service) {
+        lost.extend(["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
+    }
+    if needs_health_port(old) && !needs_health_port(service) {
+        lost.push("healthCheckNodePort");
+    }
+    let balanced = |service: &Value| service_type(service) == "LoadBalancer";
+    if balanced(old) && !balanced(service) {
+        lost.extend(["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
+    }
+    let external = |service: &Value| ["LoadBalancer", "NodePort"].contains(&service_type(service));
+    if external(old) && !external(service) {
+        lost.push("externalTrafficPolicy");
+    }
+    lost.retain(|field| same(service, field));
+    let ports_lost = needs_node_port(old) && !needs_node_port(service) && node_ports(old) == node_ports(service);
+    if let Some(spec) = service["spec"].as_object_mut() {
+        for field in lost {
+            spec.remove(field);
+        }
+        let ports = spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten();
+        for port in ports.filter(|_| ports_lost).filter_map(Value::as_object_mut) {
+            port.remove("nodePort");
+        }
+    }
+    if !balanced(service) {
+        service["status"]["loadBalancer"] = json!({});
+    }
+}

@@ -1,0 +1,299 @@
+//! Reading an object as Go would, and writing it back: unknown fields go, zero values are dropped or added.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::quantity::Quantity;
+use super::types::{Field, Shape, Struct, TypeId, Types};
+use crate::clock::{rfc3339_micros, rfc3339_seconds};
+
+/// A value that its field's type cannot hold.
+///
+/// The message is that of Go's decoder, which the server sends back as 400 `BadRequest` behind
+/// `Deployment in version "v1" cannot be handled as a Deployment: `.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The JSON type is wrong.
+    #[error("json: cannot unmarshal {found} into Go struct field {owner}.{field} of type {want}")]
+    WrongType {
+        /// What was found: `string`, `number`, `bool`, `array`, `object`.
+        found: String,
+        /// The Go struct that holds the field.
+        owner: String,
+        /// The path of the field, without indexes.
+        field: String,
+        /// The field's Go type.
+        want: String,
+    },
+    /// The text does not have the form its field needs.
+    #[error("{0}")]
+    BadText(String),
+}
+
+/// Decodes and encodes `value` as the type `id` and returns the paths of fields the type does not know.
+pub(super) fn round_trip(types: &Types, id: TypeId, value: &mut Value) -> Result<Vec<String>, DecodeError> {
+    let mut walk = Walk { types, path: Vec::new(), unknown: Vec::new() };
+    walk.structure(id, value)?;
+    walk.unknown.sort();
+    Ok(walk.unknown)
+}
+
+enum Step {
+    Field(String),
+    Index(usize),
+    Key(String),
+}
+
+struct Walk<'a> {
+    types: &'a Types,
+    path: Vec<Step>,
+    unknown: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn structure(&mut self, id: TypeId, value: &mut Value) -> Result<(), DecodeError> {
+        let structure = self.types.get(id);
+        if value.is_null() {
+            *value = json!({});
+        }
+        let Value::Object(object) = value else {
+            return Err(self.wrong_type(value, structure, structure.go_path()));
+        };
+        object.retain(|key, value| {
+            let known = structure.field(key).is_some();
+            if !known && !value.is_null() {
+                self.path.push(Step::Field(key.clone()));
+                let path = self.spelled();
+                self.unknown.push(path);
+                self.path.pop();
+            }
+            known
+        });
+        for field in &structure.fields {
+            self.field(structure, field, object)?;
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, owner: &Struct, field: &Field, object: &mut Map<String, Value>) -> Result<(), DecodeError> {
+        let present = match object.get_mut(&field.name) {
+            Some(Value::Null) => {
+                // A pointer or list that is null is absent; so is the zero value.
+                object.remove(&field.name);
+                None
+            }
+            present => present,
+        };
+        let Some(value) = present else {
+            if let Some(zero) = self.absent(field) {
+                object.insert(field.name.clone(), zero);
+            }
+            return Ok(());
+        };
+        self.path.push(Step::Field(field.name.clone()));
+        self.shape(owner, &field.shape, value)?;
+        self.path.pop();
+        if field.pointer || !is_zero(&field.shape, value) {
+            return Ok(());
+        }
+        if let Some(default) = &field.default {
+            *value = default.clone();
+        } else if field.omitempty {
+            object.remove(&field.name);
+        } else if matches!(field.shape, Shape::List(_) | Shape::Map(_) | Shape::Bytes) {
+            // Storage knows no difference between an empty list and none.
+            *value = Value::Null;
+        }
+        Ok(())
+    }
+
+    /// Returns what the encoder writes for a field that was not given.
+    fn absent(&mut self, field: &Field) -> Option<Value> {
+        if let Some(default) = &field.default {
+            return Some(default.clone());
+        }
+        if field.pointer {
+            return (!field.omitempty).then_some(Value::Null);
+        }
+        if field.omitzero {
+            return None;
+        }
+        // `omitempty` never drops a struct, and these are structs in Go.
+        match &field.shape {
+            Shape::Struct(id) => {
+                let mut empty = json!({});
+                self.structure(*id, &mut empty).ok()?;
+                Some(empty)
+            }
+            Shape::Time | Shape::MicroTime => Some(Value::Null),
+            Shape::Any => (!field.omitempty).then_some(Value::Null),
+            Shape::Quantity => Some(json!("0")),
+            Shape::IntOrString => Some(json!(0)),
+            Shape::Duration => Some(json!("0s")),
+            _ if field.omitempty => None,
+            Shape::String => Some(json!("")),
+            Shape::Bool => Some(json!(false)),
+            Shape::Int32 | Shape::Int64 | Shape::Float => Some(json!(0)),
+            Shape::List(_) | Shape::Map(_) | Shape::Bytes | Shape::SchemaOr => Some(Value::Null),
+        }
+    }
+
+    fn shape(&mut self, owner: &Struct, shape: &Shape, value: &mut Value) -> Result<(), DecodeError> {
+        let fits = match shape {
+            Shape::Any => true,
+            Shape::String => value.is_string(),
+            Shape::Bool => value.is_boolean(),
+            Shape::Int32 => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+            Shape::Int64 => value.as_i64().is_some(),
+            Shape::Float => value.is_number(),
+            Shape::IntOrString => value.is_string() || value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+            Shape::Quantity => value.is_string() || value.is_number(),
+            Shape::Bytes | Shape::Time | Shape::MicroTime | Shape::Duration => value.is_string(),
+            Shape::List(_) => value.is_array(),
+            Shape::Map(_) => value.is_object(),
+            Shape::Struct(id) if value.is_object() || value.is_null() => return self.structure(*id, value),
+            Shape::Struct(_) => false,
+            Shape::SchemaOr => return self.schema_or(owner, value),
+        };
+        if !fits {
+            return Err(self.wrong_type(value, owner, &self.go_type(shape)));
+        }
+        match (shape, value) {
+            (Shape::List(element), Value::Array(items)) => {
+                for (at, item) in items.iter_mut().enumerate() {
+                    self.path.push(Step::Index(at));
+                    self.element(owner, element, item)?;
+                    self.path.pop();
+                }
+            }
+            (Shape::Map(element), Value::Object(entries)) => {
+                for (key, item) in entries.iter_mut() {
+                    self.path.push(Step::Key(key.clone()));
+                    self.element(owner, element, item)?;
+                    self.path.pop();
+                }
+            }
+            (Shape::Quantity, value) => {
+                let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
+                let quantity: Quantity = text.parse().map_err(|error| DecodeError::BadText(format!("{error}")))?;
+                *value = json!(quantity.to_string());
+            }
+            (Shape::Time, Value::String(text)) => *text = rfc3339_seconds(time(text)?),
+            (Shape::MicroTime, Value::String(text)) => *text = rfc3339_micros(time(text)?),
+            (Shape::Bytes, Value::String(text)) => {
+                let bytes = STANDARD.decode(text.replace(['\n', '\r'], "")).map_err(|error| {
+                    let at = match error {
+                        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+                        base64::DecodeError::InvalidLength(length) => length,
+                        base64::DecodeError::InvalidPadding => text.len(),
+                    };
+                    DecodeError::BadText(format!("illegal base64 data at input byte {at}"))
+                })?;
+                *text = STANDARD.encode(bytes);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reads an element of a list or map, where null stands for the zero value.
+    fn element(&mut self, owner: &Struct, shape: &Shape, value: &mut Value) -> Result<(), DecodeError> {
+        if value.is_null() {
+            match shape {
+                Shape::String | Shape::Bytes => *value = json!(""),
+                Shape::Quantity => *value = json!("0"),
+                Shape::Struct(_) => {}
+                _ => return Ok(()),
+            }
+        }
+        self.shape(owner, shape, value)
+    }
+
+    fn schema_or(&mut self, owner: &Struct, value: &mut Value) -> Result<(), DecodeError> {
+        match value {
+            Value::Object(_) => self.structure(self.types.json_schema, value),
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                let schema = Shape::Struct(self.types.json_schema);
+                items.iter_mut().try_for_each(|item| self.shape(owner, &schema, item))
+            }
+            Value::Bool(_) | Value::Array(_) => Ok(()),
+            _ => Err(self.wrong_type(value, owner, "v1.JSONSchemaProps")),
+        }
+    }
+
+    fn wrong_type(&self, value: &Value, owner: &Struct, want: &str) -> DecodeError {
+        let found = match value {
+            Value::Null => "null".to_owned(),
+            Value::Bool(_) => "bool".to_owned(),
+            Value::Number(number) if number.is_f64() => format!("number {number}"),
+            Value::Number(number) if want.starts_with("int") => format!("number {number}"),
+            Value::Number(_) => "number".to_owned(),
+            Value::String(_) => "string".to_owned(),
+            Value::Array(_) => "array".to_owned(),
+            Value::Object(_) => "object".to_owned(),
+        };
+        let names: Vec<&str> = (self.path.iter())
+            .filter_map(|step| match step {
+                Step::Field(name) => Some(name.as_str()),
+                Step::Index(_) | Step::Key(_) => None,
+            })
+            .collect();
+        DecodeError::WrongType { found, owner: owner.go_name().to_owned(), field: names.join("."), want: want.to_owned() }
+    }
+
+    fn go_type(&self, shape: &Shape) -> String {
+        match shape {
+            Shape::String | Shape::Bytes => "string".to_owned(),
+            Shape::Bool => "bool".to_owned(),
+            Shape::Int32 | Shape::IntOrString => "int32".to_owned(),
+            Shape::Int64 => "int64".to_owned(),
+            Shape::Float => "float64".to_owned(),
+            Shape::Quantity => "resource.Quantity".to_owned(),
+            Shape::Time | Shape::MicroTime | Shape::Duration => "string".to_owned(),
+            Shape::Any | Shape::SchemaOr => "v1.JSON".to_owned(),
+            Shape::List(element) => format!("[]{}", self.go_type(element)),
+            Shape::Map(element) => format!("map[string]{}", self.go_type(element)),
+            Shape::Struct(id) => self.types.get(*id).go_path().to_owned(),
+        }
+    }
+
+    /// Spells the path as error messages do: `spec.containers[0].image`.
+    fn spelled(&self) -> String {
+        let mut text = String::new();
+        for step in &self.path {
+            match step {
+                Step::Field(name) if text.is_empty() => text.push_str(name),
+                Step::Field(name) | Step::Key(name) => {
+                    text.push('.');
+                    text.push_str(name);
+                }
+                Step::Index(at) => write!(text, "[{at}]").expect("writing to a string does not fail"),
+            }
+        }
+        text
+    }
+}
+
+fn time(text: &str) -> Result<Timestamp, DecodeError> {
+    text.parse().map_err(|_| {
+        let layout = "2006-01-02T15:04:05Z07:00";
+        DecodeError::BadText(format!("parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""))
+    })
+}
+
+/// Returns whether `omitempty` would drop the value of a field that is not a pointer.
+fn is_zero(shape: &Shape, value: &Value) -> bool {
+    match shape {
+        Shape::String | Shape::Bytes => value.as_str() == Some(""),
+        Shape::Bool => *value == json!(false),
+        Shape::Int32 | Shape::Int64 => value.as_i64() == Some(0),
+        Shape::Float => value.as_f64() == Some(0.0),
+        Shape::List(_) => value.as_array().is_some_and(Vec::is_empty),
+        Shape::Map(_) => value.as_object().is_some_and(Map::is_empty),
+        _ => false,
+    }
+}

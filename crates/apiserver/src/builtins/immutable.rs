@@ -1,0 +1,295 @@
+//! Fields that may not change once an object exists.
+
+use serde_json::Value;
+
+use super::validate::{forbidden, invalid};
+use super::{FieldError, Quantity};
+
+const IMMUTABLE: &str = "field is immutable";
+
+/// Kinds and the fields that stay as they were made, by group and kind.
+const FIELDS: &[(&str, &str, &[&str])] = &[
+    ("", "Secret", &["type"]),
+    ("apps", "DaemonSet", &["spec.selector"]),
+    ("apps", "Deployment", &["spec.selector"]),
+    ("apps", "ReplicaSet", &["spec.selector"]),
+    (
+        "batch",
+        "Job",
+        &[
+            "spec.selector",
+            "spec.template",
+            "spec.completionMode",
+            "spec.podFailurePolicy",
+            "spec.backoffLimitPerIndex",
+            "spec.managedBy",
+            "spec.successPolicy",
+        ],
+    ),
+    ("discovery.k8s.io", "EndpointSlice", &["addressType"]),
+    ("networking.k8s.io", "IngressClass", &["spec.controller"]),
+    ("policy", "PodDisruptionBudget", &[]),
+    ("storage.k8s.io", "StorageClass", &["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"]),
+];
+
+pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<FieldError> {
+    let mut problems = Vec::new();
+    let row = FIELDS.iter().find(|(have_group, have_kind, _)| (*have_group, *have_kind) == (group, kind));
+    for path in row.map(|(_, _, paths)| *paths).unwrap_or_default() {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        if old.pointer(&pointer) == new.pointer(&pointer) {
+            continue;
+        }
+        // A suspended job may still be told where to run.
+        let suspended = old["spec"]["suspend"] == true;
+        if *path == "spec.template" && suspended && same_but_for_placement(&old["spec"]["template"], &new["spec"]["template"]) {
+            continue;
+        }
+        if kind == "StorageClass" && *path != "reclaimPolicy" && *path != "volumeBindingMode" {
+            let detail = format!("updates to {path} are forbidden.");
+            problems.push(forbidden(path, &detail));
+            continue;
+        }
+        problems.push(invalid(path, new.pointer(&pointer).unwrap_or(&Value::Null), IMMUTABLE));
+    }
+    match (group, kind) {
+        ("", "ConfigMap" | "Secret") => data(old, new, &mut problems),
+        ("", "PersistentVolume") => volume(old, new, &mut problems),
+        ("", "PersistentVolumeClaim") => claim(old, new, &mut problems),
+        ("", "Pod") => pod(old, new, &mut problems),
+        ("", "Service") => service(old, new, &mut problems),
+        ("apps", "StatefulSet") => stateful_set(old, new, &mut problems),
+        ("batch", "Job") => completions(old, new, &mut problems),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") if old["roleRef"] != new["roleRef"] => {
+            problems.push(invalid("roleRef", &new["roleRef"], "cannot change roleRef"));
+        }
+        ("scheduling.k8s.io", "PriorityClass") => {
+            if old["value"] != new["value"] {
+                problems.push(forbidden("value", "may not be changed in an update."));
+            }
+            if old["preemptionPolicy"] != new["preemptionPolicy"] {
+                problems.push(invalid("preemptionPolicy", &new["preemptionPolicy"], IMMUTABLE));
+            }
+        }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            for field in ["group", "scope"] {
+                if old["spec"][field] != new["spec"][field] {
+                    problems.push(invalid(&format!("spec.{field}"), &new["spec"][field], IMMUTABLE));
+                }
+            }
+            for field in ["plural", "kind"] {
+                // Only a plural can be in use by stored keys; the kind is free until the names are accepted.
+                if field == "plural" && old["spec"]["names"][field] != new["spec"]["names"][field] {
+                    problems.push(invalid("spec.names.plural", &new["spec"]["names"][field], IMMUTABLE));
+                }
+            }
+        }
+        _ => {}
+    }
+    problems
+}
+
+fn same_but_for_placement(old: &Value, new: &Value) -> bool {
+    let strip = |template: &Value| {
+        let mut template = template.clone();
+        for (part, fields) in [
+            ("metadata", &["labels", "annotations"][..]),
+            ("spec", &["nodeSelector", "tolerations", "affinity", "schedulingGates"]),
+        ] {
+            if let Some(part) = template[part].as_object_mut() {
+                part.retain(|key, _| !fields.contains(&key.as_str()));
+            }
+        }
+        template
+    };
+    strip(old) == strip(new)
+}
+
+fn data(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    const DETAIL: &str = "field is immutable when `immutable` is set";
+    if old["immutable"] != true {
+        return;
+    }
+    if new["immutable"] != true {
+        problems.push(forbidden("immutable", DETAIL));
+    }
+    for field in ["data", "binaryData"] {
+        if old.get(field) != new.get(field) {
+            problems.push(forbidden(field, DETAIL));
+        }
+    }
+}
+
+/// The fields of a volume's spec that say what it is, rather than where its data lie.
+const VOLUME_SETTINGS: [&str; 10] = [
+    "accessModes",
+    "capacity",
+    "claimRef",
+    "mountOptions",
+    "nodeAffinity",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "volumeAttributesClassName",
+    "volumeMode",
+    "",
+];
+
+fn volume(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    let source = |object: &Value| {
+        let mut spec = object["spec"].clone();
+        if let Some(spec) = spec.as_object_mut() {
+            spec.retain(|key, _| !VOLUME_SETTINGS.contains(&key.as_str()));
+        }
+        spec
+    };
+    if source(old) != source(new) {
+        problems.push(forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"));
+    }
+    if old["spec"]["volumeMode"] != new["spec"]["volumeMode"] {
+        problems.push(invalid("volumeMode", &new["spec"]["volumeMode"], IMMUTABLE));
+    }
+}
+
+fn quantity(value: &Value) -> Option<Quantity> {
+    value.as_str()?.parse().ok()
+}
+
+fn claim(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    let bound = new["status"]["phase"] == "Bound";
+    let comparable = |object: &Value| {
+        let mut spec = object["spec"].clone();
+        if old["spec"].get("volumeName").is_none() {
+            drop(spec.as_object_mut().map(|spec| spec.remove("volumeName")));
+        }
+        if bound {
+            drop(spec.as_object_mut().map(|spec| spec.remove("volumeAttributesClassName")));
+            drop(spec.pointer_mut("/resources/requests").and_then(Value::as_object_mut).map(|map| map.remove("storage")));
+        }
+        spec
+    };
+    if comparable(old) != comparable(new) {
+        let detail = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+        problems.push(forbidden("spec", detail));
+    }
+    let size = |object: &Value| quantity(&object["spec"]["resources"]["requests"]["storage"]);
+    let capacity = quantity(&new["status"]["capacity"]["storage"]);
+    if let (Some(before), Some(after)) = (size(old), size(new)) {
+        if after < before && capacity.is_none_or(|capacity| after <= capacity) {
+            problems.push(forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"));
+        }
+    }
+}
+
+/// A pod is what it was made; only its images and deadlines change, and tolerations are added.
+fn pod(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    let frozen = |object: &Value| {
+        let mut spec = object["spec"].clone();
+        for list in ["containers", "initContainers"] {
+            for container in spec[list].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+                container.remove("image");
+                container.remove("resources");
+            }
+        }
+        if let Some(spec) = spec.as_object_mut() {
+            let free = [
+                "activeDeadlineSeconds",
+                "ephemeralContainers",
+                "nodeName",
+                "schedulingGates",
+                "terminationGracePeriodSeconds",
+                "tolerations",
+            ];
+            spec.retain(|key, value| !free.contains(&key.as_str()) && *value != serde_json::json!([]));
+        }
+        spec
+    };
+    if frozen(old) != frozen(new) {
+        let detail = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
+                      `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
+                      `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+        problems.push(forbidden("spec", detail));
+    }
+}
+
+fn service(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    let external = |service: &Value| service["spec"]["type"] == "ExternalName";
+    let headless = |service: &Value| service["spec"]["clusterIP"] == "None";
+    if external(old) || external(new) || (headless(old) && headless(new)) {
+        return;
+    }
+    let (before, after) = (&old["spec"]["clusterIPs"], &new["spec"]["clusterIPs"]);
+    let empty = after.as_array().is_none_or(Vec::is_empty);
+    if empty && !before.is_null() {
+        problems.push(invalid("spec.clusterIPs[0]", after, "primary clusterIP can not be unset"));
+    } else if before[0] != after[0] && !before.is_null() {
+        problems.push(invalid("spec.clusterIPs[0]", after, "may not change once set"));
+    }
+}
+
+fn stateful_set(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    const FREE: [&str; 7] = [
+        "minReadySeconds",
+        "ordinals",
+        "persistentVolumeClaimRetentionPolicy",
+        "replicas",
+        "revisionHistoryLimit",
+        "template",
+        "updateStrategy",
+    ];
+    let frozen = |object: &Value| {
+        let mut spec = object["spec"].clone();
+        if let Some(spec) = spec.as_object_mut() {
+            spec.retain(|key, _| !FREE.contains(&key.as_str()));
+        }
+        spec
+    };
+    if frozen(old) != frozen(new) {
+        let detail = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
+                      'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+        problems.push(forbidden("spec", detail));
+    }
+}
+
+fn completions(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    let (before, after) = (&old["spec"], &new["spec"]);
+    if before["completions"] == after["completions"] {
+        return;
+    }
+    // An indexed job may grow or shrink as long as completions and parallelism move together.
+    let elastic = after["completionMode"] == "Indexed" && after["completions"] == after["parallelism"];
+    if !elastic {
+        problems.push(invalid("spec.completions", &after["completions"], IMMUTABLE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted() {
+        assert!(FIELDS.is_sorted_by_key(|row| (row.0, row.1)));
+    }
+
+    #[test]
+    fn a_deployment_keeps_its_selector() {
+        let make = |app: &str| json!({ "spec": { "selector": { "matchLabels": { "app": app } } } });
+        assert_eq!(check("apps", "Deployment", &make("a"), &make("a")), []);
+        let problems = check("apps", "Deployment", &make("a"), &make("b"));
+        assert_eq!(problems[0].to_string(), r#"spec.selector: Invalid value: {"matchLabels":{"app":"b"}}: field is immutable"#);
+    }
+
+    #[test]
+    fn a_bound_claim_grows_but_does_not_shrink() {
+        let make = |size: &str| {
+            json!({
+                "spec": { "resources": { "requests": { "storage": size } }, "volumeName": "v" },
+                "status": { "phase": "Bound", "capacity": { "storage": "2Gi" } },
+            })
+        };
+        assert_eq!(check("", "PersistentVolumeClaim", &make("2Gi"), &make("3Gi")), []);
+        assert_eq!(check("", "PersistentVolumeClaim", &make("2Gi"), &make("1Gi")).len(), 1);
+    }
+}

@@ -1,0 +1,237 @@
+//! The kinds a Kubernetes 1.35 server is born with: resource table, schemas, defaults, validation, columns.
+//!
+//! All of it is data under `data/` (made by `cargo xtask apidata` from the Kubernetes release itself) plus the rules that
+//! upstream has only in Go code. Everything is decompressed on first use and shared by every cluster of the process.
+
+mod archive;
+mod create;
+mod decode;
+mod defaults;
+mod immutable;
+mod names;
+mod quantity;
+mod resources;
+mod types;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bowline_smd::Schemas;
+use serde_json::Value;
+
+pub use archive::Document;
+pub use create::{Allocator, WriteContext};
+pub use decode::DecodeError;
+pub use quantity::{NotAQuantity, Quantity};
+pub use resources::{Group, Resource, Subresource};
+
+use archive::Archive;
+use defaults::Defaults;
+use resources::Resources;
+use types::Types;
+
+/// One reason why an object is refused, as a `Status` cause tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field, e.g. `spec.template.spec.containers[0].image`.
+    pub field: String,
+    /// The cause's `reason`: `FieldValueRequired`, `FieldValueInvalid`, `FieldValueNotSupported`, …
+    pub reason: &'static str,
+    /// The cause's `message`, e.g. `Required value: must specify selector`.
+    pub message: String,
+}
+
+impl std::fmt::Display for FieldError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+/// Everything known of the built-in kinds; one for the whole process.
+#[derive(Default)]
+pub struct Builtins {
+    resources: OnceLock<Resources>,
+    types: OnceLock<(Types, Defaults)>,
+    schemas: Mutex<BTreeMap<String, Arc<Schemas>>>,
+}
+
+impl Builtins {
+    /// Returns the shared tables; nothing is decompressed yet.
+    pub fn get() -> &'static Self {
+        static BUILTINS: OnceLock<Builtins> = OnceLock::new();
+        BUILTINS.get_or_init(Self::default)
+    }
+
+    fn table(&self) -> &Resources {
+        self.resources.get_or_init(Resources::load)
+    }
+
+    fn types(&self) -> &(Types, Defaults) {
+        self.types.get_or_init(|| {
+            let types = Types::load();
+            let defaults = Defaults::load(&types);
+            (types, defaults)
+        })
+    }
+
+    /// Returns the groups in discovery order, the core group first.
+    pub fn groups(&self) -> &[Group] {
+        &self.table().groups
+    }
+
+    /// Returns every resource: groups in discovery order, versions best first, plurals sorted.
+    pub fn resources(&self) -> &[Resource] {
+        &self.table().resources
+    }
+
+    /// Finds a resource by kind.
+    pub fn by_kind(&self, group: &str, version: &str, kind: &str) -> Option<&Resource> {
+        self.table().by_kind(group, version, kind)
+    }
+
+    /// Finds a resource by plural.
+    pub fn by_plural(&self, group: &str, version: &str, plural: &str) -> Option<&Resource> {
+        self.table().by_plural(group, version, plural)
+    }
+
+    /// Lists the OpenAPI v3 documents for the `/openapi/v3` index.
+    pub fn openapi_documents(&self) -> impl Iterator<Item = &'static Document> {
+        Archive::get().documents()
+    }
+
+    /// Returns one OpenAPI v3 document as JSON.
+    ///
+    /// `path` is an index key (`api/v1`, `apis/apps/v1`, `version`) or a group-version (`v1`, `apps/v1`). Costs a few
+    /// milliseconds each time; the text is not kept.
+    pub fn openapi_v3(&self, path: &str) -> Option<Arc<[u8]>> {
+        let archive = Archive::get();
+        archive.read(path).or_else(|| {
+            archive.read(&if path.contains('/') { format!("apis/{path}") } else { format!("api/{path}") })
+        })
+    }
+
+    /// Returns the structured-merge schemas of a group-version; parsed on first use, then kept.
+    pub fn schemas(&self, group: &str, version: &str) -> Option<Arc<Schemas>> {
+        let key = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        let mut parsed = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(schemas) = parsed.get(&key) {
+            return Some(Arc::clone(schemas));
+        }
+        let document = self.openapi_v3(&key)?;
+        let mut schemas = Schemas::new();
+        schemas.add_openapi_v3(&document).expect("the documents are a Kubernetes release's own");
+        let schemas = Arc::new(schemas);
+        parsed.insert(key, Arc::clone(&schemas));
+        Some(schemas)
+    }
+
+    /// Returns whether the kind is a Go type of the release, whether or not it is a resource (`DeleteOptions`, `Scale`).
+    pub fn knows(&self, group: &str, version: &str, kind: &str) -> bool {
+        self.types().0.of_kind(group, version, kind).is_some()
+    }
+
+    /// Puts an object into the form in which the server stores it, and returns the unknown fields it dropped.
+    ///
+    /// Reads and writes the object as Go would (zero values dropped or added, quantities and times in canonical form),
+    /// then fills in the defaults. A second call changes nothing. Kinds that are not built in are left alone.
+    pub fn normalize(&self, group: &str, version: &str, kind: &str, object: &mut Value) -> Result<Vec<String>, DecodeError> {
+        let (types, defaults) = self.types();
+        let Some(id) = types.of_kind(group, version, kind) else { return Ok(Vec::new()) };
+        let unknown = decode::round_trip(types, id, object)?;
+        defaults.apply(types, id, object);
+        // A default may itself bring a struct whose zero values Go would write.
+        decode::round_trip(types, id, object)?;
+        Ok(unknown)
+    }
+
+    /// Does what the registry does to a new, normalised object before it is validated.
+    ///
+    /// Clears what only the server may say (`status`), adds finalizers and labels, generates a Job's selector, gives a
+    /// Service its addresses, and does the admission of Pods.
+    pub fn prepare_create(
+        &self,
+        group: &str,
+        version: &str,
+        kind: &str,
+        object: &mut Value,
+        ctx: &WriteContext<'_>,
+    ) -> Result<(), Vec<FieldError>> {
+        self.reset_status(group, version, kind, object);
+        create::prepare_create(group, kind, object, ctx)
+    }
+
+    /// Does what the registry does to a normalised object that replaces `old`: keeps the status and what was allocated.
+    ///
+    /// For writes of the object itself, not of its subresources.
+    pub fn prepare_update(
+        &self,
+        group: &str,
+        version: &str,
+        kind: &str,
+        old: &Value,
+        object: &mut Value,
+        ctx: &WriteContext<'_>,
+    ) -> Result<(), Vec<FieldError>> {
+        if self.has_status(group, version, kind) {
+            match old.get("status") {
+                Some(status) => object["status"] = status.clone(),
+                None => drop(object.as_object_mut().map(|object| object.remove("status"))),
+            }
+        }
+        create::prepare_update(group, kind, old, object, ctx)
+    }
+
+    /// Checks a normalised object of a common kind; every mistake is reported.
+    pub fn validate(&self, group: &str, kind: &str, object: &Value) -> Vec<FieldError> {
+        validate::validate(group, kind, object)
+    }
+
+    /// Checks that an update changes no field that may not change.
+    pub fn check_immutable(&self, group: &str, kind: &str, old: &Value, new: &Value) -> Vec<FieldError> {
+        immutable::check(group, kind, old, new)
+    }
+
+    /// Returns whether the server counts `metadata.generation` for a kind; for others it leaves the client's value.
+    pub fn sets_generation(&self, group: &str, kind: &str) -> bool {
+        const COUNTED: &[(&str, &[&str])] = &[
+            ("", &["Pod", "PodTemplate", "ReplicationController"]),
+            (
+                "admissionregistration.k8s.io",
+                &[
+                    "MutatingWebhookConfiguration",
+                    "ValidatingAdmissionPolicy",
+                    "ValidatingAdmissionPolicyBinding",
+                    "ValidatingWebhookConfiguration",
+                ],
+            ),
+            ("apiextensions.k8s.io", &["CustomResourceDefinition"]),
+            ("apps", &["DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"]),
+            ("batch", &["CronJob", "Job"]),
+            ("discovery.k8s.io", &["EndpointSlice"]),
+            ("flowcontrol.apiserver.k8s.io", &["FlowSchema", "PriorityLevelConfiguration"]),
+            ("networking.k8s.io", &["Ingress", "IngressClass", "NetworkPolicy"]),
+            ("policy", &["PodDisruptionBudget"]),
+            ("resource.k8s.io", &["DeviceClass", "ResourceSlice"]),
+            ("scheduling.k8s.io", &["PriorityClass"]),
+        ];
+        COUNTED.iter().any(|(have, kinds)| *have == group && kinds.contains(&kind))
+    }
+
+    fn has_status(&self, group: &str, version: &str, kind: &str) -> bool {
+        // A node's status comes with the kubelet's own create, and stays.
+        let resource = self.by_kind(group, version, kind);
+        resource.is_some_and(|resource| resource.subresources.iter().any(|sub| sub.name == "status"))
+    }
+
+    fn reset_status(&self, group: &str, version: &str, kind: &str, object: &mut Value) {
+        if !self.has_status(group, version, kind) || kind == "Node" {
+            return;
+        }
+        if let Some(object) = object.as_object_mut() {
+            object.remove("status");
+        }
+        // Decoding again writes the status that an object without one has; it was valid before.
+        self.normalize(group, version, kind, object).expect("a normalised object is decoded again without error");
+    }
+}
