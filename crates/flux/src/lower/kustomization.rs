@@ -1,0 +1,172 @@
+use std::time::Duration;
+
+use bowline_engine::{LowerError, Lowered, World};
+use bowline_model::{
+    App, Automatic, Destination, DirectoryOptions, DirectoryRules, Failure, Gvk, HealthJudge, HealthRules, Object,
+    ObjectKey, Propagation, Reason, Render, Retry, Revision, SourceSpec, SyncRules, WaitFor,
+};
+
+use super::depends::{self, Dependent, source_key};
+use super::source::{is_suspended, source_spec};
+use super::{duration, invalid, optional_duration, refuse_unsupported, spec_of, unsupported};
+use crate::FluxOptions;
+use crate::api::{GIT_REPOSITORY, KustomizationSpec};
+
+/// The field manager of objects that Kustomizations apply: Flux's own, so that hand-overs change no owner.
+const FIELD_MANAGER: &str = "kustomize-controller";
+
+/// No sync gets less time than this, whatever `timeout` and `interval` say.
+const MIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The first wait before a failed sync is tried again: Flux's `--min-retry-delay`.
+const FIRST_RETRY: Duration = Duration::from_millis(750);
+
+/// Fields of a Kustomization that would change what is applied, or how.
+const UNSUPPORTED: &[&str] = &[
+    "buildMetadata",
+    "commonMetadata",
+    "components",
+    "decryption",
+    "healthCheckExprs",
+    "ignore",
+    "images",
+    "kubeConfig",
+    "namePrefix",
+    "nameSuffix",
+    "patches",
+    "postBuild",
+    "serviceAccountName",
+];
+
+/// Lowers a Kustomization.
+pub(crate) fn lower_kustomization(
+    resource: &Object,
+    world: &dyn World,
+    options: &FluxOptions,
+) -> Result<Lowered, LowerError> {
+    if is_suspended(resource) {
+        return Ok(Lowered::Suspended);
+    }
+    let spec: KustomizationSpec = spec_of(resource)?;
+    refuse_unsupported(resource, UNSUPPORTED)?;
+    let interval = duration("interval", &spec.interval)?;
+    let timeout = effective_timeout(interval, optional_duration("timeout", spec.timeout.as_deref())?);
+    let retry_interval = optional_duration("retryInterval", spec.retry_interval.as_deref())?.unwrap_or(interval);
+
+    let source_key = find_source(resource, &spec, options)?;
+    let (source, artifact_revision) = read_source(&source_key, &spec, retry_interval, world)?;
+    let dependent = Dependent {
+        resource,
+        depends_on: spec.depends_on.as_deref().unwrap_or_default(),
+        source_key: &source_key,
+        source: &source,
+        artifact_revision: artifact_revision.as_deref(),
+    };
+    depends::check(&dependent, world)?;
+
+    let target_namespace = spec.target_namespace.clone().filter(|namespace| !namespace.is_empty());
+    Ok(Lowered::App(Box::new(App {
+        id: resource.key(),
+        uid: resource.uid().to_owned(),
+        generation: resource.generation(),
+        source,
+        render: Render::Directory(DirectoryOptions {
+            path: spec.path.clone().unwrap_or_default(),
+            recurse: true,
+            include: String::new(),
+            exclude: String::new(),
+            any_extension: false,
+            rules: DirectoryRules::Flux,
+        }),
+        destination: Destination { overrides_namespace: target_namespace.is_some(), namespace: target_namespace },
+        sync: SyncRules {
+            automatic: Some(Automatic { prune: spec.prune, self_heal: true, allow_empty: false }),
+            request: None,
+            create_namespace: None,
+            prune_last: true,
+            propagation: Propagation::Background,
+            force: spec.force.unwrap_or(false),
+            fail_on_shared: false,
+            wait_between_waves: true,
+            retry: Retry { limit: None, first: FIRST_RETRY, factor: 2, max: retry_interval.max(FIRST_RETRY) },
+            timeout,
+        },
+        health: HealthRules { judge: HealthJudge::Kstatus, wait_for: wait_for(resource, &spec), timeout },
+        field_manager: FIELD_MANAGER.to_owned(),
+    })))
+}
+
+/// Returns how long a sync may take: `timeout`, or `interval` less 30 seconds; 30 seconds at least.
+pub(crate) fn effective_timeout(interval: Duration, timeout: Option<Duration>) -> Duration {
+    timeout.unwrap_or_else(|| interval.saturating_sub(Duration::from_secs(30))).max(MIN_TIMEOUT)
+}
+
+fn find_source(resource: &Object, spec: &KustomizationSpec, options: &FluxOptions) -> Result<ObjectKey, LowerError> {
+    let reference = &spec.source_ref;
+    if reference.kind != GIT_REPOSITORY {
+        return Err(unsupported(&[format!("`spec.sourceRef.kind: {}`", reference.kind)]));
+    }
+    let key = source_key(reference, resource.namespace());
+    if options.no_cross_namespace_refs && key.namespace != resource.namespace() {
+        let message = format!(
+            "can't access '{}/{}/{}', cross-namespace references have been blocked",
+            key.kind, key.namespace, key.name
+        );
+        return Err(invalid(Reason::AccessDenied, message));
+    }
+    Ok(key)
+}
+
+/// Reads the source as it is now, and the revision that its own status has.
+fn read_source(
+    key: &ObjectKey,
+    spec: &KustomizationSpec,
+    retry_interval: Duration,
+    world: &dyn World,
+) -> Result<(SourceSpec, Option<String>), LowerError> {
+    let shown = match &spec.source_ref.namespace {
+        Some(namespace) if !namespace.is_empty() => format!("{}/{namespace}/{}", key.kind, key.name),
+        _ => format!("{}/{}", key.kind, key.name),
+    };
+    let not_there = |message: String, again: Duration| {
+        LowerError::Waiting(Failure::new(Reason::SourceUnreadable, message).transient(), Some(again))
+    };
+    let Some(resource) = world.get(key)? else {
+        return Err(not_there(format!("Source '{shown}' not found"), retry_interval));
+    };
+    let mut source = source_spec(&resource, world).map_err(|error| match error {
+        // What is wrong is told on the source itself; this app can only wait for it to be mended.
+        LowerError::Invalid(failure) | LowerError::Waiting(failure, _) => {
+            not_there(format!("Source '{shown}' is not ready: {}", failure.message), retry_interval)
+        }
+        unread @ LowerError::Unread(_) => unread,
+    })?;
+    let artifact_revision = resource.text("/status/artifact/revision").map(str::to_owned);
+    if is_suspended(&resource) {
+        let pinned = artifact_revision.as_deref().and_then(|text| text.parse::<Revision>().ok());
+        let again = depends::REQUEUE;
+        source.pinned =
+            Some(pinned.ok_or_else(|| not_there("Source artifact not found, retrying in 30s".to_owned(), again))?);
+    }
+    Ok((source, artifact_revision))
+}
+
+fn wait_for(resource: &Object, spec: &KustomizationSpec) -> WaitFor {
+    if spec.wait.unwrap_or(false) {
+        return WaitFor::Everything;
+    }
+    let own = resource.key();
+    let keys: Vec<_> = spec
+        .health_checks
+        .iter()
+        .flatten()
+        .map(|check| {
+            let api_version = check.api_version.as_deref().unwrap_or_default();
+            let gvk = Gvk::from_api_version(api_version, &check.kind);
+            ObjectKey::new(gvk.group, gvk.kind, check.namespace.clone().unwrap_or_default(), &*check.name)
+        })
+        // It is ready only when its checks are: one that names itself would wait for ever.
+        .filter(|key| *key != own)
+        .collect();
+    if keys.is_empty() { WaitFor::Nothing } else { WaitFor::Objects(keys) }
+}
