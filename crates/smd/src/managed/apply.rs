@@ -84,6 +84,16 @@ pub enum ApplyError {
         /// What is wrong.
         mistakes: TypedError,
     },
+    /// The live object, whose fields nobody owned, is not of the type: 500.
+    #[error(
+        "failed to create manager for existing fields: failed to convert new object ({object}) to smd typed: {mistakes}"
+    )]
+    Existing {
+        /// Namespace, name and kind, as the server prints them.
+        object: String,
+        /// What is wrong.
+        mistakes: TypedError,
+    },
     /// It does not merge: 500.
     #[error("failed to merge config: {0}")]
     Merge(TypedError),
@@ -180,7 +190,7 @@ fn record_existing(request: &ApplyRequest<'_>, live: &Value, owners: &mut Owners
         now: request.now,
         reset_fields: request.reset_fields,
     };
-    record(&creation, live, owners).map_err(|mistakes| ApplyError::Live { object: describe(live), mistakes })
+    record(&creation, live, owners).map_err(|mistakes| ApplyError::Existing { object: describe(live), mistakes })
 }
 
 /// Takes out what the applier set the last time and no longer sets, unless somebody owns it.
