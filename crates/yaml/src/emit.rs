@@ -1,0 +1,142 @@
+//! Values to text, in the style of `sigs.k8s.io/yaml`: go-yaml v2's writer.
+//!
+//! Blocks of two spaces, lists not indented under their key, keys in go-yaml's order, texts plain where they
+//! stay texts, double quotes where they would not, literal blocks for several lines.
+
+use libyaml_safer::{Emitter, Encoding, Event, MappingStyle, ScalarStyle, SequenceStyle};
+use serde_json::{Number, Value};
+
+use crate::number::{format_float, integral};
+use crate::resolve::needs_quotes;
+use crate::sort::sort_keys;
+
+/// Writes a value as `sigs.k8s.io/yaml` does.
+///
+/// The text ends with a newline. Reading it back gives the same value, a float without a fraction read as an
+/// integer.
+pub fn to_yaml(value: &Value) -> String {
+    let mut output = Vec::new();
+    let mut emitter = Emitter::new();
+    emitter.set_output_string(&mut output);
+    emitter.set_unicode(true);
+    let mut events = vec![Event::stream_start(Encoding::Utf8), Event::document_start(None, &[], true)];
+    push_value(&mut events, value);
+    events.push(Event::document_end(true));
+    events.push(Event::stream_end());
+    for event in events {
+        emitter.emit(event).expect("holds because the events are balanced and memory takes every write");
+    }
+    drop(emitter);
+    let text = String::from_utf8(output).expect("holds because the writer was asked for UTF-8");
+    // libyaml closes a document whose last block keeps its newlines with `...`; go-yaml does not.
+    let text = match text.strip_suffix("...\n") {
+        Some(body) if body.ends_with('\n') => body,
+        _ => &text,
+    };
+    restore_escapes(text)
+}
+
+fn push_value(events: &mut Vec<Event>, value: &Value) {
+    match value {
+        Value::Null => events.push(plain("null")),
+        Value::Bool(true) => events.push(plain("true")),
+        Value::Bool(false) => events.push(plain("false")),
+        Value::Number(number) => events.push(plain(&number_text(number))),
+        Value::String(text) => events.push(text_event(text)),
+        Value::Array(items) => {
+            events.push(Event::sequence_start(None, None, true, SequenceStyle::Block));
+            items.iter().for_each(|item| push_value(events, item));
+            events.push(Event::sequence_end());
+        }
+        Value::Object(map) => {
+            events.push(Event::mapping_start(None, None, true, MappingStyle::Block));
+            let mut keys: Vec<&String> = map.keys().collect();
+            sort_keys(&mut keys);
+            for key in keys {
+                events.push(text_event(key));
+                push_value(events, &map[key.as_str()]);
+            }
+            events.push(Event::mapping_end());
+        }
+    }
+}
+
+fn number_text(number: &Number) -> String {
+    match number.as_f64() {
+        Some(float) if number.is_f64() => {
+            integral(float).map_or_else(|| format_float(float), |whole| whole.to_string())
+        }
+        _ => number.to_string(),
+    }
+}
+
+fn plain(text: &str) -> Event {
+    Event::scalar(None, None, text, true, true, ScalarStyle::Plain)
+}
+
+fn text_event(text: &str) -> Event {
+    if text.contains(is_escaped_by_go) || text.starts_with(BYTE_ORDER_MARK) {
+        return Event::scalar(None, None, &hide_escapes(text), true, true, ScalarStyle::DoubleQuoted);
+    }
+    let style = if text.contains('\n') {
+        ScalarStyle::Literal
+    } else if needs_quotes(text) {
+        ScalarStyle::DoubleQuoted
+    } else {
+        ScalarStyle::Plain
+    };
+    Event::scalar(None, None, text, true, true, style)
+}
+
+/// Stands for a backslash that libyaml must not see. It is a private character, which libyaml just writes; a
+/// text that has it is kept whole by [`ITSELF`].
+const MARKER: char = '\u{f8ff}';
+const ITSELF: char = 'i';
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// go-yaml v2 takes only the basic plane for printable.
+fn is_escaped_by_go(c: char) -> bool {
+    c > '\u{ffff}' || c == MARKER
+}
+
+/// Puts as many columns in place of each character as go-yaml's escape has, so that long lines fold where
+/// go-yaml's do.
+///
+/// go-yaml looks for a byte order mark at the start of the text whichever character it writes, and so escapes
+/// all of a text that begins with one.
+fn hide_escapes(text: &str) -> String {
+    let all = text.starts_with(BYTE_ORDER_MARK);
+    let mut hidden = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            MARKER if !all => hidden.extend([MARKER, ITSELF]),
+            c if !all && !is_escaped_by_go(c) => hidden.push(c),
+            // These have short escapes, which libyaml writes as well.
+            '\0' | '\u{7}'..='\r' | '\u{1b}' | '"' | '\\' | '\u{85}' | '\u{a0}' | '\u{2028}' | '\u{2029}' => {
+                hidden.push(c)
+            }
+            c if c <= '\u{ff}' => hidden.push_str(&format!("{MARKER}x{:02X}", u32::from(c))),
+            c if c <= '\u{ffff}' => hidden.push_str(&format!("{MARKER}u{:04X}", u32::from(c))),
+            c => hidden.push_str(&format!("{MARKER}U{:08X}", u32::from(c))),
+        }
+    }
+    hidden
+}
+
+fn restore_escapes(text: &str) -> String {
+    let mut parts = text.split(MARKER);
+    let mut restored = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.strip_prefix(ITSELF) {
+            Some(rest) => {
+                restored.push(MARKER);
+                restored.push_str(rest);
+            }
+            None => {
+                restored.push('\\');
+                restored.push_str(part);
+            }
+        }
+    }
+    restored
+}

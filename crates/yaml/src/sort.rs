@@ -1,0 +1,55 @@
+//! go-yaml v2's order of map keys: numbers inside keys count as numbers, letters come after all else.
+
+use std::cmp::Ordering;
+
+/// Sorts keys as go-yaml v2 does before it writes a map.
+///
+/// A merge sort of our own: go-yaml's comparison is not quite a total order (leading zeros), and the
+/// standard library may panic on such.
+pub(crate) fn sort_keys(keys: &mut Vec<&String>) {
+    if keys.len() < 2 {
+        return;
+    }
+    let mut right = keys.split_off(keys.len() / 2);
+    sort_keys(keys);
+    sort_keys(&mut right);
+    let left = std::mem::take(keys);
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    while let (Some(first), Some(second)) = (left.peek(), right.peek()) {
+        let next = if is_less(second, first) { right.next() } else { left.next() };
+        keys.extend(next);
+    }
+    keys.extend(left);
+    keys.extend(right);
+}
+
+/// Tells whether key `a` comes before key `b`.
+fn is_less(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let Some(at) = a.iter().zip(&b).position(|(a, b)| a != b) else { return a.len() < b.len() };
+    let (x, y) = (a[at], b[at]);
+    match (x.is_alphabetic(), y.is_alphabetic()) {
+        (true, true) => return x < y,
+        (false, true) => return true,
+        (true, false) => return false,
+        (false, false) => {}
+    }
+    // A zero that differs is a leading zero, unless a digit other than zero stands before it.
+    let inside_a_number =
+        (x == '0' || y == '0') && a[..at].iter().rev().take_while(|c| c.is_numeric()).any(|c| *c != '0');
+    let number = |text: &[char]| {
+        let start = i64::from(inside_a_number);
+        let digits = text[at..].iter().take_while(|c| c.is_ascii_digit());
+        let (value, length) = digits.fold((start, 0), |(value, length): (i64, usize), digit| {
+            let digit = i64::from(u32::from(*digit) - u32::from('0'));
+            (value.wrapping_mul(10).wrapping_add(digit), length + 1)
+        });
+        (value, length)
+    };
+    let ((a_value, a_length), (b_value, b_length)) = (number(&a), number(&b));
+    match a_value.cmp(&b_value).then(a_length.cmp(&b_length)) {
+        Ordering::Less => true,
+        Ordering::Greater => false,
+        Ordering::Equal => x < y,
+    }
+}
