@@ -1,1 +1,32 @@
-//! Remotes become trees: Git over file, HTTP and SSH
+//! Remotes become trees: Git over file, HTTP and SSH.
+//!
+//! [`Sources`] is the hub. A [`Subscription`] tells what a [`GitRef`] of a [`Remote`] means now and wakes when
+//! that changes; [`Sources::open`] gives the files of a revision as a [`bowline_tree::Tree`], straight from
+//! the object database of one bare clone. No work tree is ever written, and no hook, filter, submodule command
+//! or other program is ever run: this crate speaks Git's wire protocol itself.
+//!
+//! What this crate leaves to others: which references to follow and what to do when one moves.
+
+mod ancestry;
+mod commit;
+mod error;
+mod git_ref;
+mod limits;
+mod local;
+mod mirror;
+mod poller;
+mod remote;
+mod resolve;
+pub mod semver;
+mod sources;
+mod store;
+mod tree;
+mod wire;
+
+pub use commit::CommitInfo;
+pub use error::SourceError;
+pub use git_ref::GitRef;
+pub use limits::{DEFAULT_TIMEOUT, MAX_BLOB_BYTES, MAX_PACK_BYTES, MAX_REDIRECTS, MAX_REFS};
+pub use poller::{Polled, Subscription};
+pub use remote::{Basic, ClientCertificate, Credentials, Remote, SshKey};
+pub use sources::{Options, Sources};

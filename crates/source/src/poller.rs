@@ -1,0 +1,287 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bowline_model::Revision;
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::limits::{FIRST_BACKOFF, MAX_BACKOFF};
+use crate::remote::{Address, Remote, RemoteKey};
+use crate::sources::Hub;
+use crate::store::lock;
+use crate::{GitRef, SourceError};
+
+/// What the latest check of a reference showed.
+#[derive(Debug, Clone)]
+pub struct Polled {
+    /// What the reference means, or why that is unknown.
+    pub outcome: Result<Revision, Arc<SourceError>>,
+    /// The revision of the latest check that succeeded.
+    pub last_good: Option<Revision>,
+    /// When the check ended.
+    pub checked_at: Timestamp,
+    /// How many checks there have been, this one included.
+    pub sequence: u64,
+}
+
+/// An interest in one reference of one remote. Dropping it ends the interest.
+pub struct Subscription {
+    hub: Arc<Hub>,
+    poller: Arc<Poller>,
+    id: u64,
+    /// Wakes when an outcome differs from the one before.
+    outcomes: watch::Receiver<Option<Polled>>,
+    /// Counts the requests that have been answered by a check.
+    answered: watch::Receiver<u64>,
+}
+
+/// Looks at one reference of one remote, again and again.
+pub(crate) struct Poller {
+    key: (RemoteKey, GitRef),
+    remote: Remote,
+    /// Who is interested, and how eagerly. Locked while the hub's pollers are, never the other way round.
+    subscribers: Mutex<BTreeMap<u64, Eagerness>>,
+    next_id: AtomicU64,
+    /// Counts requests for a check.
+    requested: AtomicU64,
+    /// Wakes the poller: a request, a new subscriber, a gone one.
+    wake: Notify,
+    outcomes: watch::Sender<Option<Polled>>,
+    answered: watch::Sender<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Eagerness {
+    interval: Duration,
+    timeout: Duration,
+}
+
+impl Poller {
+    pub(crate) fn subscribe(
+        hub: &Arc<Hub>,
+        remote: &Remote,
+        git_ref: &GitRef,
+        interval: Duration,
+        timeout: Duration,
+    ) -> Subscription {
+        let key = (remote.key(), git_ref.clone());
+        let mut pollers = lock(&hub.pollers);
+        let poller = match pollers.get(&key) {
+            Some(poller) => Arc::clone(poller),
+            None => Self::start(hub, &mut pollers, remote.clone(), key),
+        };
+        let id = poller.next_id.fetch_add(1, Ordering::Relaxed);
+        lock(&poller.subscribers).insert(id, Eagerness { interval, timeout });
+        drop(pollers);
+        poller.wake.notify_one();
+        let outcomes = poller.outcomes.subscribe();
+        let answered = poller.answered.subscribe();
+        Subscription { hub: Arc::clone(hub), poller, id, outcomes, answered }
+    }
+
+    fn start(
+        hub: &Arc<Hub>,
+        pollers: &mut HashMap<(RemoteKey, GitRef), Arc<Self>>,
+        remote: Remote,
+        key: (RemoteKey, GitRef),
+    ) -> Arc<Self> {
+        let poller = Arc::new(Self {
+            key: key.clone(),
+            remote,
+            subscribers: Mutex::default(),
+            next_id: AtomicU64::new(0),
+            requested: AtomicU64::new(0),
+            wake: Notify::new(),
+            outcomes: watch::Sender::new(None),
+            answered: watch::Sender::new(0),
+        });
+        pollers.insert(key, Arc::clone(&poller));
+        hub.runtime.spawn(Arc::clone(&poller).run(Arc::clone(hub)));
+        poller
+    }
+
+    async fn run(self: Arc<Self>, hub: Arc<Hub>) {
+        let mut failures = 0;
+        while let Some(eagerness) = self.eagerness(&hub) {
+            let requested = self.requested.load(Ordering::Acquire);
+            let outcome = self.check(&hub, eagerness.timeout).await;
+            failures = match &outcome {
+                Err(error) if error.is_transient() => failures + 1,
+                _ => 0,
+            };
+            self.publish(&hub, outcome);
+            self.answered.send_replace(requested);
+            if !self.pause(&hub, requested, failures).await {
+                break;
+            }
+        }
+        tracing::debug!(url = %self.remote.shown_url(), git_ref = %self.key.1, "Poller ends");
+    }
+
+    async fn check(&self, hub: &Arc<Hub>, timeout: Duration) -> Result<Revision, SourceError> {
+        hub.mirror(&self.remote)?.resolve(&self.key.1, timeout).await
+    }
+
+    fn publish(&self, hub: &Hub, outcome: Result<Revision, SourceError>) {
+        let checked_at = (hub.options.now)();
+        self.outcomes.send_if_modified(|current| {
+            let (last_good, sequence) = match current {
+                Some(polled) => (polled.last_good.clone(), polled.sequence + 1),
+                None => (None, 1),
+            };
+            let last_good = outcome.as_ref().ok().cloned().or(last_good);
+            let polled = Polled { outcome: outcome.map_err(Arc::new), last_good, checked_at, sequence };
+            let is_news = current.as_ref().is_none_or(|current| !current.says_the_same(&polled));
+            if is_news {
+                self.tell(&polled);
+            }
+            *current = Some(polled);
+            is_news
+        });
+    }
+
+    fn tell(&self, polled: &Polled) {
+        let (url, git_ref) = (self.remote.shown_url(), &self.key.1);
+        match &polled.outcome {
+            Ok(revision) => tracing::info!(%url, %git_ref, %revision, "Source resolved"),
+            Err(error) => tracing::warn!(%url, %git_ref, %error, "Source cannot be resolved"),
+        }
+    }
+
+    /// Waits for the next check to be due; `false` when nobody is interested any more.
+    async fn pause(&self, hub: &Hub, answered: u64, failures: u32) -> bool {
+        let ended = Instant::now();
+        let chance = (hub.options.random)();
+        loop {
+            let Some(eagerness) = self.eagerness(hub) else { return false };
+            if self.requested.load(Ordering::Acquire) > answered {
+                return true;
+            }
+            let wait = wait(self.interval(hub, eagerness), failures, chance);
+            tokio::select! {
+                () = tokio::time::sleep_until(ended + wait) => return true,
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    fn interval(&self, hub: &Hub, eagerness: Eagerness) -> Duration {
+        match self.remote.address() {
+            Ok(Address::Local(_)) => eagerness.interval.min(hub.options.local_interval),
+            _ => eagerness.interval,
+        }
+    }
+
+    /// Sums up the subscribers. Without any the poller is taken off the list, so that the next subscriber
+    /// starts another.
+    fn eagerness(&self, hub: &Hub) -> Option<Eagerness> {
+        let mut pollers = lock(&hub.pollers);
+        let subscribers = lock(&self.subscribers);
+        let interval = subscribers.values().map(|eagerness| eagerness.interval).min();
+        let timeout = subscribers.values().map(|eagerness| eagerness.timeout).max();
+        let eagerness = interval.zip(timeout).map(|(interval, timeout)| Eagerness { interval, timeout });
+        if eagerness.is_none() {
+            pollers.remove(&self.key);
+        }
+        eagerness
+    }
+}
+
+/// Returns how long to wait after a check.
+///
+/// After a success, or an error that only a person can mend, it is the interval. After `failures` transient
+/// errors in a row it is 1 s, doubled each time, up to the interval or 5 minutes, whichever is less. Either is
+/// shortened by up to a tenth, by chance, so that many do not come at once.
+fn wait(interval: Duration, failures: u32, chance: u64) -> Duration {
+    let whole = match failures {
+        0 => interval,
+        failures => {
+            let doubled = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(failures - 1));
+            doubled.min(interval.clamp(FIRST_BACKOFF, MAX_BACKOFF))
+        }
+    };
+    whole.mul_f64(1.0 - 0.1 * (chance as f64 / u64::MAX as f64))
+}
+
+impl Polled {
+    fn says_the_same(&self, other: &Self) -> bool {
+        match (&self.outcome, &other.outcome) {
+            (Ok(one), Ok(other)) => one == other,
+            (Err(one), Err(other)) => one.to_string() == other.to_string(),
+            _ => false,
+        }
+    }
+}
+
+impl Subscription {
+    /// Returns the latest check; `None` before the first has ended.
+    pub fn latest(&self) -> Option<Polled> {
+        self.outcomes.borrow().clone()
+    }
+
+    /// Waits for an outcome that this subscription has not seen; one that says the same as the one before
+    /// does not count.
+    ///
+    /// Safe to drop before it ends: no outcome is lost.
+    pub async fn changed(&mut self) -> Polled {
+        loop {
+            self.outcomes.changed().await.expect("holds because the poller keeps the sender as long as we keep it");
+            if let Some(polled) = self.outcomes.borrow_and_update().clone() {
+                return polled;
+            }
+        }
+    }
+
+    /// Asks for a check now. Requests that come while a check has not begun are answered by that one.
+    pub fn poke(&self) {
+        self.request();
+    }
+
+    /// Asks for a check and waits for it to end.
+    pub async fn fresh(&mut self) -> Polled {
+        let request = self.request();
+        let answered = self.answered.wait_for(|answered| *answered >= request).await;
+        answered.expect("holds because the poller keeps the sender as long as we keep it");
+        self.latest().expect("holds because an outcome is published before its request counts as answered")
+    }
+
+    fn request(&self) -> u64 {
+        let request = self.poller.requested.fetch_add(1, Ordering::AcqRel) + 1;
+        self.poller.wake.notify_one();
+        request
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // The hub's lock comes first, as everywhere: then no poller ends with a subscriber just coming.
+        let _pollers = lock(&self.hub.pollers);
+        lock(&self.poller.subscribers).remove(&self.id);
+        self.poller.wake.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_with_failures_and_end_at_the_interval() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        assert_eq!(wait(minutes(1), 0, 0), minutes(1));
+        let waits: Vec<u64> = (1..=8).map(|failures| wait(minutes(1), failures, 0).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(wait(minutes(60), u32::MAX, 0), MAX_BACKOFF);
+        assert_eq!(wait(Duration::from_millis(250), 3, 0), FIRST_BACKOFF);
+    }
+
+    #[test]
+    fn chance_shortens_a_wait_by_a_tenth_at_most() {
+        let interval = Duration::from_secs(100);
+        assert_eq!(wait(interval, 0, u64::MAX), Duration::from_secs(90));
+        assert!(wait(interval, 0, u64::MAX / 2) < interval);
+    }
+}

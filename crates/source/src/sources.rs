@@ -1,0 +1,183 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bowline_model::Revision;
+use bowline_tree::Tree;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+
+use crate::commit::CommitInfo;
+use crate::limits::DEFAULT_TIMEOUT;
+use crate::mirror::{Edge, Mirror};
+use crate::poller::{Poller, Subscription};
+use crate::remote::{Remote, RemoteKey};
+use crate::resolve::full_commit;
+use crate::store::lock;
+use crate::{GitRef, SourceError};
+
+/// How sources behave, and where they get the time and chance from.
+#[derive(Clone)]
+pub struct Options {
+    /// Whether repositories on this machine may be read (`file://` and absolute paths).
+    pub allow_local: bool,
+    /// The longest time between two looks at a local repository, whatever interval was asked for.
+    pub local_interval: Duration,
+    /// How long an unpolled fetch may take: of [`Sources::open`] and its like.
+    pub timeout: Duration,
+    /// Tells the time.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Gives random numbers, for the jitter between checks.
+    pub random: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            allow_local: true,
+            local_interval: Duration::from_secs(1),
+            timeout: DEFAULT_TIMEOUT,
+            now: Arc::new(Timestamp::now),
+            random: Arc::new(rand::random),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("allow_local", &self.allow_local)
+            .field("local_interval", &self.local_interval)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All remotes of this process: what is polled, and the clones.
+///
+/// Clones of it are the same hub. The clones on disk are a cache, which may be lost at any moment.
+#[derive(Clone)]
+pub struct Sources {
+    pub(crate) hub: Arc<Hub>,
+}
+
+pub(crate) struct Hub {
+    pub(crate) options: Options,
+    pub(crate) runtime: Handle,
+    pub(crate) pollers: Mutex<HashMap<(RemoteKey, GitRef), Arc<Poller>>>,
+    cache_dir: PathBuf,
+    edge: Arc<Edge>,
+    mirrors: Mutex<HashMap<RemoteKey, Arc<Mirror>>>,
+    /// Read or made with the first clone.
+    salt: Mutex<Option<[u8; 32]>>,
+}
+
+impl Sources {
+    /// Makes a hub that keeps its clones below `cache_dir`.
+    ///
+    /// Must be called within a Tokio runtime, where its pollers will run.
+    pub fn new(cache_dir: impl Into<PathBuf>, options: Options) -> Self {
+        // Every read is by its own id once: libgit2's cache of objects would only hold memory.
+        git2::opts::enable_caching(false);
+        let edge = Arc::new(Edge::new(options.allow_local));
+        let hub = Hub {
+            options,
+            runtime: Handle::current(),
+            pollers: Mutex::default(),
+            cache_dir: cache_dir.into(),
+            edge,
+            mirrors: Mutex::default(),
+            salt: Mutex::default(),
+        };
+        Self { hub: Arc::new(hub) }
+    }
+
+    /// Takes an interest in what a reference means.
+    ///
+    /// Each remote and reference has one poller, which looks as often as the most eager subscriber asked and
+    /// ends with the last. A check must end within the longest `timeout` asked for. The first check begins
+    /// at once, or has been done for another subscriber.
+    pub fn subscribe(&self, remote: &Remote, git_ref: &GitRef, interval: Duration, timeout: Duration) -> Subscription {
+        Poller::subscribe(&self.hub, remote, git_ref, interval, timeout)
+    }
+
+    /// Opens the files of a revision, straight from the clone; fetches it when it is not there.
+    pub async fn open(&self, remote: &Remote, revision: &Revision) -> Result<Arc<dyn Tree>, SourceError> {
+        self.hub.mirror(remote)?.tree(revision, self.hub.options.timeout).await
+    }
+
+    /// Reads author, date and message of a revision's commit.
+    pub async fn commit_info(&self, remote: &Remote, revision: &Revision) -> Result<CommitInfo, SourceError> {
+        self.hub.mirror(remote)?.commit_info(revision, self.hub.options.timeout).await
+    }
+
+    /// Tells whether `new` has `old` among its ancestors, or is the same commit.
+    ///
+    /// `None` when the history is not here and the server cannot give commits without their files.
+    pub async fn is_ancestor(&self, remote: &Remote, old: &Revision, new: &Revision) -> Option<bool> {
+        let (old, new) = (full_commit(&old.commit)?, full_commit(&new.commit)?);
+        self.hub.mirror(remote).ok()?.descends(old, new, self.hub.options.timeout).await
+    }
+}
+
+impl Hub {
+    /// The clone of a remote; made known with its first use, and on disk with its first fetch.
+    pub(crate) fn mirror(&self, remote: &Remote) -> Result<Arc<Mirror>, SourceError> {
+        let key = remote.key();
+        if let Some(mirror) = lock(&self.mirrors).get(&key) {
+            return Ok(Arc::clone(mirror));
+        }
+        let dir = self.cache_dir.join("git").join(self.dir_name(key)?);
+        let mut mirrors = lock(&self.mirrors);
+        let mirror =
+            mirrors.entry(key).or_insert_with(|| Arc::new(Mirror::new(remote.clone(), dir, Arc::clone(&self.edge))));
+        Ok(Arc::clone(mirror))
+    }
+
+    /// Names a clone's directory after its remote. The salt keeps names from telling guessed passwords.
+    fn dir_name(&self, key: RemoteKey) -> Result<String, SourceError> {
+        let salt = self.salt()?;
+        let digest = Sha256::new().chain_update(salt).chain_update(key.0).finalize();
+        Ok(hex(&digest))
+    }
+
+    fn salt(&self) -> Result<[u8; 32], SourceError> {
+        let mut salt = lock(&self.salt);
+        if let Some(salt) = *salt {
+            return Ok(salt);
+        }
+        let fresh = read_or_make_salt(&self.cache_dir, &*self.options.random);
+        let fresh = fresh.map_err(|error| SourceError::store(&error))?;
+        *salt = Some(fresh);
+        Ok(fresh)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+fn read_or_make_salt(cache_dir: &Path, random: &dyn Fn() -> u64) -> std::io::Result<[u8; 32]> {
+    fs::create_dir_all(cache_dir)?;
+    let file = cache_dir.join("salt");
+    if let Some(salt) = fs::read(&file).ok().and_then(|bytes| bytes.try_into().ok()) {
+        return Ok(salt);
+    }
+    let mut salt = [0; 32];
+    for part in salt.chunks_exact_mut(8) {
+        part.copy_from_slice(&random().to_be_bytes());
+    }
+    let fresh = cache_dir.join("salt.new");
+    fs::write(&fresh, salt)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
+    }
+    fs::rename(fresh, file)?;
+    Ok(salt)
+}
