@@ -122,6 +122,8 @@ fn node_ports(service: &Value) -> Vec<u16> {
 pub struct WriteContext<'a> {
     /// The uid of the object.
     pub uid: &'a str,
+    /// The time, as `metadata.creationTimestamp` spells it.
+    pub now: &'a str,
     /// The cluster's pools.
     pub allocator: &'a Allocator,
     /// A dry run takes nothing from the pools.
@@ -138,6 +140,7 @@ pub(super) fn prepare_create(group: &str, kind: &str, object: &mut Value, ctx: &
         }
         ("", "PersistentVolume") => {
             object["status"]["phase"] = json!("Pending");
+            object["status"]["lastPhaseTransitionTime"] = json!(ctx.now);
             add_finalizer(object, "kubernetes.io/pv-protection");
         }
         ("", "PersistentVolumeClaim") => {

@@ -183,7 +183,7 @@ impl Walk<'_> {
                 *value = json!(quantity.to_string());
             }
             (Shape::Time, Value::String(text)) => *text = rfc3339_seconds(time(text)?),
-            (Shape::MicroTime, Value::String(text)) => *text = rfc3339_micros(time(text)?),
+            (Shape::MicroTime, Value::String(text)) => *text = rfc3339_micros(micro_time(text)?),
             (Shape::Bytes, Value::String(text)) => {
                 let bytes = STANDARD.decode(text.replace(['\n', '\r'], "")).map_err(|error| {
                     let at = match error {
@@ -283,6 +283,18 @@ fn time(text: &str) -> Result<Timestamp, DecodeError> {
         let layout = "2006-01-02T15:04:05Z07:00";
         DecodeError::BadText(format!("parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""))
     })
+}
+
+/// Unlike other times, these must have six decimals.
+fn micro_time(text: &str) -> Result<Timestamp, DecodeError> {
+    let decimals = text.get(19..).and_then(|rest| rest.strip_prefix('.'));
+    let six = decimals.is_some_and(|rest| rest.bytes().take_while(u8::is_ascii_digit).count() == 6);
+    if six {
+        return time(text);
+    }
+    let layout = "2006-01-02T15:04:05.000000Z07:00";
+    let rest = text.get(19..).unwrap_or(text);
+    Err(DecodeError::BadText(format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as \".000000\"")))
 }
 
 /// Returns whether `omitempty` would drop the value of a field that is not a pointer.

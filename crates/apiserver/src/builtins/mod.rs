@@ -9,6 +9,8 @@ mod decode;
 mod defaults;
 mod immutable;
 mod names;
+#[cfg(test)]
+mod parity;
 mod quantity;
 mod resources;
 mod types;
@@ -158,7 +160,12 @@ impl Builtins {
         ctx: &WriteContext<'_>,
     ) -> Result<(), Vec<FieldError>> {
         self.reset_status(group, version, kind, object);
-        create::prepare_create(group, kind, object, ctx)
+        create::prepare_create(group, kind, object, ctx)?;
+        if kind == "Job" {
+            // Reading from storage defaults again, and gives a Job without labels those of its template.
+            self.again(group, version, kind, object);
+        }
+        Ok(())
     }
 
     /// Does what the registry does to a normalised object that replaces `old`: keeps the status and what was allocated.
@@ -231,7 +238,11 @@ impl Builtins {
         if let Some(object) = object.as_object_mut() {
             object.remove("status");
         }
-        // Decoding again writes the status that an object without one has; it was valid before.
+        // Decoding again writes the status that an object without one has.
+        self.again(group, version, kind, object);
+    }
+
+    fn again(&self, group: &str, version: &str, kind: &str, object: &mut Value) {
         self.normalize(group, version, kind, object).expect("a normalised object is decoded again without error");
     }
 }

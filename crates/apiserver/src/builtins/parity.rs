@@ -1,0 +1,123 @@
+//! Compares what is made of each new object with what a real kube-apiserver made of it.
+//!
+//! `tests/defaults/record.sh` asked; its answers are committed, so that this runs without one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{Allocator, Builtins, WriteContext};
+
+const UID: &str = "00000000-0000-4000-8000-000000000000";
+const NOW: &str = "2026-01-01T00:00:00Z";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/defaults")
+}
+
+fn read(name: &str) -> Value {
+    let text = fs::read_to_string(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Puts a constant in place of what differs from run to run.
+fn steady(mut object: Value) -> Value {
+    if let Some(uid) = object["metadata"]["uid"].as_str() {
+        let text = object.to_string().replace(uid, UID);
+        object = serde_json::from_str(&text).expect("a uid holds nothing that JSON escapes");
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for field in ["creationTimestamp", "resourceVersion", "uid", "namespace"] {
+            metadata.remove(field);
+        }
+    }
+    if let Some(status) = object["status"].as_object_mut() {
+        status.entry("lastPhaseTransitionTime").and_modify(|time| *time = json!(NOW));
+    }
+    let spec = &mut object["spec"];
+    if spec["clusterIP"].as_str().is_some_and(|ip| ip != "None") {
+        spec["clusterIP"] = json!("IP");
+        spec["clusterIPs"] = json!(["IP"]);
+    }
+    if let Some(spec) = spec.as_object_mut() {
+        spec.entry("healthCheckNodePort").and_modify(|port| *port = json!("PORT"));
+        for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(port) = port.as_object_mut() {
+                port.entry("nodePort").and_modify(|port| *port = json!("PORT"));
+            }
+        }
+    }
+    object
+}
+
+/// Lists the paths at which two values differ.
+fn differences(path: &str, want: &Value, have: &Value, found: &mut Vec<String>) {
+    match (want, have) {
+        (Value::Object(want), Value::Object(have)) => {
+            let mut keys: Vec<&String> = want.keys().chain(have.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let none = Value::String("(absent)".to_owned());
+                let (want, have) = (want.get(key).unwrap_or(&none), have.get(key).unwrap_or(&none));
+                differences(&format!("{path}.{key}"), want, have, found);
+            }
+        }
+        (Value::Array(want), Value::Array(have)) if want.len() == have.len() => {
+            for (at, (want, have)) in want.iter().zip(have).enumerate() {
+                differences(&format!("{path}[{at}]"), want, have, found);
+            }
+        }
+        _ if want == have => {}
+        _ => found.push(format!("{path}: want {want}, have {have}")),
+    }
+}
+
+/// Differences that are meant, by case and path.
+const KNOWN: &[(&str, &str, &str)] = &[
+    ("job-parallel", ".metadata.labels.", "Go lets both label maps be one, so the generated labels show up twice"),
+    ("pod", ".spec.serviceAccount", "the recorded server ran without the ServiceAccount plugin"),
+];
+
+#[test]
+fn new_objects_become_what_a_real_server_makes_of_them() {
+    let builtins = Builtins::get();
+    let mut found = Vec::new();
+    let mut count = 0;
+    for line in fs::read_to_string(folder().join("paths.txt")).expect("paths.txt is there").lines() {
+        let (name, path) = line.split_once(' ').expect("a name and a path");
+        let (input, output) = (read(&format!("{name}.in.json")), read(&format!("{name}.out.json")));
+        let (mut object, want) = (input, steady(output));
+        let plural = path.rsplit('/').next().expect("a path ends in a plural");
+        let (group, version) = match object["apiVersion"].as_str().expect("an apiVersion").split_once('/') {
+            Some((group, version)) => (group.to_owned(), version.to_owned()),
+            None => (String::new(), "v1".to_owned()),
+        };
+        let kind = object["kind"].as_str().expect("a kind").to_owned();
+        assert_eq!(builtins.by_plural(&group, &version, plural).map(|resource| &resource.kind), Some(&kind), "{name}");
+
+        let unknown = builtins.normalize(&group, &version, &kind, &mut object).expect("it decodes");
+        assert_eq!(unknown, Vec::<String>::new(), "{name}");
+        let allocator = Allocator::default();
+        let ctx = WriteContext { uid: UID, now: NOW, allocator: &allocator, dry_run: false };
+        builtins.prepare_create(&group, &version, &kind, &mut object, &ctx).expect("it can be created");
+        if builtins.sets_generation(&group, &kind) {
+            object["metadata"]["generation"] = json!(1);
+        }
+        let problems = builtins.validate(&group, &kind, &object);
+        assert_eq!(problems, [], "{name}");
+
+        let mut again = object.clone();
+        builtins.normalize(&group, &version, &kind, &mut again).expect("it decodes");
+        assert_eq!(again, object, "{name}: a second round changes nothing");
+
+        let mut here = Vec::new();
+        differences("", &want, &steady(object), &mut here);
+        here.retain(|line| !KNOWN.iter().any(|(case, path, _)| name.starts_with(case) && line.starts_with(path)));
+        found.extend(here.into_iter().map(|line| format!("{name} {line}")));
+        count += 1;
+    }
+    assert!(found.is_empty(), "{} differences in {count} objects:\n{}", found.len(), found.join("\n"));
+    assert!(count >= 60, "only {count} objects were compared");
+}
