@@ -88,10 +88,7 @@ fn clean(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(clean),
         Value::Object(map) => {
             for key in ["title", "$schema", "definitions", "components"] {
-                // `title` may also be a property's name, whose value is then a schema.
-                if map.get(key).is_some_and(|value| !value.is_object() || key != "title") {
-                    map.remove(key);
-                }
+                map.remove(key);
             }
             flatten_option(map);
             // Rust's integer widths: the API knows two.
@@ -101,7 +98,15 @@ fn clean(value: &mut Value) {
             {
                 map.remove("format");
             }
-            map.values_mut().for_each(clean);
+            for (key, value) in map {
+                match (key.as_str(), value) {
+                    // Its keys are names of fields, not words of the schema.
+                    ("properties", Value::Object(fields)) => fields.values_mut().for_each(clean),
+                    // Data, not schemas.
+                    ("default" | "enum" | "const" | "x-kubernetes-validations", _) => {}
+                    (_, value) => clean(value),
+                }
+            }
         }
         _ => {}
     }
@@ -166,6 +171,8 @@ mod tests {
         inner: Option<Inner>,
         title: Option<String>,
         list: Option<Vec<Inner>>,
+        components: Option<Vec<String>>,
+        properties: Option<Inner>,
     }
 
     #[test]
@@ -175,6 +182,8 @@ mod tests {
         assert_eq!(schema.pointer("/properties/inner/properties/count/type"), Some(&json!("integer")));
         assert_eq!(schema.pointer("/properties/title/type"), Some(&json!("string")));
         assert_eq!(schema.pointer("/properties/list/items/properties/count/description"), Some(&json!("A count.")));
+        assert_eq!(schema.pointer("/properties/components/items/type"), Some(&json!("string")), "a field's own name");
+        assert_eq!(schema.pointer("/properties/properties/properties/count/type"), Some(&json!("integer")));
         let text = schema.to_string();
         assert!(!text.contains("$ref") && !text.contains("anyOf") && !text.contains("nullable"), "{text}");
     }
