@@ -1,0 +1,131 @@
+//! From an `Application` to an [`App`].
+
+mod operation;
+mod repository;
+mod source;
+mod sync;
+
+use bowline_engine::{LowerError, Lowered, World};
+use bowline_model::{
+    App, Destination, Failure, HealthJudge, HealthRules, Object, Reason, SourceSpec, SyncRequest, WaitFor,
+};
+use serde::Deserialize;
+
+use crate::types::{ApplicationDestination, ApplicationSpec, Operation};
+use crate::{ArgoOptions, words};
+
+pub(crate) use operation::operation_id;
+
+/// The API server of the cluster that the controller runs in.
+pub const IN_CLUSTER_SERVER: &str = "https://kubernetes.default.svc";
+/// The name of the cluster that the controller runs in.
+pub const IN_CLUSTER_NAME: &str = "in-cluster";
+
+pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World) -> Result<Lowered, LowerError> {
+    if resource.annotation(words::SKIP_RECONCILE).and_then(words::parse_bool) == Some(true) {
+        return Ok(Lowered::Suspended);
+    }
+    let spec = read_spec(resource).map_err(LowerError::Invalid)?;
+    let destination = destination(&spec.destination).map_err(LowerError::Invalid)?;
+    if spec.ignore_differences.as_ref().is_some_and(|list| !list.is_empty()) {
+        return Err(LowerError::Invalid(unsupported("spec.ignoreDifferences")));
+    }
+    let source = source::effective(&spec).map_err(LowerError::Invalid)?;
+    let render = source::render(source).map_err(LowerError::Invalid)?;
+    let operation = read_operation(resource).map_err(LowerError::Invalid)?;
+    let request = request(resource, &spec).map_err(LowerError::Invalid)?;
+    let sync = sync::rules(&spec, operation.as_ref(), request, options).map_err(LowerError::Invalid)?;
+    if sync.create_namespace.is_some() && destination.namespace.is_none() {
+        let failure = Failure::new(Reason::InvalidSpec, "`CreateNamespace=true` needs `spec.destination.namespace`");
+        return Err(LowerError::Invalid(failure));
+    }
+    let remote = repository::remote(&source.repo_url, project(&spec), options, world)?;
+    Ok(Lowered::App(Box::new(App {
+        id: resource.key(),
+        uid: resource.uid().to_owned(),
+        generation: resource.generation(),
+        source: SourceSpec {
+            remote,
+            git_ref: source::git_ref(source.target_revision.as_deref().unwrap_or_default()),
+            interval: options.poll_interval,
+            timeout: options.fetch_timeout,
+            pinned: None,
+        },
+        render,
+        destination,
+        sync,
+        health: HealthRules {
+            judge: HealthJudge::ArgoCd,
+            // A sync succeeds once its last wave is written, as with Argo CD; health follows on its own.
+            wait_for: WaitFor::Nothing,
+            timeout: options.sync_timeout,
+        },
+        field_manager: words::FIELD_MANAGER.to_owned(),
+    })))
+}
+
+/// Returns what the resource asks for by its `operation`, or why that cannot be done.
+pub(crate) fn request(resource: &Object, spec: &ApplicationSpec) -> Result<Option<SyncRequest>, Failure> {
+    match read_operation(resource)? {
+        Some(operation) => operation::request(resource, &operation, spec),
+        None => Ok(None),
+    }
+}
+
+pub(crate) fn read_spec(resource: &Object) -> Result<ApplicationSpec, Failure> {
+    let spec = resource.at("/spec").ok_or_else(|| Failure::new(Reason::InvalidSpec, "`spec` is missing"))?;
+    ApplicationSpec::deserialize(spec)
+        .map_err(|error| Failure::new(Reason::InvalidSpec, format!("`spec` cannot be read: {error}")))
+}
+
+fn read_operation(resource: &Object) -> Result<Option<Operation>, Failure> {
+    let Some(value) = resource.at("/operation").filter(|value| !value.is_null()) else { return Ok(None) };
+    Operation::deserialize(value)
+        .map(Some)
+        .map_err(|error| Failure::new(Reason::InvalidSpec, format!("`operation` cannot be read: {error}")))
+}
+
+/// Returns the name of the project whose rules hold.
+fn project(spec: &ApplicationSpec) -> &str {
+    if spec.project.is_empty() { "default" } else { &spec.project }
+}
+
+fn destination(destination: &ApplicationDestination) -> Result<Destination, Failure> {
+    let server = filled(destination.server.as_deref());
+    let name = filled(destination.name.as_deref());
+    let other = |cluster: &str| {
+        Failure::new(Reason::Unsupported, format!("destination cluster `{cluster}` is not the one Bowline runs in"))
+            .help(format!("set `spec.destination.server` to `{IN_CLUSTER_SERVER}`"))
+    };
+    match (server, name) {
+        (Some(server), Some(name)) => Err(Failure::new(
+            Reason::InvalidSpec,
+            format!("`spec.destination` has both `server` `{server}` and `name` `{name}`"),
+        )
+        .help("keep one of them")),
+        (None, None) => Err(Failure::new(Reason::InvalidSpec, "`spec.destination` has neither `server` nor `name`")
+            .help(format!("set `spec.destination.server` to `{IN_CLUSTER_SERVER}`"))),
+        (Some(server), None) if server.trim_end_matches('/') != IN_CLUSTER_SERVER => Err(other(server)),
+        (None, Some(name)) if name != IN_CLUSTER_NAME => Err(other(name)),
+        _ => Ok(Destination {
+            namespace: filled(destination.namespace.as_deref()).map(str::to_owned),
+            overrides_namespace: false,
+        }),
+    }
+}
+
+/// Says that a field asks for something that Bowline does not do.
+fn unsupported(field: &str) -> Failure {
+    Failure::new(Reason::Unsupported, format!("`{field}` is not supported by this version of Bowline"))
+        .help(format!("remove `{field}`, or leave this application to Argo CD"))
+}
+
+/// An absent text and an empty one mean the same in this API.
+fn filled(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// An absent list and an empty one mean the same in this API.
+fn listed<T>(list: Option<&Vec<T>>) -> &[T] {
+    list.map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,201 @@
+//! What it takes to get into a repository, from the Secrets and ConfigMaps of the control namespace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bowline_engine::{LowerError, Unread, World};
+use bowline_model::{Credentials, Failure, GroupKind, Object, ObjectKey, Reason, Remote, Secret};
+
+use super::unsupported;
+use crate::{ArgoOptions, words};
+
+/// Fields that let somebody in; a repository that has any takes none from a template.
+const OWN_CREDENTIALS: &[&str] = &[
+    "username",
+    "password",
+    "bearerToken",
+    "sshPrivateKey",
+    "insecureIgnoreHostKey",
+    "githubAppPrivateKey",
+    "useAzureWorkloadIdentity",
+];
+
+/// Fields that a template hands to repositories that have none of their own.
+const TEMPLATE_FIELDS: &[&str] = &[
+    "username",
+    "password",
+    "bearerToken",
+    "sshPrivateKey",
+    "tlsClientCertData",
+    "tlsClientCertKey",
+    "githubAppPrivateKey",
+    "gcpServiceAccountKey",
+    "useAzureWorkloadIdentity",
+    "azureServicePrincipalClientId",
+    "proxy",
+];
+
+/// Ways in that this version does not know. Going without them would ask the wrong way.
+const UNSUPPORTED_FIELDS: &[&str] = &[
+    "githubAppPrivateKey",
+    "gcpServiceAccountKey",
+    "useAzureWorkloadIdentity",
+    "azureServicePrincipalClientId",
+    "proxy",
+];
+
+/// Returns the repository with the credentials that the control namespace holds for it.
+pub(super) fn remote(url: &str, project: &str, options: &ArgoOptions, world: &dyn World) -> Result<Remote, LowerError> {
+    let url = url.trim();
+    let fields = fields(url, project, options, world)?;
+    if let Some(field) = UNSUPPORTED_FIELDS.iter().find(|field| is_set(&fields, field)) {
+        let failure = unsupported(field).help("use a user name and a token, or an SSH key");
+        return Err(LowerError::Invalid(failure));
+    }
+    let text = |name: &str| fields.get(name).filter(|text| !text.is_empty()).cloned();
+    let secret = |name: &str| text(name).map(Secret::new);
+    let settings = |name: &str| config_map(name, options, world);
+    let mut credentials = Credentials {
+        username: text("username"),
+        password: secret("password"),
+        bearer_token: secret("bearerToken"),
+        ssh_private_key: secret("sshPrivateKey"),
+        ssh_passphrase: None,
+        known_hosts: None,
+        ca: None,
+        client_certificate: text("tlsClientCertData"),
+        client_key: secret("tlsClientCertKey"),
+        insecure: flag(&fields, "insecure")? || flag(&fields, "insecureIgnoreHostKey")?,
+    };
+    if is_ssh_url(url) || url.starts_with("ssh://") {
+        credentials.known_hosts = settings(words::KNOWN_HOSTS_MAP)?.and_then(|map| map_entry(&map, "ssh_known_hosts"));
+    } else if let Some(host) = https_host(url) {
+        credentials.ca = settings(words::TLS_CERTS_MAP)?.and_then(|map| map_entry(&map, host));
+    }
+    Ok(Remote { url: url.to_owned(), credentials })
+}
+
+/// Brings a Git URL to the form in which Argo CD compares them.
+///
+/// Lower case, no `.git`, no `ssh://`, and the colon of `user@host:path` written as a slash
+/// (Argo CD: `util/git/git.go`, `NormalizeGitURL`).
+fn normalize_git_url(url: &str) -> String {
+    let mut url = url.trim().to_lowercase();
+    if is_ssh_url(&url) && !url.starts_with("ssh://") {
+        url = url.replacen(':', "/", 1);
+    }
+    let url = url.strip_suffix(".git").unwrap_or(&url);
+    url.strip_prefix("ssh://").unwrap_or(url).to_owned()
+}
+
+/// Tells whether a URL is `user@host…`, with or without `ssh://`.
+fn is_ssh_url(url: &str) -> bool {
+    let Some((user, rest)) = url.strip_prefix("ssh://").unwrap_or(url).split_once('@') else { return false };
+    !user.contains(['/', ':']) && !rest.is_empty() && !rest.contains('@')
+}
+
+fn https_host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match host.strip_prefix('[') {
+        Some(address) => address.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+type Fields = BTreeMap<String, String>;
+
+/// Returns the repository's own fields, completed by the template with the longest matching URL.
+fn fields(url: &str, project: &str, options: &ArgoOptions, world: &dyn World) -> Result<Fields, LowerError> {
+    let secret_kind = GroupKind::new("", "Secret");
+    let labelled = |kind: &str| -> Result<Vec<Fields>, LowerError> {
+        let secrets = world.labelled(&secret_kind, &options.control_namespace, words::SECRET_TYPE, kind)?;
+        Ok(secrets.iter().map(|secret| secret_fields(secret)).filter(is_git).collect())
+    };
+    let want = normalize_git_url(url);
+    let mut fields = own_fields(labelled("repository")?, &want, project).unwrap_or_default();
+    if !OWN_CREDENTIALS.iter().any(|field| is_set(&fields, field))
+        && let Some(template) = template(labelled("repo-creds")?, &want)
+    {
+        for (name, value) in template {
+            if TEMPLATE_FIELDS.contains(&name.as_str()) && !is_set(&fields, &name) {
+                fields.insert(name, value);
+            }
+        }
+    }
+    Ok(fields)
+}
+
+/// A Secret of the application's own project wins over one that names none.
+fn own_fields(secrets: Vec<Fields>, want: &str, project: &str) -> Option<Fields> {
+    let mut shared = None;
+    for fields in secrets.into_iter().filter(|fields| url_of(fields) == want) {
+        match fields.get("project").map(String::as_str).unwrap_or_default() {
+            name if name == project => return Some(fields),
+            "" => shared = shared.or(Some(fields)),
+            _ => {}
+        }
+    }
+    shared
+}
+
+/// The longest URL that `want` begins with wins; of equals, the first by name.
+fn template(secrets: Vec<Fields>, want: &str) -> Option<Fields> {
+    let mut best: Option<(usize, Fields)> = None;
+    for fields in secrets {
+        let prefix = url_of(&fields);
+        let is_longer = best.as_ref().is_none_or(|(length, _)| prefix.len() > *length);
+        if !prefix.is_empty() && want.starts_with(&prefix) && is_longer {
+            best = Some((prefix.len(), fields));
+        }
+    }
+    best.map(|(_, fields)| fields)
+}
+
+fn url_of(fields: &Fields) -> String {
+    fields.get("url").map(|url| normalize_git_url(url)).unwrap_or_default()
+}
+
+/// Secrets for Helm repositories and OCI registries are not for Git.
+fn is_git(fields: &Fields) -> bool {
+    matches!(fields.get("type").map(String::as_str), None | Some("" | "git"))
+}
+
+/// Tells whether a field says something; a boolean that is false says nothing.
+fn is_set(fields: &Fields, name: &str) -> bool {
+    fields.get(name).is_some_and(|text| !text.is_empty() && text != "false")
+}
+
+fn flag(fields: &Fields, name: &str) -> Result<bool, LowerError> {
+    match fields.get(name).map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        None => Ok(false),
+        Some(text) => words::parse_bool(text).ok_or_else(|| {
+            let message = format!("`{name}` of the repository Secret must be `true` or `false`");
+            LowerError::Invalid(Failure::new(Reason::InvalidSpec, message))
+        }),
+    }
+}
+
+/// Decodes a Secret's data; what is no base64 or no text is left out.
+fn secret_fields(secret: &Object) -> Fields {
+    let data = secret.at("/data").and_then(serde_json::Value::as_object);
+    data.into_iter()
+        .flatten()
+        .filter_map(|(name, value)| {
+            let bytes = STANDARD.decode(value.as_str()?).ok()?;
+            Some((name.clone(), String::from_utf8(bytes).ok()?))
+        })
+        .collect()
+}
+
+fn config_map(name: &str, options: &ArgoOptions, world: &dyn World) -> Result<Option<Arc<Object>>, Unread> {
+    world.get(&ObjectKey::new("", "ConfigMap", &*options.control_namespace, name))
+}
+
+fn map_entry(map: &Object, key: &str) -> Option<String> {
+    map.at("/data")?.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
