@@ -18,9 +18,9 @@ pub(crate) fn quote(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             '\u{b}' => out.push_str("\\v"),
             letter if (letter as u32) < 0x20 || letter as u32 == 0x7f => {
-                out.push_str(&format!("\\x{:02x}", letter as u32));
+                out.extend(format!("\\x{:02x}", letter as u32).chars());
             }
-            letter if letter.is_control() => out.push_str(&format!("\\u{:04x}", letter as u32)),
+            letter if letter.is_control() => out.extend(format!("\\u{:04x}", letter as u32).chars()),
             letter => out.push(letter),
         }
     }

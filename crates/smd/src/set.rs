@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::path::{Path, PathElement, PathElementError};
-use crate::schema::{Ty, TypeRef};
+use crate::schema::{ListTy, Ty, TypeRef};
 
 /// A set of paths, kept as a tree.
 ///
@@ -170,8 +170,8 @@ impl Set {
     }
 
     fn ensure_named(&self, ty: Option<Ty<'_>>) -> Self {
-        let map = ty.and_then(|ty| ty.map());
-        let list = ty.and_then(|ty| ty.list());
+        let map = ty.and_then(Ty::map);
+        let list = ty.and_then(Ty::list);
         let mut members = self.members.clone();
         for element in self.children.keys() {
             if let (PathElement::Field(name), Some(map)) = (element, map)
@@ -186,7 +186,7 @@ impl Set {
             .map(|(element, child)| {
                 let below = match element {
                     PathElement::Field(name) => map.and_then(|map| map.value_type(name)),
-                    PathElement::Key(_) => list.map(|list| list.item()),
+                    PathElement::Key(_) => list.map(ListTy::item),
                     _ => None,
                 };
                 (element.clone(), child.ensure_named(below))

@@ -90,7 +90,8 @@ fn carry_out(ty: &TypeRef, live: Option<&Value>, step: &Step) -> Result<Value, S
 
 /// Runs a case and returns what went otherwise than the answers say.
 fn run(ty: &TypeRef, folder: &Path) -> Vec<String> {
-    let read = |name: &str| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{folder:?} {name}: {error}"));
+    let read =
+        |name: &str| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{} {name}: {error}", folder.display()));
     let case: Case = serde_json::from_slice(&read("case.json")).expect("a case");
     let answers: Vec<Value> = serde_json::from_slice(&read("result.json")).expect("answers");
     let mut live = case.live;

@@ -37,10 +37,10 @@ impl Conflict {
     pub fn owner(&self) -> String {
         let mut text = go::quote(&self.manager);
         if !self.subresource.is_empty() {
-            text.push_str(&format!(" with subresource {}", go::quote(&self.subresource)));
+            text = format!("{text} with subresource {}", go::quote(&self.subresource));
         }
         if self.operation == Operation::Update {
-            text.push_str(&format!(" using {}", self.api_version));
+            text = format!("{text} using {}", self.api_version);
         }
         text
     }

@@ -18,7 +18,7 @@ const RAW_EXTENSION: &str = "io.k8s.apimachinery.pkg.runtime.RawExtension";
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 /// Metadata as the API server types it, for schemas that cannot refer to a component.
-const META_COMPONENTS: &str = r##"{
+const META_COMPONENTS: &str = r#"{
   "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": {"type": "object", "properties": {
     "annotations": {"type": "object", "additionalProperties": {"type": "string", "default": ""}},
     "creationTimestamp": {"type": "string", "format": "date-time"},
@@ -43,7 +43,7 @@ const META_COMPONENTS: &str = r##"{
     "selfLink": {"type": "string"},
     "uid": {"type": "string"}
   }}
-}"##;
+}"#;
 
 /// The table every other starts from: slot 0 is untyped, slot 1 deduced, then metadata.
 pub(super) fn base_table() -> &'static Table {
