@@ -193,7 +193,8 @@ fn succeeded(draft: &mut Draft<'_>, report: &Report, revision: &Revision, rules:
     record_final(draft, report, rules.prune);
     let is_new = record_history(draft, report, RECONCILIATION_SUCCEEDED, &revision);
     draft.answer_request();
-    let Some(sync) = ended.filter(|_| is_new) else { return Vec::new() };
+    // A sync of an earlier revision has been told already.
+    let Some(sync) = ended.filter(|sync| is_new && sync.revision.to_string() == revision) else { return Vec::new() };
     let mut events = Vec::from_iter(changes(sync));
     let took = took(sync.started_at, sync.finished_at.unwrap_or(report.now));
     let next = format_go_duration(rules.interval);
