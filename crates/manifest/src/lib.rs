@@ -1,1 +1,92 @@
-//! Plain manifests: a directory of YAML and JSON becomes objects
+//! Plain manifests: a directory of YAML and JSON becomes objects.
+//!
+//! [`render`] reads the files that a dialect's rules select and returns the objects in a stable order, each with
+//! the place it was written at. It reports every independent mistake of every file together, and hands out the
+//! objects only when there is none: what is missing from an incomplete render must never be taken for deleted.
+//!
+//! Helm charts, kustomizations and Jsonnet are left to other crates; where they are met, that is said.
+#![warn(missing_docs)]
+
+mod argo;
+mod file;
+mod flux;
+mod glob;
+mod ignore;
+mod problem;
+mod walk;
+
+pub use problem::{Foreign, ManifestProblem};
+
+use bowline_model::{DirectoryOptions, DirectoryRules, Location, Object};
+use bowline_tree::Tree;
+
+/// How much is read before it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all selected files together; Argo CD's `reposerver.max.combined.directory.manifests.size`.
+    pub max_combined_bytes: usize,
+    /// Directories inside each other.
+    pub max_depth: usize,
+    /// What holds for each file.
+    pub yaml: bowline_yaml::Limits,
+}
+
+impl Default for Limits {
+    /// 10 MB together, 64 directories deep.
+    fn default() -> Self {
+        Self { max_combined_bytes: 10_000_000, max_depth: 64, yaml: bowline_yaml::Limits::default() }
+    }
+}
+
+/// One object and the place it was written at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ManifestObject {
+    /// The object, as written.
+    pub object: Object,
+    /// File and line, from the root of the source.
+    pub origin: Location,
+}
+
+/// What became of a directory.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    objects: Vec<ManifestObject>,
+    problems: Vec<ManifestProblem>,
+    warnings: Vec<ManifestProblem>,
+}
+
+impl Rendered {
+    /// Returns the objects, in the order of the files' paths and of the documents in them, if all was read.
+    ///
+    /// This is the only way to the objects: whoever prunes by what is not among them must know that none is
+    /// missing by mistake.
+    pub fn complete(self) -> Result<Vec<ManifestObject>, Vec<ManifestProblem>> {
+        if self.problems.is_empty() { Ok(self.objects) } else { Err(self.problems) }
+    }
+
+    /// Returns what is wrong, in the order of the files.
+    pub fn problems(&self) -> &[ManifestProblem] {
+        &self.problems
+    }
+
+    /// Returns what should be looked at, but stands in the way of nothing.
+    pub fn warnings(&self) -> &[ManifestProblem] {
+        &self.warnings
+    }
+}
+
+/// Reads the manifests of a directory.
+///
+/// Only what lies under `options.path` is read, but for symbolic links that point elsewhere in the source
+/// (Argo CD) and `.sourceignore` files above it (Flux).
+pub fn render(tree: &dyn Tree, options: &DirectoryOptions, limits: &Limits) -> Rendered {
+    let mut rendered = Rendered::default();
+    let outcome = match options.rules {
+        DirectoryRules::ArgoCd => argo::render(tree, options, limits, &mut rendered),
+        DirectoryRules::Flux => flux::render(tree, options, limits, &mut rendered),
+    };
+    if let Err(problem) = outcome {
+        rendered.problems.push(problem);
+    }
+    rendered
+}

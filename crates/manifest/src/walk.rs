@@ -1,0 +1,136 @@
+//! Files of a tree by their path, in order, and where symbolic links lead.
+
+use bowline_model::Location;
+use bowline_tree::{Entry, EntryKind, Tree, TreeError, TreePath};
+
+use crate::problem::whole_file;
+use crate::{Limits, ManifestProblem};
+
+/// How many links may lead to the next link: what Linux allows.
+const MAX_LINKS: usize = 40;
+
+/// What a walk does with a directory.
+pub(crate) enum Descend {
+    Yes,
+    No,
+}
+
+/// Visits every entry below `dir` in the order of Go's `filepath.Walk`: names sorted within each directory, a
+/// directory's content right after its name.
+pub(crate) fn walk(
+    tree: &dyn Tree,
+    dir: &TreePath,
+    limits: &Limits,
+    visit: &mut dyn FnMut(&TreePath, &Entry) -> Result<Descend, ManifestProblem>,
+) -> Result<(), ManifestProblem> {
+    below(tree, dir, limits, 0, visit)
+}
+
+fn below(
+    tree: &dyn Tree,
+    dir: &TreePath,
+    limits: &Limits,
+    depth: usize,
+    visit: &mut dyn FnMut(&TreePath, &Entry) -> Result<Descend, ManifestProblem>,
+) -> Result<(), ManifestProblem> {
+    if depth > limits.max_depth {
+        return Err(ManifestProblem::TooDeep { at: place(dir), limit: limits.max_depth });
+    }
+    for entry in tree.list(dir).map_err(|source| unreadable(dir, source))? {
+        let path = dir.child(&entry.name);
+        let descend = visit(&path, &entry)?;
+        if entry.kind == EntryKind::Directory && matches!(descend, Descend::Yes) {
+            below(tree, &path, limits, depth + 1, visit)?;
+        }
+    }
+    Ok(())
+}
+
+/// The place that names a file or directory as a whole.
+pub(crate) fn place(path: &TreePath) -> Location {
+    whole_file(path.to_string())
+}
+
+pub(crate) fn unreadable(path: &TreePath, source: TreeError) -> ManifestProblem {
+    ManifestProblem::Read { at: place(path), source }
+}
+
+/// What stands at a path once links are followed.
+pub(crate) struct Resolved {
+    pub(crate) path: TreePath,
+    /// `None` where there is nothing.
+    pub(crate) kind: Option<EntryKind>,
+}
+
+/// Follows the links in `path`, in any of its parts. A link that leaves the source, or leads in a circle, is an
+/// error that names the link.
+pub(crate) fn resolve(tree: &dyn Tree, path: &TreePath) -> Result<Resolved, ManifestProblem> {
+    let kind_at = |path: &TreePath| -> Result<Option<EntryKind>, ManifestProblem> {
+        Ok(tree.entry(path).map_err(|source| unreadable(path, source))?.map(|entry| entry.kind))
+    };
+    // Nearly always there is no link on the way.
+    match kind_at(path)? {
+        None | Some(EntryKind::Symlink) => {}
+        kind => return Ok(Resolved { path: path.clone(), kind }),
+    }
+    // What is still to be entered, the next part last.
+    let mut rest: Vec<String> = path.as_str().rsplit('/').map(str::to_owned).collect();
+    let mut at = TreePath::root();
+    let mut links = 0;
+    while let Some(part) = rest.pop() {
+        // The root has one part, an empty one.
+        if part.is_empty() {
+            continue;
+        }
+        let next = at.child(&part);
+        match kind_at(&next)? {
+            None => return Ok(Resolved { path: next, kind: None }),
+            Some(EntryKind::Symlink) => {
+                let content = tree.read(&next).map_err(|source| unreadable(&next, source))?;
+                let target = String::from_utf8_lossy(&content).into_owned();
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(ManifestProblem::BadLink { at: place(path), target, why: "leads in a circle" });
+                }
+                let led = if target.starts_with('/') { None } else { at.join(&target).ok() };
+                let Some(led) = led else {
+                    return Err(ManifestProblem::BadLink { at: place(&next), target, why: "leaves the source" });
+                };
+                rest.extend(led.as_str().rsplit('/').map(str::to_owned));
+                at = TreePath::root();
+            }
+            Some(EntryKind::Directory) => at = next,
+            kind @ Some(EntryKind::File | EntryKind::Submodule) => {
+                let kind = if rest.is_empty() { kind } else { None };
+                return Ok(Resolved { path: next, kind });
+            }
+        }
+    }
+    Ok(Resolved { path: at, kind: Some(EntryKind::Directory) })
+}
+
+/// Adds up what is read, and stops at the limit on all files together.
+pub(crate) struct Budget {
+    left: usize,
+    limit: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { left: limits.max_combined_bytes, limit: limits.max_combined_bytes }
+    }
+
+    pub(crate) fn read(
+        &mut self,
+        tree: &dyn Tree,
+        path: &TreePath,
+        named: &TreePath,
+    ) -> Result<bytes::Bytes, ManifestProblem> {
+        let content = tree.read(path).map_err(|source| unreadable(named, source))?;
+        match self.left.checked_sub(content.len()) {
+            Some(left) => self.left = left,
+            None => return Err(ManifestProblem::TooLarge { at: place(named), limit: self.limit }),
+        }
+        Ok(content)
+    }
+}
