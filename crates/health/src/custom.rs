@@ -25,12 +25,12 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("argoproj.io", "ApplicationSet", Rule::Check(application_set)),
     ("batch", "CronJob", Rule::Check(cron_job)),
     ("cert-manager.io", "Certificate", Rule::Check(certificate)),
-    ("cert-manager.io", "ClusterIssuer", Rule::Ready("Initializing ClusterIssuer")),
-    ("cert-manager.io", "Issuer", Rule::Ready("Initializing Issuer")),
+    ("cert-manager.io", "ClusterIssuer", Rule::Ready("Initializing cluster issuer")),
+    ("cert-manager.io", "Issuer", Rule::Ready("Initializing issuer")),
     ("certmanager.k8s.io", "Certificate", Rule::Check(certificate)),
-    ("certmanager.k8s.io", "ClusterIssuer", Rule::Ready("Initializing ClusterIssuer")),
-    ("certmanager.k8s.io", "Issuer", Rule::Ready("Initializing Issuer")),
-    ("external-secrets.io", "ClusterExternalSecret", Rule::Ready("Waiting for ClusterExternalSecret")),
+    ("certmanager.k8s.io", "ClusterIssuer", Rule::Ready("Initializing cluster issuer")),
+    ("certmanager.k8s.io", "Issuer", Rule::Ready("Initializing issuer")),
+    ("external-secrets.io", "ClusterExternalSecret", Rule::Check(cluster_external_secret)),
     ("external-secrets.io", "ClusterSecretStore", Rule::Ready("Initializing ClusterSecretStore")),
     ("external-secrets.io", "ExternalSecret", Rule::Ready("Waiting for ExternalSecret")),
     ("external-secrets.io", "PushSecret", Rule::Ready("Waiting for PushSecret")),
@@ -67,14 +67,17 @@ fn flux(object: &Object) -> Health {
     if is_true(object, "/spec/suspend") {
         return suspended(format!("{} is suspended", object.kind()));
     }
-    // These only configure other kinds, and since v1 have no status at all.
-    let is_static = matches!(object.kind(), "Alert" | "Provider")
-        || (object.kind() == "HelmRepository" && text(object, "/spec/type") == "oci");
     let Some(ready) = condition(object, "Ready") else {
-        return if is_static { healthy("") } else { progressing(format!("Waiting for {}", object.kind())) };
+        return match object.kind() {
+            // These only configure other kinds, and have no status at all since Flux 2.
+            "Alert" | "Provider" => healthy(""),
+            "HelmRepository" if text(object, "/spec/type") == "oci" => {
+                healthy("Helm repositories of type 'oci' do not contain any information in the status.")
+            }
+            kind => progressing(format!("Waiting for {kind}")),
+        };
     };
     match ready.status {
-        _ if is_behind(object) => progressing("Progressing"),
         "True" => healthy(ready.reason),
         "False" => degraded(ready.reason),
         _ => progressing(ready.reason),
@@ -86,6 +89,16 @@ fn certificate(object: &Object) -> Health {
         // A renewal: the old certificate is good meanwhile, but the new one is on its way.
         Some(issuing) if issuing.status == "True" => progressing(issuing.message),
         _ => ready(object, "Waiting for certificate"),
+    }
+}
+
+/// It is ready, or says in conditions of their own that some or all namespaces failed.
+fn cluster_external_secret(object: &Object) -> Health {
+    let find = |kind: &str| conditions(object).find(|condition| condition.is(kind, "True"));
+    match (find("Ready"), find("NotReady").or_else(|| find("PartiallyReady"))) {
+        (Some(ready), _) => healthy(ready.message),
+        (None, Some(failed)) => degraded(failed.message),
+        (None, None) => progressing("Waiting for ClusterExternalSecret"),
     }
 }
 
