@@ -43,8 +43,8 @@ pub enum SourceError {
     #[error("{wanted} cannot be resolved: {why}")]
     InvalidReference { wanted: GitRef, why: String },
     /// The whole conversation took longer than allowed.
-    #[error("`{url}` did not finish within {}s", .after.as_secs_f64())]
-    TimedOut { url: String, after: Duration },
+    #[error("`{url}` did not finish within {}s: it was still {doing}", .after.as_secs_f64())]
+    TimedOut { url: String, after: Duration, doing: &'static str },
     /// The network failed, or nobody listens.
     #[error("`{url}` cannot be reached")]
     Unreachable {

@@ -29,6 +29,15 @@ pub(crate) const MAX_CACHED_ENTRIES: usize = 20_000;
 /// The most packs a clone gathers before it is written anew with what is still used.
 pub(crate) const MAX_PACKS: usize = 40;
 
+/// The deepest nesting of directories copied from a local repository.
+pub(crate) const MAX_DEPTH: usize = 512;
+
+/// How long a clone that nobody uses stays on the disk.
+pub(crate) const MAX_IDLE: Duration = Duration::from_hours(24);
+
+/// The time between two looks for clones that nobody uses.
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+
 /// The most commits visited to tell whether one descends from another.
 pub(crate) const MAX_ANCESTRY: usize = 1_000_000;
 

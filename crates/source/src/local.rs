@@ -1,5 +1,6 @@
 //! Repositories on this machine: their references are read in place, their objects copied.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, ObjectType, Oid, Reference, Repository};
 
 use crate::commit::Commit;
+use crate::limits::MAX_DEPTH;
 use crate::resolve::{Listed, Listing};
 use crate::semver::{Constraint, Version};
 use crate::store::Store;
@@ -108,7 +110,7 @@ impl Listing {
 pub(crate) fn copy(from: &Repository, commits: &[Oid], to: &Store, url: &str) -> Result<(), SourceError> {
     let failed = |error: git2::Error| SourceError::Protocol { url: url.to_owned(), why: error.message().to_owned() };
     let odb = from.odb().map_err(failed)?;
-    let mut missing = Missing { to, seen: std::collections::HashSet::new(), objects: Vec::new() };
+    let mut missing = Missing { to, seen: HashSet::new(), objects: Vec::new() };
     for &commit in commits {
         let object = odb.read(commit).map_err(failed)?;
         if object.kind() != ObjectType::Commit {
@@ -119,7 +121,7 @@ pub(crate) fn copy(from: &Repository, commits: &[Oid], to: &Store, url: &str) ->
             url: url.to_owned(),
             why: format!("commit {commit} is malformed"),
         })?;
-        missing.tree(&odb, parsed.tree, url)?;
+        missing.tree(&odb, parsed.tree, url, 0)?;
         missing.objects.push(commit);
     }
     let mut builder = from.packbuilder().map_err(failed)?;
@@ -146,13 +148,17 @@ pub(crate) fn copy(from: &Repository, commits: &[Oid], to: &Store, url: &str) ->
 /// What the store lacks.
 struct Missing<'a> {
     to: &'a Store,
-    seen: std::collections::HashSet<Oid>,
+    seen: HashSet<Oid>,
     objects: Vec<Oid>,
 }
 
 impl Missing<'_> {
     /// A directory that is there is there with all below it.
-    fn tree(&mut self, from: &git2::Odb<'_>, tree: Oid, url: &str) -> Result<(), SourceError> {
+    fn tree(&mut self, from: &git2::Odb<'_>, tree: Oid, url: &str, depth: usize) -> Result<(), SourceError> {
+        if depth > MAX_DEPTH {
+            let what = "the depth of directories";
+            return Err(SourceError::TooLarge { url: url.to_owned(), what, limit: MAX_DEPTH as u64 });
+        }
         if !self.seen.insert(tree) || self.to.has(tree) {
             return Ok(());
         }
@@ -161,7 +167,7 @@ impl Missing<'_> {
         let entries = RawEntry::parse_all(object.data()).ok_or_else(|| broken(format!("tree {tree} is malformed")))?;
         for entry in entries {
             match entry.kind {
-                bowline_tree::EntryKind::Directory => self.tree(from, entry.id, url)?,
+                bowline_tree::EntryKind::Directory => self.tree(from, entry.id, url, depth + 1)?,
                 bowline_tree::EntryKind::Submodule => {}
                 _ => {
                     if self.seen.insert(entry.id) && !self.to.has(entry.id) {

@@ -1,5 +1,5 @@
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::remote::{Address, Remote};
 use crate::resolve::{Listing, Resolved, Unresolved, full_commit};
 use crate::store::{Store, lock};
 use crate::tree::GitTree;
-use crate::wire::{Depth, HttpClients, Session, Want};
+use crate::wire::{Depth, HttpClients, Session, Stage, Want};
 use crate::{GitRef, SourceError};
 
 /// How many pieces of a pack wait between the network and the disk.
@@ -78,6 +78,9 @@ impl Mirror {
 
     /// Finds the revision that `wanted` means now, and sees to it that its files are here.
     pub(crate) async fn resolve(self: &Arc<Self>, wanted: &GitRef, timeout: Duration) -> Result<Revision, SourceError> {
+        if let Some(why) = wanted.flaw() {
+            return Err(SourceError::InvalidReference { wanted: wanted.shortened(), why });
+        }
         // A commit never changes: once it is here, nobody needs to be asked.
         if let GitRef::Commit(text) | GitRef::Any(text) = wanted
             && let Some(commit) = full_commit(text)
@@ -207,7 +210,7 @@ impl Mirror {
             }
             Ok(found)
         };
-        self.within(timeout, work).await
+        self.within(timeout, &Stage::new("reading the repository"), work).await
     }
 
     fn choose_local(&self, source: &Repository, wanted: &GitRef) -> Result<Found, SourceError> {
@@ -230,7 +233,7 @@ impl Mirror {
         }
     }
 
-    fn copy_local(&self, path: &std::path::Path, commit: Oid) -> Result<(), SourceError> {
+    fn copy_local(&self, path: &Path, commit: Oid) -> Result<(), SourceError> {
         let source = local::open(path, &self.url)?;
         let copy = |store: &Store| {
             if store.has_commit(commit) {
@@ -255,31 +258,37 @@ impl Mirror {
     async fn talk<T>(
         &self,
         timeout: Duration,
-        talk: impl AsyncFnOnce(&mut Session) -> Result<T, SourceError>,
+        talk: impl AsyncFnOnce(&mut Session<'_>) -> Result<T, SourceError>,
     ) -> Result<T, SourceError> {
         // The wait for a turn is bounded by the deadlines of those who have theirs.
         let _permit = self.edge.remotes.acquire().await;
+        let stage = Stage::new("connecting");
         let conversation = async {
-            let mut session = Session::open(&self.remote, &self.edge.clients).await?;
+            let mut session = Session::open(&self.remote, &self.edge.clients, stage.clone()).await?;
             let result = talk(&mut session).await?;
             session.close().await;
             Ok(result)
         };
-        self.within(timeout, conversation).await
+        self.within(timeout, &stage, conversation).await
     }
 
     async fn within<T>(
         &self,
         timeout: Duration,
+        stage: &Stage,
         work: impl Future<Output = Result<T, SourceError>>,
     ) -> Result<T, SourceError> {
         match tokio::time::timeout(timeout, work).await {
             Ok(result) => result,
-            Err(_) => Err(SourceError::TimedOut { url: self.url.clone(), after: timeout }),
+            Err(_) => Err(SourceError::TimedOut { url: self.url.clone(), after: timeout, doing: stage.get() }),
         }
     }
 
-    async fn resolve_remote(self: &Arc<Self>, session: &mut Session, wanted: &GitRef) -> Result<Found, SourceError> {
+    async fn resolve_remote(
+        self: &Arc<Self>,
+        session: &mut Session<'_>,
+        wanted: &GitRef,
+    ) -> Result<Found, SourceError> {
         let prefixes = wanted.prefixes();
         let listing = if prefixes.is_empty() { Listing::default() } else { session.list(&prefixes).await? };
         let found = match self.choose(wanted, &listing)? {
@@ -293,7 +302,7 @@ impl Mirror {
     }
 
     /// Fetches what was found and is not here.
-    async fn take(self: &Arc<Self>, session: &mut Session, found: &Found) -> Result<(), SourceError> {
+    async fn take(self: &Arc<Self>, session: &mut Session<'_>, found: &Found) -> Result<(), SourceError> {
         let _alone = self.fetching.lock().await;
         if self.has(found.commit).await? {
             return Ok(());
@@ -337,7 +346,7 @@ impl Mirror {
     }
 
     /// Takes one pack in: the network on one side, a thread for the disk on the other.
-    async fn receive(&self, session: &mut Session, want: &Want, store: Arc<Store>) -> Result<(), SourceError> {
+    async fn receive(&self, session: &mut Session<'_>, want: &Want, store: Arc<Store>) -> Result<(), SourceError> {
         let (sink, parts) = mpsc::channel(QUEUE);
         let disk = tokio::task::spawn_blocking(move || store.take_pack(parts));
         let sent = session.fetch(want, sink).await;
@@ -352,7 +361,7 @@ impl Mirror {
     /// Finds a shortened commit that no reference names: among what is here, then in the whole history.
     async fn find_short(
         self: &Arc<Self>,
-        session: &mut Session,
+        session: &mut Session<'_>,
         listing: &Listing,
         wanted: &GitRef,
         digits: String,
@@ -391,7 +400,7 @@ impl Mirror {
         .await
     }
 
-    async fn take_history(self: &Arc<Self>, session: &mut Session, tips: Vec<Oid>) -> Result<(), SourceError> {
+    async fn take_history(self: &Arc<Self>, session: &mut Session<'_>, tips: Vec<Oid>) -> Result<(), SourceError> {
         let _alone = self.fetching.lock().await;
         let history = self.history()?;
         let missing: Vec<Oid> = tips.into_iter().filter(|tip| !history.has(*tip)).collect();
@@ -413,6 +422,15 @@ impl Mirror {
     }
 
     // --- what both have in common ---
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Notes that the clone is in use, for whoever looks for clones that are not.
+    pub(crate) fn mark_used(&self) -> std::io::Result<()> {
+        if self.dir.exists() { std::fs::write(self.dir.join(MARK), "") } else { Ok(()) }
+    }
 
     fn address(&self) -> Result<Address, SourceError> {
         match self.remote.address()? {
@@ -521,19 +539,22 @@ fn revision(name: Option<String>, commit: Oid) -> Revision {
     Revision { name, commit: commit.to_string() }
 }
 
-/// Clones are numbered, so that a new one can be made while an old one is still read: `objects-7.git`.
+/// A file beside the clones whose age tells when they were last in use.
+pub(crate) const MARK: &str = "used";
+
+/// Clones are numbered, so that a new one can be made while an old one is still read: `clone-7.git`.
 const PREFIX: &str = "clone-";
 
-fn number(dir: &std::path::Path) -> Option<u64> {
+fn number(dir: &Path) -> Option<u64> {
     dir.file_name()?.to_str()?.strip_prefix(PREFIX)?.strip_suffix(".git")?.parse().ok()
 }
 
-fn next_dir(dir: &std::path::Path) -> PathBuf {
+fn next_dir(dir: &Path) -> PathBuf {
     dir.with_file_name(format!("{PREFIX}{}.git", number(dir).map_or(1, |number| number + 1)))
 }
 
 /// Finds the clone of the highest number, and removes those a former process left behind.
-fn newest_dir(parent: &std::path::Path) -> std::io::Result<PathBuf> {
+fn newest_dir(parent: &Path) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(parent)?;
     let mut clones: Vec<(u64, PathBuf)> =
         std::fs::read_dir(parent)?.flatten().filter_map(|file| Some((number(&file.path())?, file.path()))).collect();

@@ -1,14 +1,17 @@
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_model::Revision;
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::limits::{FIRST_BACKOFF, MAX_BACKOFF};
+use crate::mirror::Mirror;
 use crate::remote::{Address, Remote, RemoteKey};
 use crate::sources::Hub;
 use crate::store::lock;
@@ -77,7 +80,9 @@ impl Poller {
         lock(&poller.subscribers).insert(id, Eagerness { interval, timeout });
         drop(pollers);
         poller.wake.notify_one();
-        let outcomes = poller.outcomes.subscribe();
+        let mut outcomes = poller.outcomes.subscribe();
+        // What was found for others is news to this one.
+        outcomes.mark_changed();
         let answered = poller.answered.subscribe();
         Subscription { hub: Arc::clone(hub), poller, id, outcomes, answered }
     }
@@ -105,9 +110,10 @@ impl Poller {
 
     async fn run(self: Arc<Self>, hub: Arc<Hub>) {
         let mut failures = 0;
+        let mut mirror = None;
         while let Some(eagerness) = self.eagerness(&hub) {
             let requested = self.requested.load(Ordering::Acquire);
-            let outcome = self.check(&hub, eagerness.timeout).await;
+            let outcome = self.check(&hub, &mut mirror, eagerness.timeout).await;
             failures = match &outcome {
                 Err(error) if error.is_transient() => failures + 1,
                 _ => 0,
@@ -121,8 +127,20 @@ impl Poller {
         tracing::debug!(url = %self.remote.shown_url(), git_ref = %self.key.1, "Poller ends");
     }
 
-    async fn check(&self, hub: &Arc<Hub>, timeout: Duration) -> Result<Revision, SourceError> {
-        hub.mirror(&self.remote)?.resolve(&self.key.1, timeout).await
+    /// Checks once. The mirror is kept from check to check, and so is the clone.
+    async fn check(
+        &self,
+        hub: &Arc<Hub>,
+        mirror: &mut Option<Arc<Mirror>>,
+        timeout: Duration,
+    ) -> Result<Revision, SourceError> {
+        let mirror = match mirror {
+            Some(mirror) => Arc::clone(mirror),
+            None => Arc::clone(mirror.insert(hub.mirror(&self.remote)?)),
+        };
+        // Subscribers would wait for ever on a poller that has panicked.
+        let checked = AssertUnwindSafe(mirror.resolve(&self.key.1, timeout)).catch_unwind().await;
+        checked.unwrap_or_else(|_| Err(SourceError::Internal { why: "a bug; the log has its trace".into() }))
     }
 
     fn publish(&self, hub: &Hub, outcome: Result<Revision, SourceError>) {
@@ -240,12 +258,13 @@ impl Subscription {
         self.request();
     }
 
-    /// Asks for a check and waits for it to end.
+    /// Asks for a check and waits for it to end. What it showed is not shown by [`Self::changed`] again.
     pub async fn fresh(&mut self) -> Polled {
         let request = self.request();
         let answered = self.answered.wait_for(|answered| *answered >= request).await;
         answered.expect("holds because the poller keeps the sender as long as we keep it");
-        self.latest().expect("holds because an outcome is published before its request counts as answered")
+        let latest = self.outcomes.borrow_and_update().clone();
+        latest.expect("holds because an outcome is published before its request counts as answered")
     }
 
     fn request(&self) -> u64 {
@@ -267,14 +286,17 @@ impl Drop for Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Options, Sources};
+
+    const HOUR: Duration = Duration::from_hours(1);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     #[test]
     fn waits_grow_with_failures_and_end_at_the_interval() {
-        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        assert_eq!(wait(minutes(1), 0, 0), minutes(1));
-        let waits: Vec<u64> = (1..=8).map(|failures| wait(minutes(1), failures, 0).as_secs()).collect();
+        assert_eq!(wait(MINUTE, 0, 0), MINUTE);
+        let waits: Vec<u64> = (1..=8).map(|failures| wait(MINUTE, failures, 0).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(wait(minutes(60), u32::MAX, 0), MAX_BACKOFF);
+        assert_eq!(wait(HOUR, u32::MAX, 0), MAX_BACKOFF);
         assert_eq!(wait(Duration::from_millis(250), 3, 0), FIRST_BACKOFF);
     }
 
@@ -283,5 +305,46 @@ mod tests {
         let interval = Duration::from_secs(100);
         assert_eq!(wait(interval, 0, u64::MAX), Duration::from_secs(90));
         assert!(wait(interval, 0, u64::MAX / 2) < interval);
+    }
+
+    #[tokio::test]
+    async fn the_most_eager_subscriber_counts_and_the_poller_ends_with_the_last() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let sources = Sources::new(dir.path(), Options::default());
+        let remote = Remote::new(dir.path().join("none").display().to_string());
+        let subscribe = |interval, timeout| sources.subscribe(&remote, &GitRef::Head, interval, timeout);
+        let slow = subscribe(HOUR, MINUTE);
+        let mut eager = subscribe(MINUTE, HOUR);
+        let hub = &sources.hub;
+        assert_eq!(lock(&hub.pollers).len(), 1);
+        assert_eq!(slow.poller.eagerness(hub), Some(Eagerness { interval: MINUTE, timeout: HOUR }));
+        eager.fresh().await.outcome.expect_err("is not there");
+
+        let mut late = subscribe(HOUR, MINUTE);
+        assert!(late.changed().await.outcome.is_err(), "what others know is news to a late one");
+        drop(eager);
+        assert_eq!(slow.poller.eagerness(hub), Some(Eagerness { interval: HOUR, timeout: MINUTE }));
+
+        drop((slow, late));
+        let ended = async {
+            while !lock(&hub.pollers).is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(MINUTE, ended).await.expect("the poller ends");
+        let mut again = sources.subscribe(&remote, &GitRef::Head, HOUR, MINUTE);
+        assert_eq!(again.changed().await.sequence, 1, "another poller");
+    }
+
+    #[tokio::test]
+    async fn impossible_references_are_refused_before_anyone_is_asked() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let sources = Sources::new(dir.path(), Options::default());
+        let remote = Remote::new("http://localhost:1/x");
+        for name in ["x".repeat(100_000), "a\nb".to_owned(), "a b".to_owned()] {
+            let mut subscription = sources.subscribe(&remote, &GitRef::Branch(name), HOUR, MINUTE);
+            let error = subscription.changed().await.outcome.expect_err("is refused");
+            assert!(matches!(*error, SourceError::InvalidReference { .. }), "{error}");
+        }
     }
 }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bowline_model::Revision;
@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 use crate::commit::CommitInfo;
-use crate::limits::DEFAULT_TIMEOUT;
-use crate::mirror::{Edge, Mirror};
+use crate::limits::{DEFAULT_TIMEOUT, MAX_IDLE, SWEEP_INTERVAL};
+use crate::mirror::{Edge, MARK, Mirror};
 use crate::poller::{Poller, Subscription};
 use crate::remote::{Remote, RemoteKey};
 use crate::resolve::full_commit;
@@ -71,7 +71,8 @@ pub(crate) struct Hub {
     pub(crate) pollers: Mutex<HashMap<(RemoteKey, GitRef), Arc<Poller>>>,
     cache_dir: PathBuf,
     edge: Arc<Edge>,
-    mirrors: Mutex<HashMap<RemoteKey, Arc<Mirror>>>,
+    /// Those in use; a mirror goes with its last user, and its clone stays on the disk for a while.
+    mirrors: Mutex<HashMap<RemoteKey, Weak<Mirror>>>,
     /// Read or made with the first clone.
     salt: Mutex<Option<[u8; 32]>>,
 }
@@ -93,7 +94,9 @@ impl Sources {
             mirrors: Mutex::default(),
             salt: Mutex::default(),
         };
-        Self { hub: Arc::new(hub) }
+        let hub = Arc::new(hub);
+        hub.runtime.spawn(sweep_often(Arc::downgrade(&hub)));
+        Self { hub }
     }
 
     /// Takes an interest in what a reference means.
@@ -128,14 +131,37 @@ impl Hub {
     /// The clone of a remote; made known with its first use, and on disk with its first fetch.
     pub(crate) fn mirror(&self, remote: &Remote) -> Result<Arc<Mirror>, SourceError> {
         let key = remote.key();
-        if let Some(mirror) = lock(&self.mirrors).get(&key) {
-            return Ok(Arc::clone(mirror));
+        if let Some(mirror) = lock(&self.mirrors).get(&key).and_then(Weak::upgrade) {
+            return Ok(mirror);
         }
         let dir = self.cache_dir.join("git").join(self.dir_name(key)?);
         let mut mirrors = lock(&self.mirrors);
-        let mirror =
-            mirrors.entry(key).or_insert_with(|| Arc::new(Mirror::new(remote.clone(), dir, Arc::clone(&self.edge))));
-        Ok(Arc::clone(mirror))
+        // Another may have come first.
+        if let Some(mirror) = mirrors.get(&key).and_then(Weak::upgrade) {
+            return Ok(mirror);
+        }
+        mirrors.retain(|_, mirror| mirror.strong_count() > 0);
+        let mirror = Arc::new(Mirror::new(remote.clone(), dir, Arc::clone(&self.edge)));
+        mirrors.insert(key, Arc::downgrade(&mirror));
+        Ok(mirror)
+    }
+
+    /// Marks the clones in use, and removes those nobody has used for long: credentials change, and with them
+    /// the names of the clones.
+    fn sweep(&self) -> std::io::Result<()> {
+        let used: Vec<Arc<Mirror>> = lock(&self.mirrors).values().filter_map(Weak::upgrade).collect();
+        for mirror in &used {
+            mirror.mark_used()?;
+        }
+        for clone in fs::read_dir(self.cache_dir.join("git"))?.flatten() {
+            let mark = fs::metadata(clone.path().join(MARK)).or_else(|_| clone.metadata())?.modified()?;
+            let is_used = used.iter().any(|mirror| mirror.dir() == clone.path());
+            // A mark of the future is a clock set back: the clone stays until that has passed.
+            if !is_used && mark.elapsed().is_ok_and(|idle| idle > MAX_IDLE) {
+                fs::remove_dir_all(clone.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Names a clone's directory after its remote. The salt keeps names from telling guessed passwords.
@@ -154,6 +180,18 @@ impl Hub {
         let fresh = fresh.map_err(|error| SourceError::store(&error))?;
         *salt = Some(fresh);
         Ok(fresh)
+    }
+}
+
+async fn sweep_often(hub: Weak<Hub>) {
+    loop {
+        // First the wait: after a start nobody has come yet for the clones that are there.
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        let Some(hub) = hub.upgrade() else { return };
+        let swept = tokio::task::spawn_blocking(move || hub.sweep()).await;
+        if let Ok(Err(error)) = swept {
+            tracing::debug!(%error, "Unused clones cannot be removed");
+        }
     }
 }
 
@@ -180,4 +218,38 @@ fn read_or_make_salt(cache_dir: &Path, random: &dyn Fn() -> u64) -> std::io::Res
     }
     fs::rename(fresh, file)?;
     Ok(salt)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn clones_that_nobody_uses_go_after_a_while() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let sources = Sources::new(dir.path().join("cache"), Options::default());
+        let clone_of = |name: &str| {
+            let remote = Remote::new(dir.path().join(name).display().to_string());
+            let mirror = sources.hub.mirror(&remote).expect("a mirror");
+            fs::create_dir_all(mirror.dir()).expect("made");
+            mirror
+        };
+        let long_ago = SystemTime::now() - 2 * MAX_IDLE;
+        let age = |mirror: &Mirror| {
+            mirror.mark_used().expect("written");
+            let mark = fs::File::options().write(true).open(mirror.dir().join(MARK)).expect("opened");
+            mark.set_modified(long_ago).expect("set");
+        };
+        let (used, idle, fresh) = (clone_of("used"), clone_of("idle"), clone_of("fresh"));
+        age(&used);
+        age(&idle);
+        let (idle_dir, fresh_dir) = (idle.dir().to_owned(), fresh.dir().to_owned());
+        drop((idle, fresh));
+        sources.hub.sweep().expect("swept");
+        assert!(used.dir().exists(), "in use");
+        assert!(fresh_dir.exists(), "used lately");
+        assert!(!idle_dir.exists(), "idle for long");
+    }
 }

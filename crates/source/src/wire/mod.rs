@@ -14,13 +14,33 @@ mod ssh;
 pub(crate) use http::HttpClients;
 pub(crate) use session::{Depth, PackPart, Session, Want};
 
+/// What a conversation is at, for whoever gives it up.
+#[derive(Debug, Clone)]
+pub(crate) struct Stage(Arc<Mutex<&'static str>>);
+
+impl Stage {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self(Arc::new(Mutex::new(name)))
+    }
+
+    pub(crate) fn get(&self) -> &'static str {
+        *lock(&self.0)
+    }
+
+    fn set(&self, name: &'static str) {
+        *lock(&self.0) = name;
+    }
+}
+
 use std::io;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::io::AsyncRead;
 
 use crate::SourceError;
 use crate::remote::{Address, Remote};
+use crate::store::lock;
 use http::HttpLink;
 use pkt::PktReader;
 use ssh::SshLink;

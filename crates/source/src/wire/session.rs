@@ -3,7 +3,7 @@ use git2::Oid;
 use tokio::sync::mpsc;
 
 use super::pkt::{Pkt, Request};
-use super::{HttpClients, Link};
+use super::{HttpClients, Link, Stage};
 use crate::limits::{MAX_PACK_BYTES, MAX_REFS};
 use crate::remote::Remote;
 use crate::resolve::{Listed, Listing};
@@ -41,10 +41,15 @@ pub(crate) enum Depth {
 }
 
 /// One conversation with a remote.
-pub(crate) struct Session {
+pub(crate) struct Session<'a> {
+    remote: &'a Remote,
+    clients: &'a HttpClients,
     url: String,
     link: Link,
     dialect: Dialect,
+    stage: Stage,
+    /// Whether the other side has ended, as a server of version 0 does with its first pack.
+    is_spent: bool,
 }
 
 enum Dialect {
@@ -56,12 +61,13 @@ enum Dialect {
 
 const AGENT: &str = concat!("agent=bowline/", env!("CARGO_PKG_VERSION"));
 
-impl Session {
+impl<'a> Session<'a> {
     /// Connects, proves both sides to each other and reads the server's greeting.
-    pub(crate) async fn open(remote: &Remote, clients: &HttpClients) -> Result<Self, SourceError> {
+    pub(crate) async fn open(remote: &'a Remote, clients: &'a HttpClients, stage: Stage) -> Result<Self, SourceError> {
         let link = Link::open(remote, clients).await?;
         let dialect = Dialect::Two(Vec::new());
-        let mut session = Self { url: remote.shown_url(), link, dialect };
+        let url = remote.shown_url();
+        let mut session = Self { remote, clients, url, link, dialect, stage, is_spent: false };
         session.greet().await?;
         Ok(session)
     }
@@ -136,6 +142,7 @@ impl Session {
         if let Dialect::Zero { listing, .. } = &self.dialect {
             return Ok(listing.clone());
         }
+        self.stage.set("listing references");
         let mut request = self.command("ls-refs");
         request.delimiter().line("peel").line("symrefs");
         for prefix in prefixes {
@@ -171,9 +178,18 @@ impl Session {
 
     /// Fetches objects into the sink, which gets an end only when the pack is complete.
     pub(crate) async fn fetch(&mut self, want: &Want, sink: PackSink) -> Result<(), SourceError> {
+        if self.is_spent {
+            self.stage.set("connecting again");
+            self.link = Link::open(self.remote, self.clients).await?;
+            self.greet().await?;
+        }
+        self.stage.set("fetching");
         match &self.dialect {
             Dialect::Two(_) => self.fetch_two(want, sink).await,
-            Dialect::Zero { .. } => self.fetch_zero(want, sink).await,
+            Dialect::Zero { .. } => {
+                self.is_spent = !self.link.is_stateless();
+                self.fetch_zero(want, sink).await
+            }
         }
     }
 
@@ -371,7 +387,7 @@ impl Session {
 
     /// Says goodbye, where the other side waits for it.
     pub(crate) async fn close(mut self) {
-        if !self.link.is_stateless() {
+        if !self.link.is_stateless() && !self.is_spent {
             let mut request = Request::default();
             request.flush();
             // The answer is here already: a lost goodbye harms nobody.

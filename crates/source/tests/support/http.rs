@@ -143,7 +143,8 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send, shared: &Shar
         .env("REQUEST_METHOD", method)
         .env("CONTENT_LENGTH", body.len().to_string())
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     if let Some(kind) = headers.get("content-type") {
         command.env("CONTENT_TYPE", kind);
     }

@@ -11,8 +11,8 @@ use bowline_source::{GitRef, Options, Polled, Remote, SourceError, Sources, Subs
 use bowline_tree::{Tree, TreePath};
 use git2::{FileMode, Oid, Repository, Signature, Time};
 
-pub const INTERVAL: Duration = Duration::from_secs(3600);
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+pub const INTERVAL: Duration = Duration::from_hours(1);
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A bare repository in a directory of its own.
 pub struct Repo {
@@ -146,6 +146,7 @@ impl Hub {
         remotes
             .flat_map(|remote| std::fs::read_dir(remote.path()).into_iter().flatten().flatten())
             .map(|clone| clone.path())
+            .filter(|clone| clone.file_name().is_some_and(|name| name.to_string_lossy().starts_with("clone-")))
             .collect()
     }
 }
