@@ -12,14 +12,16 @@ pub(crate) fn deletion(resource: &Object) -> Option<Deletion> {
         return None;
     }
     let is_on = |field| resource.at(field).and_then(Value::as_bool).unwrap_or(false);
-    let prunes = match resource.text("/spec/deletionPolicy") {
-        Some("Delete" | "WaitForTermination") => true,
-        None | Some("" | "MirrorPrune") => is_on("/spec/prune"),
+    let prune = match resource.text("/spec/deletionPolicy") {
+        Some("Delete") => Some(Propagation::Background),
+        // To delete in the foreground is to wait until everything is gone.
+        Some("WaitForTermination") => Some(Propagation::Foreground),
+        None | Some("" | "MirrorPrune") => is_on("/spec/prune").then_some(Propagation::Background),
         // `Orphan`, and any word of a later version: what is not understood deletes nothing.
-        Some(_) => false,
+        Some(_) => None,
     };
-    let prunes = prunes && resource.kind() == KUSTOMIZATION && !is_on("/spec/suspend");
-    Some(Deletion { finalizers: vec![FINALIZER.to_owned()], prune: prunes.then_some(Propagation::Background) })
+    let may_prune = resource.kind() == KUSTOMIZATION && !is_on("/spec/suspend");
+    Some(Deletion { finalizers: vec![FINALIZER.to_owned()], prune: prune.filter(|_| may_prune) })
 }
 
 #[cfg(test)]
@@ -38,19 +40,19 @@ mod tests {
 
     #[test]
     fn policy_prune_and_suspend_decide_what_is_deleted() {
-        for (spec, prunes) in [
-            (json!({"prune": true}), true),
-            (json!({"prune": false}), false),
-            (json!({"prune": true, "suspend": true}), false),
-            (json!({"prune": true, "deletionPolicy": "Orphan"}), false),
-            (json!({"prune": true, "deletionPolicy": "Later"}), false),
-            (json!({"prune": false, "deletionPolicy": "MirrorPrune"}), false),
-            (json!({"prune": false, "deletionPolicy": "Delete"}), true),
-            (json!({"prune": false, "deletionPolicy": "WaitForTermination"}), true),
-            (json!({"prune": false, "deletionPolicy": "Delete", "suspend": true}), false),
+        for (spec, prune) in [
+            (json!({"prune": true}), Some(Propagation::Background)),
+            (json!({"prune": false}), None),
+            (json!({"prune": true, "suspend": true}), None),
+            (json!({"prune": true, "deletionPolicy": "Orphan"}), None),
+            (json!({"prune": true, "deletionPolicy": "Later"}), None),
+            (json!({"prune": false, "deletionPolicy": "MirrorPrune"}), None),
+            (json!({"prune": false, "deletionPolicy": "Delete"}), Some(Propagation::Background)),
+            (json!({"prune": false, "deletionPolicy": "WaitForTermination"}), Some(Propagation::Foreground)),
+            (json!({"prune": false, "deletionPolicy": "Delete", "suspend": true}), None),
         ] {
             let deletion = deletion(&kustomization(spec.clone(), &["other", FINALIZER])).expect("holds the finalizer");
-            assert_eq!(deletion.prune.is_some(), prunes, "{spec}");
+            assert_eq!(deletion.prune, prune, "{spec}");
             assert_eq!(deletion.finalizers, [FINALIZER]);
         }
         assert_eq!(deletion(&kustomization(json!({"prune": true}), &["other"])), None);

@@ -409,13 +409,37 @@ fn drift_that_is_healed_is_one_write() {
 }
 
 #[test]
-fn drift_that_takes_long_to_become_healthy_is_told() {
-    let (mut stored, settled) = applied(json!({"prune": true, "wait": true}));
-    let mut waiting = Report { activity: Activity::WaitingForHealth, now: at(40), ..settled };
-    waiting.objects = vec![sick("cart", HealthStatus::Progressing), object("web")];
-    waiting.sync = Some(SyncReport { heals: true, number: 2, ..sync(ONE, 40) });
-    stored.report(&waiting);
-    assert_eq!(stored.conditions()[1], "Ready Unknown Progressing: Reconciliation in progress");
+fn objects_may_come_and_go_for_as_long_as_a_sync_may_take() {
+    let (mut stored, settled) = applied(json!({"prune": true, "wait": true, "timeout": "1m"}));
+    let objects = vec![sick("cart", HealthStatus::Progressing), object("web")];
+    let waiting = Report { activity: Activity::WaitingForHealth, objects, now: at(40), ..settled.clone() };
+    assert!(stored.report(&waiting).is_quiet());
+    let late =
+        Failure::new(Reason::Unhealthy, "health check failed after 1m0.123s: Deployment/shop/cart is Progressing");
+    stored.report(&Report { activity: Activity::Settled, failure: Some(late), now: at(100), ..waiting });
+    let message = "health check failed after 1m0s: timeout waiting for: [Deployment/shop/cart status: 'InProgress']";
+    assert_eq!(
+        stored.conditions()[1..],
+        ["Ready", "Healthy"].map(|kind| format!("{kind} False HealthCheckFailed: {message}"))
+    );
+    assert_eq!(stored.history(), [("HealthCheckFailed", 1), ("ReconciliationSucceeded", 1)]);
+    stored.report(&Report { now: at(200), ..settled });
+    assert_eq!(stored.conditions(), [APPLIED_ONE, "Healthy True Succeeded: Health check passed"]);
+}
+
+#[test]
+fn health_counts_to_the_time_a_sync_took() {
+    let mut stored = Stored::kustomization(json!({"prune": true, "wait": true}));
+    let running = syncing(ONE, 10, vec![sick("cart", HealthStatus::Missing)]);
+    stored.report(&running);
+    let settled = ended(running, vec![result("cart", ObjectOutcome::Created)]);
+    let objects = vec![sick("cart", HealthStatus::Progressing)];
+    let waiting = Report { activity: Activity::WaitingForHealth, applied: None, objects, ..settled.clone() };
+    assert!(stored.report(&waiting).is_quiet(), "all is written, and the app is not ready yet");
+    let raised = stored.report(&Report { objects: vec![object("cart")], now: at(70), ..settled.clone() });
+    assert_eq!(stored.conditions()[1], "Healthy True Succeeded: Health check passed in 1m0s");
+    assert_eq!(events(&raised)[1].2, "Reconciliation finished in 1m0s, next run in 10m0s");
+    assert!(stored.report(&Report { objects: vec![object("cart")], now: at(80), ..settled }).is_quiet());
 }
 
 #[test]
@@ -432,7 +456,10 @@ fn a_revision_that_changes_nothing_moves_the_revision_on() {
 fn a_source_that_fails_later_changes_nothing() {
     let (mut stored, settled) = applied(json!({"prune": true}));
     let gone = Failure::new(Reason::Unreachable, "connection refused").transient();
-    assert!(stored.report(&Report { failure: Some(gone.clone()), now: at(60), ..settled }).is_quiet());
+    // The engine says nothing of objects then: that is not the same as none.
+    let silent = Report { failure: Some(gone.clone()), objects: Vec::new(), now: at(60), ..settled };
+    assert!(stored.report(&silent).is_quiet());
+    assert_eq!(stored.inventory().len(), 2);
 
     let mut fresh = Stored::kustomization(json!({"prune": true}));
     fresh.report(&Report { failure: Some(gone), activity: Activity::Settled, ..starting() });

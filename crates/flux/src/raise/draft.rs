@@ -116,13 +116,18 @@ impl<'a> Draft<'a> {
 
 /// Adds Flux's finalizer where it is missing: without it, deleting the resource would leave no time to prune.
 ///
-/// A merge patch replaces lists whole, so the patch holds the finalizers of others too.
+/// A merge patch replaces lists whole, so the patch holds the finalizers of others too, and the resource
+/// version, so that it fails where another added one in the meantime.
 fn finalizer_patch(resource: &Object) -> Option<Value> {
     if resource.is_deleting() || resource.finalizers().any(|finalizer| finalizer == FINALIZER) {
         return None;
     }
     let finalizers: Vec<_> = resource.finalizers().chain([FINALIZER]).collect();
-    Some(json!({"metadata": {"finalizers": finalizers}}))
+    let mut metadata = json!({"finalizers": finalizers});
+    if !resource.resource_version().is_empty() {
+        metadata["resourceVersion"] = json!(resource.resource_version());
+    }
+    Some(json!({"metadata": metadata}))
 }
 
 /// Compares without regard to order: taking over a status of Flux's own writes nothing.

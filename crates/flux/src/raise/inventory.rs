@@ -9,13 +9,22 @@ use crate::inventory::{entries, id_of, parse_id};
 /// Records what a running sync is about to apply beside what the last one did, so that a crash in the middle
 /// forgets nothing.
 ///
-/// Tells whether anything was added. What the sync has pruned already is dropped, unless it is desired again.
+/// Tells whether anything was added.
 pub(super) fn record_ahead(draft: &mut Draft<'_>, report: &Report) -> bool {
+    record_union(draft, report, &BTreeSet::new())
+}
+
+/// Records what a sync that was broken off leaves: everything old and new but what it has pruned.
+pub(super) fn record_broken_off(draft: &mut Draft<'_>, report: &Report) {
+    let gone = results(report, ObjectOutcome::Pruned).collect();
+    record_union(draft, report, &gone);
+}
+
+fn record_union(draft: &mut Draft<'_>, report: &Report, gone: &BTreeSet<&ObjectKey>) -> bool {
     if report.objects.is_empty() {
         return false;
     }
     let had = entries(draft.resource);
-    let gone: BTreeSet<&ObjectKey> = results(report, ObjectOutcome::Pruned).collect();
     let mut union: BTreeMap<String, String> = had
         .iter()
         .filter(|entry| parse_id(&entry.id).is_none_or(|key| !gone.contains(&key)))
@@ -29,9 +38,11 @@ pub(super) fn record_ahead(draft: &mut Draft<'_>, report: &Report) -> bool {
 
 /// Records what a finished sync has left behind: all that is desired, and what could not be pruned.
 ///
-/// What may not be pruned is let go, as by Flux: it leaves the inventory and stays in the cluster.
+/// What may not be pruned is let go, as by Flux: it leaves the inventory and stays in the cluster. What was
+/// pruned is let go though it may take a while to be gone.
 pub(super) fn record_final(draft: &mut Draft<'_>, report: &Report, prunes: bool) {
-    let let_go: BTreeSet<&ObjectKey> = results(report, ObjectOutcome::PruneSkipped).collect();
+    let skipped = results(report, ObjectOutcome::PruneSkipped);
+    let let_go: BTreeSet<&ObjectKey> = skipped.chain(results(report, ObjectOutcome::Pruned)).collect();
     let had = entries(draft.resource);
     let kept = report
         .objects

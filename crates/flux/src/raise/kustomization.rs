@@ -8,7 +8,7 @@ use bowline_model::{
 
 use super::draft::Draft;
 use super::history::{self, Attempt};
-use super::inventory::{record_ahead, record_final};
+use super::inventory::{record_ahead, record_broken_off, record_final};
 use super::reasons::{is_of_remote, words};
 use super::refusal::{mark_retrying, refuse};
 use super::{
@@ -29,9 +29,13 @@ pub(crate) fn raise_kustomization(resource: &Object, report: &Report) -> Raised 
     let rules = Rules::of(resource);
     let events = match standing(report) {
         Standing::Unknown => Vec::new(),
+        Standing::LastGood => {
+            draft.answer_request();
+            Vec::new()
+        }
         Standing::Waiting(failure) => waiting(&mut draft, failure),
-        Standing::Running(attempt) => {
-            running(&mut draft, report, &attempt, &rules);
+        Standing::Running(revision) => {
+            running(&mut draft, report, revision, &rules);
             Vec::new()
         }
         Standing::Succeeded(revision) => succeeded(&mut draft, report, revision, &rules),
@@ -44,18 +48,14 @@ pub(crate) fn raise_kustomization(resource: &Object, report: &Report) -> Raised 
 enum Standing<'a> {
     /// Nothing is known that status does not say already.
     Unknown,
+    /// The source cannot be fetched; what was fetched and applied before stands.
+    LastGood,
     Waiting(&'a Failure),
-    Running(Running<'a>),
+    /// A sync of this revision goes on.
+    Running(&'a Revision),
     Succeeded(&'a Revision),
     /// `None`: the last sync itself says why.
     Failed(Option<Failure>),
-}
-
-/// A sync that goes on, or a wait for health that no sync of this process led to.
-struct Running<'a> {
-    revision: &'a Revision,
-    /// It only puts back, or waits for, what was applied before.
-    heals: bool,
 }
 
 fn standing(report: &Report) -> Standing<'_> {
@@ -64,24 +64,22 @@ fn standing(report: &Report) -> Standing<'_> {
             return Standing::Waiting(failure);
         }
         // As with Flux, an app whose source cannot be fetched any more goes on with what was fetched before;
-        // the failure is told on the source.
-        if !(is_of_remote(failure.reason) && report.applied.is_some()) {
-            return Standing::Failed(Some(failure.clone()));
+        // the failure is told on the source. Nothing was rendered: a fetch may take too long as well.
+        let is_of_remote =
+            is_of_remote(failure.reason) || failure.reason == Reason::TimedOut && report.objects.is_empty();
+        if is_of_remote && report.applied.is_some() {
+            return Standing::LastGood;
         }
+        return Standing::Failed(Some(failure.clone()));
     }
     match (report.activity, &report.sync) {
-        (Activity::Syncing | Activity::WaitingForHealth, Some(sync)) => {
-            Standing::Running(Running { revision: &sync.revision, heals: sync.heals })
-        }
-        (Activity::WaitingForHealth, None) => report.revision.as_ref().map_or(Standing::Unknown, |revision| {
-            Standing::Running(Running { revision, heals: report.applied.as_ref() == Some(revision) })
-        }),
+        (Activity::Syncing | Activity::WaitingForHealth, Some(sync)) => Standing::Running(&sync.revision),
+        // What another process applied is being waited for.
+        (Activity::WaitingForHealth, None) => report.revision.as_ref().map_or(Standing::Unknown, Standing::Running),
         (Activity::Settled, Some(sync)) if matches!(sync.phase, SyncPhase::Failed | SyncPhase::Error) => {
             Standing::Failed(None)
         }
-        (Activity::Settled, Some(sync)) if sync.phase == SyncPhase::Running => {
-            Standing::Running(Running { revision: &sync.revision, heals: sync.heals })
-        }
+        (Activity::Settled, Some(sync)) if sync.phase == SyncPhase::Running => Standing::Running(&sync.revision),
         (Activity::Settled, sync) if report.render_digest.is_some() => {
             let synced = sync.as_ref().map(|sync| &sync.revision);
             report.applied.as_ref().or(synced).map_or(Standing::Unknown, Standing::Succeeded)
@@ -144,15 +142,11 @@ fn waiting(draft: &mut Draft<'_>, failure: &Failure) -> Vec<EventDraft> {
     vec![EventDraft { warning: false, reason, message: failure.one_line(), annotations: Vec::new() }]
 }
 
-fn running(draft: &mut Draft<'_>, report: &Report, attempt: &Running<'_>, rules: &Rules) {
+fn running(draft: &mut Draft<'_>, report: &Report, revision: &Revision, rules: &Rules) {
     let grows = record_ahead(draft, report);
-    let revision = attempt.revision.to_string();
-    let is_sick = report.activity == Activity::WaitingForHealth && !rules.unhealthy(report).is_empty();
-    // Putting back what had drifted takes milliseconds: it is told by an Event, not by two more writes.
-    if attempt.heals && !grows && !is_sick && draft.condition(READY).is_some() {
-        return;
-    }
-    if is_retry(draft, report, &revision) {
+    let is_applied = report.applied.as_ref() == Some(revision);
+    let revision = revision.to_string();
+    if is_applied && !grows && is_ready(draft, report) || is_retry(draft, report, &revision) {
         return;
     }
     let timeout = format_go_duration(rules.timeout);
@@ -170,6 +164,14 @@ fn running(draft: &mut Draft<'_>, report: &Report, attempt: &Running<'_>, rules:
     draft.set("lastAttemptedRevision", revision);
 }
 
+/// Tells whether status says that this generation is applied and good.
+///
+/// It goes on saying so while drift is put back and while objects come and go: an app that is scaled is not
+/// out of order. Only what does not become healthy in time is, and then it is told.
+fn is_ready(draft: &Draft<'_>, report: &Report) -> bool {
+    draft.is(READY, TRUE) && draft.field::<i64>("observedGeneration") == Some(report.generation)
+}
+
 /// Tells whether status says already that an attempt at this revision and generation failed and goes on: it
 /// keeps saying why until the next attempt has ended.
 fn is_retry(draft: &Draft<'_>, report: &Report, revision: &str) -> bool {
@@ -184,7 +186,6 @@ fn succeeded(draft: &mut Draft<'_>, report: &Report, revision: &Revision, rules:
     let revision = revision.to_string();
     let ended = report.sync.as_ref().filter(|sync| sync.phase == SyncPhase::Succeeded);
     draft.mark(READY, TRUE, RECONCILIATION_SUCCEEDED, &format!("Applied revision: {revision}"));
-    mark_healthy(draft, ended, rules);
     draft.remove(RECONCILING);
     draft.remove(STALLED);
     draft.observe_generation();
@@ -193,10 +194,14 @@ fn succeeded(draft: &mut Draft<'_>, report: &Report, revision: &Revision, rules:
     record_final(draft, report, rules.prune);
     let is_new = record_history(draft, report, RECONCILIATION_SUCCEEDED, &revision);
     draft.answer_request();
+    // Waiting for health belongs to what it took; this is the first that is heard of its end.
+    let took = ended.filter(|_| is_new).map(|sync| took(sync.started_at, report.now));
+    mark_healthy(draft, took.as_deref(), rules);
     // A sync of an earlier revision has been told already.
-    let Some(sync) = ended.filter(|sync| is_new && sync.revision.to_string() == revision) else { return Vec::new() };
+    let (Some(sync), Some(took)) = (ended.filter(|sync| sync.revision.to_string() == revision), took) else {
+        return Vec::new();
+    };
     let mut events = Vec::from_iter(changes(sync));
-    let took = took(sync.started_at, sync.finished_at.unwrap_or(report.now));
     let next = format_go_duration(rules.interval);
     events.push(event(
         false,
@@ -207,14 +212,13 @@ fn succeeded(draft: &mut Draft<'_>, report: &Report, revision: &Revision, rules:
     events
 }
 
-fn mark_healthy(draft: &mut Draft<'_>, sync: Option<&SyncReport>, rules: &Rules) {
+fn mark_healthy(draft: &mut Draft<'_>, took: Option<&str>, rules: &Rules) {
     if !rules.waits {
         draft.remove(HEALTHY);
         return;
     }
-    let message = match (sync.and_then(|sync| Some((sync.started_at, sync.finished_at?))), draft.condition(HEALTHY)) {
-        (Some((start, end)), _) => format!("Health check passed in {}", took(start, end)),
-        // Nothing ran in this process: what another found out still holds.
+    let message = match (took, draft.condition(HEALTHY)) {
+        (Some(took), _) => format!("Health check passed in {took}"),
         (None, Some(had)) if had.status == TRUE => had.message.clone(),
         (None, _) => "Health check passed".to_owned(),
     };
@@ -234,12 +238,14 @@ fn failed(draft: &mut Draft<'_>, report: &Report, failure: Option<&Failure>, rul
         draft.mark(HEALTHY, FALSE, reason, &message);
     }
     mark_retrying(draft);
-    record_ahead(draft, report);
+    record_broken_off(draft, report);
     if let Some(revision) = &attempted {
         draft.set("lastAttemptedRevision", revision);
     }
     let revision = attempted.unwrap_or_default();
-    let ended = report.sync.as_ref().filter(|sync| sync.phase != SyncPhase::Succeeded && sync.finished_at.is_some());
+    // Objects that do not become healthy fail a sync that has written everything.
+    let has_failed = |sync: &&SyncReport| sync.phase != SyncPhase::Succeeded || reason == HEALTH_CHECK_FAILED;
+    let ended = report.sync.as_ref().filter(has_failed).filter(|sync| sync.finished_at.is_some());
     let is_new = ended.is_some() && record_history(draft, report, reason, &revision);
     draft.answer_request();
     let mut events = Vec::from_iter(ended.filter(|_| is_new).and_then(changes));
@@ -262,7 +268,7 @@ fn explain(report: &Report, failure: Option<&Failure>, rules: &Rules) -> (&'stat
     let unhealthy = rules.unhealthy(report);
     let is_late = failure.reason == Reason::TimedOut && sync.is_some() && !unhealthy.is_empty();
     if failure.reason == Reason::Unhealthy || is_late {
-        return (HEALTH_CHECK_FAILED, health_message(failure, &unhealthy, sync));
+        return (HEALTH_CHECK_FAILED, health_message(failure, &unhealthy, sync, rules));
     }
     match failure.reason {
         Reason::TimedOut if sync.is_none() => (words(Reason::Unreachable).kustomization, failure.one_line()),
@@ -274,24 +280,26 @@ fn explain(report: &Report, failure: Option<&Failure>, rules: &Rules) -> (&'stat
     }
 }
 
-fn health_message(failure: &Failure, unhealthy: &[&ObjectReport], sync: Option<&SyncReport>) -> String {
-    let took = sync.and_then(|sync| Some(took(sync.started_at, sync.finished_at?)));
-    let after = took.map(|took| format!(" after {took}")).unwrap_or_default();
+fn health_message(failure: &Failure, unhealthy: &[&ObjectReport], sync: Option<&SyncReport>, rules: &Rules) -> String {
+    // All was written where no sync is in the way: then it is the wait that came to its end.
+    let after = match sync.and_then(|sync| Some((sync.started_at, sync.finished_at?))) {
+        Some((start, end)) => took(start, end),
+        None => format_go_duration(rules.timeout),
+    };
     if unhealthy.is_empty() {
-        return format!("health check failed{after}: {}", failure.one_line());
+        let is_told = failure.message.starts_with("health check failed");
+        return if is_told {
+            failure.one_line()
+        } else {
+            format!("health check failed after {after}: {}", failure.one_line())
+        };
     }
-    let all: Vec<_> = unhealthy
-        .iter()
-        .map(|object| {
-            let health = object.health.as_ref().map_or(HealthStatus::Unknown, |health| health.status);
-            format!("{} status: '{}'", object.key, kstatus_word(health))
-        })
-        .collect();
-    let has_failed =
-        |object: &&ObjectReport| object.health.as_ref().is_some_and(|health| health.status == HealthStatus::Degraded);
-    let what =
-        if unhealthy.iter().any(has_failed) { "failed early due to stalled resources" } else { "timeout waiting for" };
-    format!("health check failed{after}: {what}: [{}]", all.join(", "))
+    let status = |object: &ObjectReport| object.health.as_ref().map_or(HealthStatus::Unknown, |health| health.status);
+    let all: Vec<_> =
+        unhealthy.iter().map(|object| format!("{} status: '{}'", object.key, kstatus_word(status(object)))).collect();
+    let has_stalled = sync.is_some() && unhealthy.iter().any(|object| status(object) == HealthStatus::Degraded);
+    let what = if has_stalled { "failed early due to stalled resources" } else { "timeout waiting for" };
+    format!("health check failed after {after}: {what}: [{}]", all.join(", "))
 }
 
 /// Translates to the words of kstatus.

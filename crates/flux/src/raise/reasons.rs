@@ -53,7 +53,6 @@ pub(super) fn is_of_remote(reason: Reason) -> bool {
             | Reason::InvalidUrl
             | Reason::ReferenceNotFound
             | Reason::RepositoryNotFound
-            | Reason::SourceUnreadable
             | Reason::Unreachable
     )
 }
