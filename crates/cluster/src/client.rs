@@ -69,6 +69,20 @@ pub async fn connect_kubeconfig(kubeconfig: &str, context: Option<&str>, seed: u
     from_config(config, seed)
 }
 
+/// Connects to an API server in this process, or to anything else that answers HTTP requests: no socket is
+/// needed, and faults may be put in between.
+pub fn connect_service<S, B>(service: S, timeouts: Timeouts, seed: u64) -> Cluster
+where
+    S: tower::Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<tower::BoxError>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<tower::BoxError>,
+{
+    let client = || kube::Client::new(service.clone(), "default");
+    Cluster::new(client(), client(), timeouts, seed)
+}
+
 fn from_config(mut config: kube::Config, seed: u64) -> Result<Cluster, ApiError> {
     // Deadlines are ours, per request; kube's would cut watches short.
     config.read_timeout = None;
@@ -174,11 +188,11 @@ impl Cluster {
     }
 
     /// Starts a watch: returns the answer's body once the server has accepted it.
-    pub(crate) async fn open_watch(&self, path: &str) -> Result<Body, ApiError> {
+    pub(crate) async fn open_watch(&self, path: &str, accept: &'static str) -> Result<Body, ApiError> {
         let request = Request::builder()
             .method(Method::GET)
             .uri(path)
-            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT, accept)
             .header(header::USER_AGENT, USER_AGENT)
             .body(Body::empty())
             .map_err(|error| ApiError::Unreadable { what: format!("GET {path}"), why: error.to_string() })?;

@@ -13,8 +13,8 @@ mod schemas;
 mod watch;
 mod write;
 
-pub use client::{Cluster, Timeouts, connect, connect_kubeconfig};
+pub use client::{Cluster, Timeouts, connect, connect_kubeconfig, connect_service};
 pub use discovery::{ApiResource, Discovery};
-pub use error::ApiError;
+pub use error::{ApiError, Cause};
 pub use watch::{Change, Known, Live, WatchScope};
 pub use write::{ApplyOptions, Deleted, EventRecord};

@@ -42,22 +42,51 @@ pub struct WatchScope {
     pub name: String,
     /// A label selector, as `app=web`; empty for all.
     pub labels: String,
+    /// Whether only metadata is read: what matters is that objects come and go.
+    pub is_metadata_only: bool,
 }
 
 impl WatchScope {
     /// All objects of a kind.
     pub fn all(gvk: Gvk) -> Self {
-        Self { gvk, namespace: String::new(), name: String::new(), labels: String::new() }
+        Self { gvk, namespace: String::new(), name: String::new(), labels: String::new(), is_metadata_only: false }
     }
 
     /// One object.
     pub fn one(gvk: Gvk, namespace: &str, name: &str) -> Self {
-        Self { gvk, namespace: namespace.to_owned(), name: name.to_owned(), labels: String::new() }
+        Self {
+            gvk,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            labels: String::new(),
+            is_metadata_only: false,
+        }
     }
 
     /// The objects of a namespace with a label.
     pub fn labelled(gvk: Gvk, namespace: &str, labels: String) -> Self {
-        Self { gvk, namespace: namespace.to_owned(), name: String::new(), labels }
+        Self { gvk, namespace: namespace.to_owned(), name: String::new(), labels, is_metadata_only: false }
+    }
+
+    /// The same objects, without anything but their metadata.
+    pub fn metadata_only(self) -> Self {
+        Self { is_metadata_only: true, ..self }
+    }
+
+    fn accept_list(&self) -> &'static str {
+        if self.is_metadata_only {
+            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+        } else {
+            "application/json"
+        }
+    }
+
+    fn accept_watch(&self) -> &'static str {
+        if self.is_metadata_only {
+            "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+        } else {
+            "application/json"
+        }
     }
 
     fn query(&self) -> String {
@@ -372,7 +401,7 @@ impl WatchTask {
         }
         let (_, body) = self
             .cluster
-            .send(http::Method::GET, path, None, "application/json", Vec::new(), self.cluster.0.timeouts.list)
+            .send(http::Method::GET, path, None, self.scope.accept_list(), Vec::new(), self.cluster.0.timeouts.list)
             .await?;
         let unreadable = |why: String| ApiError::Unreadable { what: format!("GET {path}"), why };
         let list: List<'_> = serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
@@ -439,7 +468,7 @@ impl WatchTask {
                 self.resource.path(&self.scope.namespace, None),
                 self.scope.query(),
             );
-            let ended = match self.cluster.open_watch(&path).await {
+            let ended = match self.cluster.open_watch(&path, self.scope.accept_watch()).await {
                 Ok(body) => self.read_events(body, &mut version).await,
                 Err(error) => Err(error),
             };

@@ -53,6 +53,20 @@ pub trait Dialect: Send + Sync {
     /// [`Lowered::Source`]. The same rule of quiet holds.
     fn raise_source(&self, resource: &Object, report: &SourceReport) -> Raised;
 
+    /// Tells whether somebody asked, on the resource, for a look at its source right now, and this status does
+    /// not say that it was answered.
+    fn wants_refresh(&self, resource: &Object) -> bool;
+
+    /// Tells whether this dialect's marks on a live object prove that its app applied it.
+    ///
+    /// Marks that name the very object they are on do; labels do not, since controllers copy them to objects
+    /// of their own. Without proof only the inventory licenses to prune.
+    fn marks_are_proof(&self) -> bool;
+
+    /// Tells whether an app shows the failures of its source even while the last good revision stands.
+    /// A dialect with resources for sources shows them there.
+    fn shows_source_failures(&self) -> bool;
+
     /// Writes a failure to lower the resource, or its being suspended, in the terms of its status.
     fn raise_refusal(&self, resource: &Object, refusal: &Refusal, now: Timestamp) -> Raised;
 }

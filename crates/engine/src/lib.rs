@@ -1,5 +1,27 @@
 //! One reconcile loop over `App`: resolve, read, render, plan, apply, observe.
+//!
+//! The engine watches the resources of its dialects and runs one task for each. A task is asleep until
+//! something it depends on changes: the resource, what the resource refers to, the revision of its source, a
+//! live object it desires or has applied. Then it looks at everything once ([`mod@look`]), decides
+//! ([`decide`]), carries the plan out if there is one ([`carry`]), and writes what came of it to the resource
+//! ([`publish`]). No task waits for another, and none holds anything while it waits.
 
+mod carry;
+mod decide;
 mod dialect;
+mod farewell;
+mod happening;
+mod index;
+mod look;
+mod publish;
+mod remote;
+mod render;
+mod router;
+mod shared;
+mod task;
+mod world;
 
 pub use dialect::*;
+pub use happening::{Cause, Counters, Happening};
+pub use router::Engine;
+pub use shared::{AppView, Options};

@@ -1,0 +1,65 @@
+use std::sync::Arc;
+
+use bowline_manifest::{Limits, render};
+use bowline_model::{DirectoryOptions, Explain as _, Failure, Location, Object, Reason, Render};
+use bowline_tree::{ReadSet, Recorder, Tree};
+use sha2::{Digest as _, Sha256};
+
+/// What a source rendered to.
+#[derive(Debug, Clone)]
+pub(crate) struct Rendered {
+    /// How it was rendered: another way is another render.
+    pub(crate) how: Render,
+    /// What was read: for as long as it holds in a newer revision, so does this render.
+    pub(crate) reads: ReadSet,
+    /// The objects as written, in order; or what is wrong with the files.
+    pub(crate) objects: Result<Arc<Vec<(Object, Location)>>, Failure>,
+    /// Names the objects.
+    pub(crate) digest: String,
+}
+
+/// Renders a source. Blocks: reads the tree.
+pub(crate) fn render_tree(tree: &dyn Tree, how: &Render) -> Rendered {
+    let recorder = Recorder::new(tree);
+    let objects = match how {
+        Render::Directory(options) => directory(&recorder, options),
+    };
+    let digest = match &objects {
+        Ok(objects) => digest(objects),
+        Err(_) => String::new(),
+    };
+    Rendered { how: how.clone(), reads: recorder.finish(), objects: objects.map(Arc::new), digest }
+}
+
+fn directory(tree: &dyn Tree, options: &DirectoryOptions) -> Result<Vec<(Object, Location)>, Failure> {
+    let rendered = render(tree, options, &Limits::default());
+    match rendered.complete() {
+        Ok(objects) => Ok(objects.into_iter().map(|found| (found.object, found.origin)).collect()),
+        Err(problems) => {
+            let mut problems = problems.iter();
+            let Some(first) = problems.next() else {
+                return Err(Failure::new(Reason::Internal, "a render failed and did not say why"));
+            };
+            let mut failure = Failure::of(first);
+            // All of them in one message: a person mends them together.
+            for problem in problems {
+                let at = problem.at().map(|at| format!("{at}: ")).unwrap_or_default();
+                failure.message = format!("{}; {at}{problem}", failure.message);
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn digest(objects: &[(Object, Location)]) -> String {
+    let mut hasher = Sha256::new();
+    for (object, _) in objects {
+        hasher.update(object.value().to_string().as_bytes());
+        hasher.update(b"\n");
+    }
+    let mut text = String::from("sha256:");
+    for byte in hasher.finalize() {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}

@@ -1,0 +1,143 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bowline_cluster::Cluster;
+use bowline_model::{AppId, GitRef, Remote, Report, Revision};
+use bowline_source::Sources;
+use jiff::Timestamp;
+use rand::SeedableRng as _;
+use rand::rngs::SmallRng;
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::dialect::{Dialect, ResourceKind};
+use crate::happening::{Counters, Happening};
+use crate::index::{Index, lock};
+
+/// Happenings that an onlooker may lag behind before it misses some.
+const HAPPENINGS: usize = 1024;
+
+/// Status writes under way of apps that have nothing else to write. They may take their time: what an app
+/// is waiting for goes first.
+const BACKGROUND_WRITES: usize = 4;
+
+/// How the engine runs.
+#[derive(Clone)]
+pub struct Options {
+    /// Tells the time of day. Waits use tokio's clock, which tests may pause.
+    pub now: fn() -> Timestamp,
+    /// Seeds everything random: jitter, and the names of Events.
+    pub seed: u64,
+    /// How long lowering or looking may wait for a first answer of the cluster before the wait is reported.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { now: Timestamp::now, seed: 0, patience: Duration::from_secs(30) }
+    }
+}
+
+/// One app as it stands, for pages and `--output json`.
+#[derive(Debug, Clone)]
+pub struct AppView {
+    /// The dialect's name.
+    pub dialect: &'static str,
+    /// The last report.
+    pub report: Arc<Report>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) cluster: Cluster,
+    pub(crate) sources: Sources,
+    pub(crate) dialects: Vec<Arc<dyn Dialect>>,
+    pub(crate) options: Options,
+    pub(crate) index: Index,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) happenings: broadcast::Sender<Happening>,
+    pub(crate) background: Semaphore,
+    pub(crate) shutdown: CancellationToken,
+    views: Mutex<BTreeMap<AppId, AppView>>,
+    /// Counts changes of `views`.
+    pub(crate) edition: watch::Sender<u64>,
+    /// The newest revision of each source, as tasks learn it: what dependencies are compared with.
+    revisions: Mutex<BTreeMap<(Remote, GitRef), Revision>>,
+    random: Mutex<SmallRng>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        cluster: Cluster,
+        sources: Sources,
+        dialects: Vec<Arc<dyn Dialect>>,
+        options: Options,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            cluster,
+            sources,
+            dialects,
+            index: Index::default(),
+            counters: Arc::default(),
+            happenings: broadcast::channel(HAPPENINGS).0,
+            background: Semaphore::new(BACKGROUND_WRITES),
+            shutdown,
+            views: Mutex::default(),
+            edition: watch::channel(0).0,
+            revisions: Mutex::default(),
+            random: Mutex::new(SmallRng::seed_from_u64(options.seed)),
+            options,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.options.now)()
+    }
+
+    pub(crate) fn tell(&self, happening: Happening) {
+        // Fails when nobody looks on, which is fine.
+        let _ = self.happenings.send(happening);
+    }
+
+    pub(crate) fn show(&self, dialect: &'static str, report: Arc<Report>) {
+        lock(&self.views).insert(report.id.clone(), AppView { dialect, report });
+        self.edition.send_modify(|edition| *edition += 1);
+    }
+
+    pub(crate) fn hide(&self, id: &AppId) {
+        lock(&self.views).remove(id);
+        self.edition.send_modify(|edition| *edition += 1);
+    }
+
+    pub(crate) fn views(&self) -> Vec<AppView> {
+        lock(&self.views).values().cloned().collect()
+    }
+
+    pub(crate) fn note_revision(&self, remote: &Remote, git_ref: &GitRef, revision: &Revision) {
+        lock(&self.revisions).insert((remote.clone(), git_ref.clone()), revision.clone());
+    }
+
+    pub(crate) fn revision(&self, remote: &Remote, git_ref: &GitRef) -> Option<Revision> {
+        lock(&self.revisions).get(&(remote.clone(), git_ref.clone())).cloned()
+    }
+
+    /// Returns 64 random bits as hexadecimal digits.
+    pub(crate) fn random_suffix(&self) -> String {
+        use rand::Rng as _;
+        format!("{:016x}", lock(&self.random).next_u64())
+    }
+
+    /// Spreads a wait by a twentieth to each side, as Flux spreads its intervals.
+    pub(crate) fn jitter(&self, wait: Duration) -> Duration {
+        use rand::RngExt as _;
+        wait.mul_f64(lock(&self.random).random_range(0.95..1.05))
+    }
+}
+
+/// One of the dialects, and one kind of its resources.
+#[derive(Clone)]
+pub(crate) struct Speaker {
+    pub(crate) dialect: Arc<dyn Dialect>,
+    pub(crate) kind: ResourceKind,
+}

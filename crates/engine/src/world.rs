@@ -1,0 +1,102 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use bowline_cluster::{ApiResource, Cluster, Known, WatchScope};
+use bowline_model::{GroupKind, Gvk, Object, ObjectKey, Revision, SourceSpec};
+
+use crate::dialect::{Unread, World};
+use crate::index::lock;
+use crate::shared::Shared;
+
+/// What lowering sees: the watch cache, and a note of everything it asked.
+pub(crate) struct CachedWorld<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) kinds: &'a Kinds,
+    pub(crate) asked: Mutex<BTreeSet<Unread>>,
+}
+
+/// The versions in which the kinds that lowering asks for are read.
+#[derive(Default, Clone)]
+pub(crate) struct Kinds(pub(crate) std::collections::BTreeMap<GroupKind, ApiResource>);
+
+impl Kinds {
+    fn gvk(&self, kind: &GroupKind) -> Option<&Gvk> {
+        self.0.get(kind).map(|resource| &resource.gvk)
+    }
+}
+
+impl World for CachedWorld<'_> {
+    fn get(&self, key: &ObjectKey) -> Result<Option<Arc<Object>>, Unread> {
+        let unread = Unread::Object(key.clone());
+        lock(&self.asked).insert(unread.clone());
+        let Some(gvk) = self.kinds.gvk(&key.group_kind()) else { return Err(unread) };
+        match self.shared.cluster.get(gvk, &key.namespace, &key.name) {
+            Known::Yes(live) => Ok(live.map(|live| Arc::new(live.object()))),
+            Known::NotYet => Err(unread),
+        }
+    }
+
+    fn labelled(
+        &self,
+        kind: &GroupKind,
+        namespace: &str,
+        label: &str,
+        value: &str,
+    ) -> Result<Vec<Arc<Object>>, Unread> {
+        let unread = Unread::Labelled(kind.clone(), namespace.to_owned(), label.to_owned(), value.to_owned());
+        lock(&self.asked).insert(unread.clone());
+        let Some(gvk) = self.kinds.gvk(kind) else { return Err(unread) };
+        match self.shared.cluster.list(&labelled_scope(gvk, namespace, label, value)) {
+            Known::Yes(found) => Ok(found.iter().map(|live| Arc::new(live.object())).collect()),
+            Known::NotYet => Err(unread),
+        }
+    }
+
+    fn revision(&self, source: &SourceSpec) -> Option<Revision> {
+        match &source.pinned {
+            Some(revision) => Some(revision.clone()),
+            None => self.shared.revision(&source.remote, &source.git_ref),
+        }
+    }
+}
+
+pub(crate) fn labelled_scope(gvk: &Gvk, namespace: &str, label: &str, value: &str) -> WatchScope {
+    WatchScope::labelled(gvk.clone(), namespace, format!("{label}={value}"))
+}
+
+/// Reads what lowering asked for, and goes on watching it.
+pub(crate) async fn read(
+    cluster: &Cluster,
+    kinds: &mut Kinds,
+    unread: &Unread,
+) -> Result<(), bowline_cluster::ApiError> {
+    let kind = match unread {
+        Unread::Object(key) => key.group_kind(),
+        Unread::Labelled(kind, ..) => kind.clone(),
+    };
+    let resource = match kinds.0.get(&kind) {
+        Some(resource) => resource.clone(),
+        None => {
+            let discovery = cluster.discovery().await?;
+            let found = match discovery.preferred(&kind)? {
+                Some(found) => found.clone(),
+                None => cluster
+                    .rediscover(Some(&discovery))
+                    .await?
+                    .preferred(&kind)?
+                    .cloned()
+                    .ok_or_else(|| bowline_cluster::ApiError::UnknownKind(kind.to_string()))?,
+            };
+            kinds.0.insert(kind, found.clone());
+            found
+        }
+    };
+    let scope = match unread {
+        // A whole-kind watch answers already, where there is one.
+        Unread::Object(_) if cluster.is_complete(&WatchScope::all(resource.gvk.clone())) => return Ok(()),
+        Unread::Object(key) => WatchScope::one(resource.gvk.clone(), &key.namespace, &key.name),
+        Unread::Labelled(_, namespace, label, value) => labelled_scope(&resource.gvk, namespace, label, value),
+    };
+    cluster.watch_complete(scope, resource).await;
+    Ok(())
+}
