@@ -1,1 +1,38 @@
-//! A Kubernetes-compatible API server in memory; knows nothing of Bowline
+//! A Kubernetes-compatible API server in memory; knows nothing of Bowline.
+//!
+//! A [`Cluster`] is a value: made in a millisecond, used through [`Cluster::service`] by any Kubernetes client without a
+//! socket, or through [`Cluster::serve`] by programs outside. It keeps the real server's promises where clients depend
+//! on them: resource versions, watches, field ownership, finalizers, garbage collection, the words of its refusals.
+//! [`Faults`] break them on purpose.
+
+mod admin;
+pub mod builtins;
+mod catalog;
+mod clock;
+mod cluster;
+mod crd;
+mod discovery;
+mod error;
+mod faults;
+mod http;
+mod jsonpath;
+mod openapi;
+mod owners;
+mod patch;
+mod present;
+mod registry;
+mod resource;
+mod rules;
+mod selector;
+mod store;
+
+pub use admin::{Admin, AdminWatch, Notice};
+pub use clock::Clock;
+pub use cluster::{Cluster, Options, RequestLog};
+pub use error::{ApiError, Cause, Details};
+pub use faults::{Fault, Faults, RequestInfo};
+pub use self::http::{Body, ClusterService, ConnectionDropped, Fleet, FleetService, Identity, IdentityError, Transport};
+pub use patch::PatchKind;
+pub use registry::{DeleteOptions, FieldValidation, Propagation, WriteOptions};
+pub use resource::{Gvk, Gvr};
+pub use store::Change;

@@ -1,0 +1,213 @@
+//! The cluster's own hands: in-process access for controllers and tests, through the very same pipeline as HTTP.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::cluster::Cluster;
+use crate::error::ApiError;
+use crate::patch::PatchKind;
+use crate::registry::{DeleteOptions, Target, WriteOptions};
+use crate::resource::{Gvr, StoreKey};
+use crate::store::Change;
+
+/// How many events a watch takes at a time; more are taken at the next call.
+const BATCH: usize = 256;
+
+/// Reads and writes objects without HTTP, as a named field manager who may do anything.
+///
+/// Calls are short and do not wait, so they may be made from async code. Namespaces are `""` for cluster-scoped objects.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    cluster: Cluster,
+    manager: String,
+}
+
+impl Admin {
+    pub(crate) fn new(cluster: Cluster, manager: &str) -> Self {
+        Self { cluster, manager: manager.to_owned() }
+    }
+
+    /// Returns the same access under another field manager's name.
+    pub fn named(&self, manager: &str) -> Self {
+        Self { cluster: self.cluster.clone(), manager: manager.to_owned() }
+    }
+
+    /// Returns the cluster's time.
+    pub fn now(&self) -> Timestamp {
+        self.cluster.clock().now()
+    }
+
+    /// Returns the next letters fit for a generated name.
+    pub fn suffix(&self, length: usize) -> String {
+        self.cluster.with_state(|state, _| state.random.suffix(length))
+    }
+
+    /// Returns whether the collection is served.
+    pub fn serves(&self, gvr: &Gvr) -> bool {
+        self.cluster.with_state(|state, _| state.catalog.find(gvr).is_some())
+    }
+
+    /// Returns an object, or `None` when it does not exist.
+    pub fn get(&self, gvr: &Gvr, namespace: &str, name: &str) -> Result<Option<Arc<Value>>, ApiError> {
+        self.cluster.with_registry(|registry| {
+            let resource = registry.resource(gvr)?;
+            Ok(registry.find(&resource, namespace, name).map(|stored| Arc::clone(&stored.value)))
+        })
+    }
+
+    /// Returns the objects of one namespace, or of all, in order of namespace and name.
+    pub fn list(&self, gvr: &Gvr, namespace: Option<&str>) -> Result<Vec<Arc<Value>>, ApiError> {
+        self.cluster.with_registry(|registry| {
+            let resource = registry.resource(gvr)?;
+            Ok(registry.all(&resource, namespace).into_iter().map(|stored| Arc::clone(&stored.value)).collect())
+        })
+    }
+
+    /// Creates an object; its namespace and name (or `generateName`) are in its metadata.
+    pub fn create(&self, gvr: &Gvr, object: Value) -> Result<Arc<Value>, ApiError> {
+        self.cluster.with_registry(|registry| {
+            let resource = registry.resource(gvr)?;
+            let namespace = text(&object, "namespace");
+            let target = Target { resource: &resource, namespace: &namespace, name: "", subresource: "" };
+            registry.create(&target, object, &mut self.options())
+        })
+    }
+
+    /// Replaces an object; its `resourceVersion`, when set, must be the live one.
+    pub fn update(&self, gvr: &Gvr, object: Value) -> Result<Arc<Value>, ApiError> {
+        self.put(gvr, "", object)
+    }
+
+    /// Replaces an object's status.
+    pub fn update_status(&self, gvr: &Gvr, object: Value) -> Result<Arc<Value>, ApiError> {
+        self.put(gvr, "status", object)
+    }
+
+    fn put(&self, gvr: &Gvr, subresource: &str, object: Value) -> Result<Arc<Value>, ApiError> {
+        self.cluster.with_registry(|registry| {
+            let resource = registry.resource(gvr)?;
+            let (namespace, name) = (text(&object, "namespace"), text(&object, "name"));
+            let target = Target { resource: &resource, namespace: &namespace, name: &name, subresource };
+            registry.update(&target, object, &mut self.options()).map(|(object, _)| object)
+        })
+    }
+
+    /// Patches an object or, with a `subresource` such as `"status"`, that part of it.
+    pub fn patch(
+        &self,
+        gvr: &Gvr,
+        (namespace, name): (&str, &str),
+        subresource: &str,
+        kind: PatchKind,
+        body: &Value,
+    ) -> Result<Arc<Value>, ApiError> {
+        self.cluster.with_registry(|registry| {
+            let resource = registry.resource(gvr)?;
+            let target = Target { resource: &resource, namespace, name, subresource };
+            registry.patch(&target, kind, body, &mut self.options()).map(|(object, _)| object)
+        })
+    }
+
+    /// Applies a configuration under this manager's name, taking over fields of others.
+    pub fn apply(&self, gvr: &Gvr, config: &Value) -> Result<Arc<Value>, ApiError> {
+        self.cluster.with_registry(|registry| {
+            let resource = registry.resource(gvr)?;
+            let (namespace, name) = (text(config, "namespace"), text(config, "name"));
+            let target = Target { resource: &resource, namespace: &namespace, name: &name, subresource: "" };
+            let mut options = WriteOptions { force: true, ..self.options() };
+            registry.patch(&target, PatchKind::Apply, config, &mut options).map(|(object, _)| object)
+        })
+    }
+
+    /// Deletes an object; `false` when there was none.
+    pub fn delete(&self, gvr: &Gvr, namespace: &str, name: &str, options: &DeleteOptions) -> Result<bool, ApiError> {
+        self.cluster.with_registry(|registry| {
+            let resource = registry.resource(gvr)?;
+            let target = Target { resource: &resource, namespace, name, subresource: "" };
+            match registry.delete(&target, options, &mut self.options()) {
+                Ok(_) => Ok(true),
+                Err(error) if error.is_not_found() => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// Watches a collection, beginning with an `Added` for every object there is.
+    pub fn watch(&self, gvr: &Gvr) -> Result<AdminWatch, ApiError> {
+        self.cluster.with_registry(|registry| {
+            let resource = registry.resource(gvr)?;
+            let key = resource.store_key();
+            let wake = registry.state.store(&key).subscribe();
+            Ok(AdminWatch { cluster: self.cluster.clone(), key, seen: None, wake })
+        })
+    }
+
+    fn options(&self) -> WriteOptions {
+        WriteOptions { manager: self.manager.clone(), ..WriteOptions::default() }
+    }
+}
+
+fn text(object: &Value, key: &str) -> String {
+    object["metadata"][key].as_str().unwrap_or_default().to_owned()
+}
+
+/// What a watch of [`Admin`] tells.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// History was lost; `Changed(Added, …)` for every object there is follows in the same batch.
+    Restarted,
+    /// Something happened to an object.
+    Changed(Change, Arc<Value>),
+}
+
+/// A watch of one collection, for controllers.
+#[derive(Debug)]
+pub struct AdminWatch {
+    cluster: Cluster,
+    key: StoreKey,
+    seen: Option<u64>,
+    wake: watch::Receiver<u64>,
+}
+
+impl AdminWatch {
+    /// Waits for something to happen and returns it all; `None` when the collection is no longer served.
+    pub async fn next(&mut self) -> Option<Vec<Notice>> {
+        loop {
+            let notices = self.poll();
+            if !notices.is_empty() {
+                return Some(notices);
+            }
+            self.wake.changed().await.ok()?;
+        }
+    }
+
+    /// Returns what has happened since the last call, without waiting.
+    pub fn poll(&mut self) -> Vec<Notice> {
+        self.wake.mark_unchanged();
+        let (key, seen) = (self.key.clone(), self.seen);
+        let (notices, rv) = self.cluster.with_state(|state, _| {
+            let rv = state.rv;
+            let store = state.store(&key);
+            let events = seen.and_then(|seen| store.events_after(seen, BATCH));
+            let Some(events) = events else {
+                let mut notices: Vec<Notice> = store
+                    .iter(None, None)
+                    .map(|(_, object)| Notice::Changed(Change::Added, Arc::clone(&object.value)))
+                    .collect();
+                if seen.is_some() {
+                    notices.insert(0, Notice::Restarted);
+                }
+                return (notices, rv);
+            };
+            let rv = if events.len() == BATCH { events.last().map_or(rv, |event| event.rv) } else { rv };
+            let notices =
+                events.iter().map(|event| Notice::Changed(event.change, Arc::clone(&event.object.value))).collect();
+            (notices, rv)
+        });
+        self.seen = Some(rv);
+        notices
+    }
+}

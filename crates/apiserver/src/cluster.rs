@@ -1,0 +1,250 @@
+//! One cluster: its state under one lock, its knobs, and the ways in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::Admin;
+use crate::builtins::Allocator;
+use crate::catalog::Catalog;
+use crate::clock::{Clock, Random};
+use crate::faults::{Faults, RequestInfo};
+use crate::owners::Owners;
+use crate::registry::Registry;
+use crate::registry::settle::Work;
+use crate::resource::StoreKey;
+use crate::http::ClusterService;
+use crate::store::Store;
+
+/// How a cluster behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where its time comes from.
+    pub clock: Clock,
+    /// What its uids and generated names start from.
+    pub seed: u64,
+    /// Whether Deployments, Jobs, Pods and the like are acted upon; needs a tokio runtime. Garbage collection and the
+    /// end of namespaces happen in any case.
+    pub controllers: bool,
+    /// The bearer token that means "administrator".
+    pub token: Option<String>,
+    /// Whether a request without credentials is the administrator's.
+    pub allow_anonymous: bool,
+    /// How many events each collection remembers for watchers; older revisions answer 410.
+    pub watch_window: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            seed: 0,
+            controllers: true,
+            token: None,
+            allow_anonymous: true,
+            watch_window: 1024,
+        }
+    }
+}
+
+/// How many requests came, by verb and resource; admin access is not counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestLog {
+    /// Requests by verb and then by `plural.group`, or by path when they are not about resources.
+    pub counts: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl RequestLog {
+    /// Returns the number of all requests.
+    pub fn total(&self) -> u64 {
+        self.counts.values().flat_map(BTreeMap::values).sum()
+    }
+
+    /// Returns the number of requests with a verb.
+    pub fn verb(&self, verb: &str) -> u64 {
+        self.counts.get(verb).map_or(0, |by_resource| by_resource.values().sum())
+    }
+
+    /// Returns the number of requests that may have changed something.
+    pub fn writes(&self) -> u64 {
+        ["create", "update", "patch", "apply", "delete", "deletecollection"].iter().map(|verb| self.verb(verb)).sum()
+    }
+
+    fn add(&mut self, request: &RequestInfo) {
+        let what = match (request.resource.as_str(), request.group.as_str()) {
+            ("", _) => request.path.clone(),
+            (plural, "") => plural.to_owned(),
+            (plural, group) => format!("{plural}.{group}"),
+        };
+        *self.counts.entry(request.verb.clone()).or_default().entry(what).or_default() += 1;
+    }
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The revision of the newest write.
+    pub(crate) rv: u64,
+    pub(crate) stores: HashMap<StoreKey, Store>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) owners: Owners,
+    pub(crate) random: Random,
+    pub(crate) allocator: Allocator,
+    /// What has yet to follow from the writes so far; empty between requests.
+    pub(crate) work: Vec<Work>,
+    compacted: u64,
+    window: usize,
+}
+
+impl State {
+    /// Returns a collection's store, made at first use.
+    pub(crate) fn store(&mut self, key: &StoreKey) -> &mut Store {
+        let (window, compacted) = (self.window, self.compacted);
+        if !self.stores.contains_key(key) {
+            self.stores.insert(key.clone(), Store::new(window, compacted));
+        }
+        self.stores.get_mut(key).expect("holds because it was just put there")
+    }
+
+    pub(crate) fn next_rv(&mut self) -> u64 {
+        self.rv += 1;
+        self.rv
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) options: Options,
+    pub(crate) state: Mutex<State>,
+    pub(crate) faults: Mutex<Option<Faults>>,
+    pub(crate) log: Mutex<RequestLog>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// A Kubernetes-compatible cluster in memory; clones share it.
+#[derive(Clone)]
+pub struct Cluster(Arc<Inner>);
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cluster")
+    }
+}
+
+impl Cluster {
+    /// Starts a cluster with the objects every cluster is born with.
+    ///
+    /// With [`Options::controllers`] it must be called within a tokio runtime.
+    pub fn new(options: Options) -> Self {
+        let state = State {
+            rv: 1,
+            stores: HashMap::new(),
+            catalog: Catalog::builtin(),
+            owners: Owners::default(),
+            random: Random::new(options.seed),
+            allocator: Allocator::default(),
+            work: Vec::new(),
+            compacted: 0,
+            window: options.watch_window.max(1),
+        };
+        let controllers = options.controllers;
+        let cluster = Self(Arc::new(Inner {
+            options,
+            state: Mutex::new(state),
+            faults: Mutex::new(None),
+            log: Mutex::new(RequestLog::default()),
+            stop: CancellationToken::new(),
+        }));
+        let _ = controllers;
+        let namespaces = crate::resource::Gvr::new("", "v1", "namespaces");
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            if let Err(error) = cluster.admin().create(&namespaces, serde_json::json!({ "metadata": { "name": name } })) {
+                tracing::error!(%error, name, "A namespace could not be made");
+            }
+        }
+        cluster
+    }
+
+    /// Returns the cluster as a service: a client built on it needs no socket.
+    pub fn service(&self) -> ClusterService {
+        ClusterService::new(self.clone())
+    }
+
+    /// Returns in-process access for controllers and tests.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.clone(), "kube-controller-manager")
+    }
+
+    /// Sets or clears what goes wrong.
+    pub fn set_faults(&self, faults: Option<Faults>) {
+        *lock(&self.0.faults) = faults;
+    }
+
+    /// Forgets all history, so that any watch or continue token from before is answered 410.
+    pub fn compact(&self) {
+        let mut state = lock(&self.0.state);
+        let rv = state.rv;
+        state.compacted = rv;
+        for store in state.stores.values_mut() {
+            store.compact(rv);
+        }
+    }
+
+    /// Returns the revision of the newest write.
+    pub fn resource_version(&self) -> u64 {
+        lock(&self.0.state).rv
+    }
+
+    /// Returns how many requests came through [`Cluster::service`] and the listeners so far.
+    pub fn requests(&self) -> RequestLog {
+        lock(&self.0.log).clone()
+    }
+
+    /// Ends the controllers and open watches; stored objects remain readable.
+    pub fn shutdown(&self) {
+        self.0.stop.cancel();
+    }
+
+    pub(crate) fn stopped(&self) -> &CancellationToken {
+        &self.0.stop
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.options.clock
+    }
+
+    pub(crate) fn faults(&self) -> Option<Faults> {
+        lock(&self.0.faults).clone()
+    }
+
+    pub(crate) fn count(&self, request: &RequestInfo) {
+        lock(&self.0.log).add(request);
+    }
+
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&lock(&self.0.state).catalog)
+    }
+
+    pub(crate) fn with_state<T>(&self, act: impl FnOnce(&mut State, &Inner) -> T) -> T {
+        act(&mut lock(&self.0.state), &self.0)
+    }
+
+    /// Runs a request against the registry, and all that follows from it (garbage collection, the end of namespaces).
+    pub(crate) fn with_registry<T>(&self, act: impl FnOnce(&mut Registry<'_>) -> T) -> T {
+        let mut state = lock(&self.0.state);
+        let mut registry = Registry { state: &mut state, clock: &self.0.options.clock };
+        let out = act(&mut registry);
+        registry.settle();
+        out
+    }
+}
+
+/// Takes a lock; a panic elsewhere does not poison the cluster, whose state is replaced whole objects at a time.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,17 @@
+//! HTTP: requests in, replies out; what is between them is the registry's.
+
+mod accept;
+mod body;
+mod fleet;
+mod objects;
+mod reply;
+mod reviews;
+mod route;
+mod serve;
+mod service;
+mod watch;
+
+pub use fleet::{Fleet, FleetService};
+pub use reply::{Body, ConnectionDropped};
+pub use serve::{Identity, IdentityError, Transport};
+pub use service::ClusterService;

@@ -1,0 +1,166 @@
+//! Paths and queries.
+
+use std::collections::BTreeMap;
+
+use crate::error::{ApiError, Cause};
+use crate::faults::RequestInfo;
+use crate::registry::FieldValidation;
+
+/// Query parameters; of one given twice the first counts, as in Go.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Query(BTreeMap<String, String>);
+
+impl Query {
+    pub(super) fn parse(text: &str) -> Self {
+        let mut out = BTreeMap::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            out.entry(decode(key, true)).or_insert_with(|| decode(value, true));
+        }
+        Self(out)
+    }
+
+    /// Returns a parameter, empty when it is not there.
+    pub(super) fn text(&self, key: &str) -> &str {
+        self.0.get(key).map_or("", String::as_str)
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Returns whether a parameter is set to something true.
+    pub(super) fn flag(&self, key: &str) -> bool {
+        matches!(self.text(key), "1" | "true" | "True" | "t" | "T" | "TRUE")
+    }
+
+    pub(super) fn number(&self, key: &str) -> Option<u64> {
+        self.text(key).parse().ok()
+    }
+
+    /// Reads `dryRun`; `options` names the Go type in the refusal.
+    pub(super) fn dry_run(&self, options: &str) -> Result<bool, ApiError> {
+        match self.text("dryRun") {
+            "" => Ok(false),
+            "All" => Ok(true),
+            other => {
+                let cause = Cause::unsupported("dryRun", &other.into(), &["All".to_owned()]);
+                Err(ApiError::invalid_options(options, cause))
+            }
+        }
+    }
+
+    pub(super) fn field_validation(&self, options: &str) -> Result<FieldValidation, ApiError> {
+        match self.text("fieldValidation") {
+            "" | "Warn" => Ok(FieldValidation::Warn),
+            "Ignore" => Ok(FieldValidation::Ignore),
+            "Strict" => Ok(FieldValidation::Strict),
+            other => {
+                let allowed = ["Ignore", "Strict", "Warn"].map(str::to_owned);
+                Err(ApiError::invalid_options(options, Cause::unsupported("fieldValidation", &other.into(), &allowed)))
+            }
+        }
+    }
+}
+
+/// Decodes percent signs and, in queries, plus signs; what is no UTF-8 is replaced.
+pub(super) fn decode(text: &str, is_query: bool) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = |offset: usize| bytes.get(at + offset).and_then(|byte| char::from(*byte).to_digit(16));
+        match bytes[at] {
+            b'%' => match (hex(1), hex(2)) {
+                (Some(high), Some(low)) => {
+                    out.push((high * 16 + low) as u8);
+                    at += 2;
+                }
+                _ => out.push(b'%'),
+            },
+            b'+' if is_query => out.push(b' '),
+            byte => out.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Reads what a request is about from its method and path.
+pub(super) fn parse(method: &str, path: &str, query: &Query, content_type: &str, user_agent: &str) -> RequestInfo {
+    let mut info = RequestInfo {
+        verb: method.to_lowercase(),
+        path: path.to_owned(),
+        user_agent: user_agent.to_owned(),
+        ..RequestInfo::default()
+    };
+    let mut parts: Vec<String> =
+        path.trim_matches('/').split('/').filter(|part| !part.is_empty()).map(|part| decode(part, false)).collect();
+    let prefix = match parts.first().map(String::as_str) {
+        Some("api") if parts.len() > 2 => 2,
+        Some("apis") if parts.len() > 3 => 3,
+        _ => return info,
+    };
+    let mut head: Vec<String> = parts.drain(..prefix).collect();
+    info.version = head.pop().unwrap_or_default();
+    info.group = if prefix == 3 { head.pop().unwrap_or_default() } else { String::new() };
+    let is_legacy_watch = parts[0] == "watch" && parts.len() > 1;
+    if is_legacy_watch {
+        parts.remove(0);
+    }
+    let is_namespaced = parts[0] == "namespaces"
+        && parts.len() > 2
+        && !(parts.len() == 3 && info.group.is_empty() && matches!(parts[2].as_str(), "status" | "finalize"));
+    let mut rest = parts.into_iter();
+    if is_namespaced {
+        rest.next();
+        info.namespace = rest.next();
+    }
+    info.resource = rest.next().unwrap_or_default();
+    info.name = rest.next();
+    info.subresource = rest.collect::<Vec<_>>().join("/");
+    let is_watch = is_legacy_watch || (query.flag("watch") && info.subresource.is_empty());
+    info.verb = match (method, &info.name) {
+        ("GET" | "HEAD", _) if is_watch => "watch",
+        ("GET" | "HEAD", Some(_)) => "get",
+        ("GET" | "HEAD", None) => "list",
+        ("POST", _) => "create",
+        ("PUT", _) => "update",
+        ("PATCH", _) if content_type.starts_with("application/apply-patch") => "apply",
+        ("PATCH", _) => "patch",
+        ("DELETE", Some(_)) => "delete",
+        ("DELETE", None) => "deletecollection",
+        _ => return info,
+    }
+    .to_owned();
+    info
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_tell_what_is_asked() {
+        let rows = [
+            ("GET", "/api/v1/pods", "list", "", "pods", None, None, ""),
+            ("GET", "/api/v1/namespaces/a/pods/x", "get", "", "pods", Some("a"), Some("x"), ""),
+            ("GET", "/api/v1/namespaces/a/pods?watch=1", "watch", "", "pods", Some("a"), None, ""),
+            ("PUT", "/api/v1/namespaces/a/status", "update", "", "namespaces", None, Some("a"), "status"),
+            ("DELETE", "/api/v1/namespaces/a", "delete", "", "namespaces", None, Some("a"), ""),
+            ("GET", "/apis/apps/v1/watch/deployments", "watch", "apps", "deployments", None, None, ""),
+            ("PATCH", "/apis/apps/v1/namespaces/a/deployments/d/scale", "patch", "apps", "deployments", Some("a"), Some("d"), "scale"),
+            ("GET", "/version", "get", "", "", None, None, ""),
+            ("GET", "/apis/apps/v1", "get", "", "", None, None, ""),
+        ];
+        for (method, url, verb, group, resource, namespace, name, subresource) in rows {
+            let (path, query) = url.split_once('?').unwrap_or((url, ""));
+            let info = parse(method, path, &Query::parse(query), "", "");
+            assert_eq!(info.verb, verb, "{url}");
+            assert_eq!((info.group.as_str(), info.resource.as_str()), (group, resource), "{url}");
+            assert_eq!((info.namespace.as_deref(), info.name.as_deref()), (namespace, name), "{url}");
+            assert_eq!(info.subresource, subresource, "{url}");
+        }
+        assert_eq!(Query::parse("a=b%2Cc+d&a=x").text("a"), "b,c d");
+    }
+}

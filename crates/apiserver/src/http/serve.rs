@@ -1,0 +1,201 @@
+//! Listeners: HTTP/1.1 and HTTP/2, plain or with a certificate made for the occasion, and the kubeconfig that fits.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::fleet::Fleet;
+use super::reply::{Body, ConnectionDropped};
+use crate::cluster::Cluster;
+
+/// How long a new connection may take to agree on TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A certificate authority of its own and a server certificate signed by it.
+#[derive(Debug)]
+pub struct Identity {
+    ca_pem: String,
+    config: Arc<rustls::ServerConfig>,
+}
+
+/// Why an identity could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The certificate could not be made.
+    #[error("cannot make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// TLS does not take the certificate.
+    #[error("cannot set up TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+impl Identity {
+    /// Makes an authority and a certificate for `localhost`, the loopback addresses and `names`.
+    pub fn generate(names: &[String]) -> Result<Self, IdentityError> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "bowline-apiserver-ca");
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+
+        let mut all: Vec<String> = ["localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default.svc"].map(str::to_owned).into();
+        all.extend(names.iter().filter(|name| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str())).cloned());
+        let mut params = CertificateParams::new(all)?;
+        params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &authority)?;
+
+        let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone(), authority.der().clone()];
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self { ca_pem: authority.pem(), config: Arc::new(config) })
+    }
+
+    /// Returns the authority's certificate, for clients to trust.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+}
+
+/// How bytes travel.
+#[derive(Debug, Clone)]
+pub enum Transport {
+    /// Unencrypted. Kubernetes clients send no credentials over it, so it is of use only where everybody is admitted.
+    Plain,
+    /// TLS.
+    Tls(Arc<Identity>),
+}
+
+impl Cluster {
+    /// Serves the cluster until `stop` is cancelled; open connections end with it.
+    pub async fn serve(&self, listener: TcpListener, transport: Transport, stop: CancellationToken) {
+        let service = self.service();
+        accept(listener, transport, stop, move |request| {
+            let mut service = service.clone();
+            async move { tower::Service::call(&mut service, request).await }
+        })
+        .await;
+    }
+
+    /// Returns a kubeconfig for the cluster served at `address`.
+    pub fn kubeconfig(&self, address: SocketAddr, transport: &Transport) -> String {
+        kubeconfig(address, "", transport, self.options().token.as_deref())
+    }
+}
+
+impl Fleet {
+    /// Serves all clusters, each below `/clusters/NAME`, until `stop` is cancelled.
+    pub async fn serve(&self, listener: TcpListener, transport: Transport, stop: CancellationToken) {
+        let service = self.service();
+        accept(listener, transport, stop, move |request| {
+            let mut service = service.clone();
+            async move { tower::Service::call(&mut service, request).await }
+        })
+        .await;
+    }
+
+    /// Returns a kubeconfig for one cluster of the fleet served at `address`; `None` when there is no such cluster.
+    pub fn kubeconfig(&self, name: &str, address: SocketAddr, transport: &Transport) -> Option<String> {
+        let cluster = self.get(name)?;
+        let path = format!("/clusters/{name}");
+        Some(kubeconfig(address, &path, transport, cluster.options().token.as_deref()))
+    }
+}
+
+async fn accept<F, R>(listener: TcpListener, transport: Transport, stop: CancellationToken, answer: F)
+where
+    F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+    R: Future<Output = Result<Response<Body>, ConnectionDropped>> + Send + 'static,
+{
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let socket = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((socket, _)) => socket,
+                // Out of file descriptors, most likely: others may close theirs.
+                Err(error) => {
+                    tracing::warn!(%error, "A connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            Some(_) = connections.join_next() => continue,
+        };
+        // Small replies must not wait for acknowledgements of others.
+        let _ = socket.set_nodelay(true);
+        let (transport, answer) = (transport.clone(), answer.clone());
+        connections.spawn(async move {
+            match transport {
+                Transport::Plain => converse(socket, answer).await,
+                Transport::Tls(identity) => {
+                    let handshake = TlsAcceptor::from(Arc::clone(&identity.config)).accept(socket);
+                    match tokio::time::timeout(HANDSHAKE, handshake).await {
+                        Ok(Ok(socket)) => converse(socket, answer).await,
+                        Ok(Err(error)) => tracing::debug!(%error, "A client could not agree on TLS"),
+                        Err(_) => tracing::debug!("A client took too long to agree on TLS"),
+                    }
+                }
+            }
+        });
+    }
+}
+
+async fn converse<S, F, R>(socket: S, answer: F)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+    R: Future<Output = Result<Response<Body>, ConnectionDropped>> + Send + 'static,
+{
+    let service = hyper::service::service_fn(answer);
+    let builder = auto::Builder::new(TokioExecutor::new());
+    if let Err(error) = builder.serve_connection(TokioIo::new(socket), service).await {
+        tracing::debug!(error, "A connection ended early");
+    }
+}
+
+fn kubeconfig(address: SocketAddr, path: &str, transport: &Transport, token: Option<&str>) -> String {
+    // A server that listens everywhere is reached at home.
+    let host = match address.ip() {
+        ip if ip.is_unspecified() && ip.is_ipv4() => "127.0.0.1".to_owned(),
+        IpAddr::V6(ip) if ip.is_unspecified() => "[::1]".to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        IpAddr::V4(ip) => ip.to_string(),
+    };
+    let (scheme, authority) = match transport {
+        Transport::Plain => ("http", String::new()),
+        Transport::Tls(identity) => {
+            ("https", format!("    certificate-authority-data: {}\n", STANDARD.encode(identity.ca_pem())))
+        }
+    };
+    let mut out = String::from("apiVersion: v1\nkind: Config\nclusters:\n- name: bowline\n  cluster:\n");
+    let _ = write!(out, "    server: {scheme}://{host}:{}{path}\n{authority}", address.port());
+    out.push_str("users:\n- name: admin\n  user:");
+    match token {
+        Some(token) => {
+            let _ = writeln!(out, "\n    token: {}", serde_json::Value::from(token));
+        }
+        None => out.push_str(" {}\n"),
+    }
+    out.push_str("contexts:\n- name: bowline\n  context:\n    cluster: bowline\n    user: admin\ncurrent-context: bowline\n");
+    out
+}

@@ -1,0 +1,250 @@
+//! One cluster as a service: from bytes to a reply.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT, VARY};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Limited};
+use serde_json::{Value, json};
+
+use super::body::MAX_BODY_BYTES;
+use super::reply::{self, Body, ConnectionDropped};
+use super::route::{self, Query};
+use super::{accept, objects};
+use crate::catalog::Catalog;
+use crate::cluster::Cluster;
+use crate::discovery::{self, Tagged};
+use crate::error::ApiError;
+use crate::faults::{Fault, RequestInfo};
+
+/// The version this server speaks for.
+const GIT_VERSION: &str = "v1.35.4";
+
+/// A cluster as a `tower::Service`; clones share it.
+#[derive(Debug, Clone)]
+pub struct ClusterService {
+    cluster: Cluster,
+}
+
+/// One request, read.
+pub(super) struct Call<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) info: &'a RequestInfo,
+    pub(super) query: &'a Query,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a [u8],
+    pub(super) fault: &'a Fault,
+}
+
+impl Call<'_> {
+    pub(super) fn header(&self, name: http::header::HeaderName) -> &str {
+        header(self.headers, name)
+    }
+
+    /// Returns the field manager: the one named, or the client's name up to the slash.
+    pub(super) fn manager(&self) -> String {
+        match self.query.text("fieldManager") {
+            "" => self.info.user_agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown").to_owned(),
+            named => named.to_owned(),
+        }
+    }
+}
+
+fn header(headers: &HeaderMap, name: http::header::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+impl ClusterService {
+    pub(crate) fn new(cluster: Cluster) -> Self {
+        Self { cluster }
+    }
+
+    /// Answers one request whose path has no cluster prefix.
+    pub(super) async fn answer(self, parts: Parts, body: Result<Bytes, ApiError>) -> Result<Response<Body>, ConnectionDropped> {
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        let content_type = header(&parts.headers, CONTENT_TYPE);
+        let user_agent = header(&parts.headers, USER_AGENT);
+        let info = route::parse(parts.method.as_str(), parts.uri.path(), &query, content_type, user_agent);
+        self.cluster.count(&info);
+        let fault = self.cluster.faults().map_or(Fault::None, |faults| faults.decide(&info));
+        match &fault {
+            Fault::DropBefore => return Err(ConnectionDropped),
+            Fault::Delay(time) => tokio::time::sleep(*time).await,
+            Fault::Status { code, reason, message, retry_after_secs } => {
+                let mut error = ApiError::new(*code, reason, message.clone());
+                if let Some(secs) = retry_after_secs {
+                    error = error.with_retry_after(*secs);
+                }
+                return Ok(reply::error(&error));
+            }
+            _ => {}
+        }
+        let answer = body.and_then(|body| {
+            let cluster = &self.cluster;
+            let call = Call { cluster, info: &info, query: &query, headers: &parts.headers, body: &body, fault: &fault };
+            serve(&call)
+        });
+        if fault == Fault::DropAfterCommit {
+            return Err(ConnectionDropped);
+        }
+        let mut answer = answer.unwrap_or_else(|error| reply::error(&error));
+        if parts.method == http::Method::HEAD {
+            *answer.body_mut() = reply::full(Bytes::new());
+        }
+        Ok(answer)
+    }
+}
+
+impl<B> tower::Service<Request<B>> for ClusterService
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Body>;
+    type Error = ConnectionDropped;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            service.answer(parts, read(body).await).await
+        })
+    }
+}
+
+/// Reads a body of bounded size.
+pub(super) async fn read<B>(body: B) -> Result<Bytes, ApiError>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            let message = format!("Request entity too large: limit is {MAX_BODY_BYTES}");
+            Err(ApiError::new(413, "RequestEntityTooLarge", message))
+        }
+        Err(_) => Err(ApiError::bad_request("the request body ended early")),
+    }
+}
+
+fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
+    let is_get = matches!(call.info.verb.as_str(), "get" | "head");
+    let path = call.info.path.trim_end_matches('/');
+    if is_get && call.info.resource.is_empty() && let Some(answer) = health(path, call.query) {
+        return Ok(answer);
+    }
+    authenticate(call)?;
+    if !call.info.resource.is_empty() {
+        return objects::serve(call);
+    }
+    if !is_get {
+        return Ok(reply::no_such_path());
+    }
+    Ok(describe(call, path).unwrap_or_else(reply::no_such_path))
+}
+
+/// Answers what load balancers and impatient clients ask; open to all, as upstream.
+fn health(path: &str, query: &Query) -> Option<Response<Body>> {
+    let rest = ["/livez", "/readyz", "/healthz"].iter().find_map(|prefix| path.strip_prefix(prefix));
+    if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        let name = path.split('/').nth(1).unwrap_or_default();
+        let body = if rest.is_empty() && query.has("verbose") {
+            format!("[+]ping ok\n[+]log ok\n[+]etcd ok\n{name} check passed\n")
+        } else {
+            "ok".to_owned()
+        };
+        return Some(reply::text(200, &body));
+    }
+    (path == "/version").then(|| {
+        reply::json(
+            200,
+            &json!({
+                "major": "1", "minor": "35",
+                "emulationMajor": "1", "emulationMinor": "35",
+                "minCompatibilityMajor": "1", "minCompatibilityMinor": "34",
+                "gitVersion": GIT_VERSION, "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
+                "goVersion": "", "compiler": "rustc", "platform": "linux/amd64",
+            }),
+        )
+    })
+}
+
+fn authenticate(call: &Call<'_>) -> Result<(), ApiError> {
+    let options = call.cluster.options();
+    let given = call.header(AUTHORIZATION).strip_prefix("Bearer ").map(str::trim);
+    let admitted = match (given, &options.token) {
+        (Some(given), Some(token)) => given == token,
+        (Some(_) | None, _) => options.allow_anonymous,
+    };
+    if admitted { Ok(()) } else { Err(ApiError::new(401, "Unauthorized", "Unauthorized")) }
+}
+
+/// Answers discovery and OpenAPI.
+fn describe(call: &Call<'_>, path: &str) -> Option<Response<Body>> {
+    let catalog: Arc<Catalog> = call.cluster.catalog();
+    let aggregated = accept::wants_aggregated_discovery(call.header(ACCEPT));
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    Some(match parts[..] {
+        [] | [""] => reply::json(200, &paths(&catalog)),
+        ["api"] if aggregated => tagged_discovery(call, &discovery::aggregated(&catalog, true)),
+        ["apis"] if aggregated => tagged_discovery(call, &discovery::aggregated(&catalog, false)),
+        ["api"] => vary(reply::json(200, &discovery::core_versions(call.header(http::header::HOST)))),
+        ["apis"] => vary(reply::json(200, &discovery::group_list(&catalog))),
+        ["api", version] => reply::json(200, &discovery::resource_list(&catalog, "", version)?),
+        ["apis", group] => reply::json(200, &discovery::group(&catalog, group)?),
+        ["apis", group, version] => reply::json(200, &discovery::resource_list(&catalog, group, version)?),
+        ["openapi", "v3"] => tagged(call, &crate::openapi::of(&catalog).index, "application/json"),
+        ["openapi", "v3", ..] => {
+            let key = parts[2..].join("/");
+            tagged(call, &crate::openapi::of(&catalog).document(&key)?, "application/json")
+        }
+        _ => return None,
+    })
+}
+
+fn paths(catalog: &Catalog) -> Value {
+    let mut paths: Vec<String> = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
+        .map(str::to_owned)
+        .into();
+    for (group, versions) in catalog.groups.iter().filter(|(group, _)| !group.is_empty()) {
+        paths.push(format!("/apis/{group}"));
+        paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
+    }
+    paths.sort();
+    json!({ "paths": paths })
+}
+
+fn vary(mut reply: Response<Body>) -> Response<Body> {
+    reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    reply
+}
+
+fn tagged_discovery(call: &Call<'_>, document: &Tagged) -> Response<Body> {
+    vary(tagged(call, document, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"))
+}
+
+/// Sends a document, or 304 to a client that has it.
+fn tagged(call: &Call<'_>, document: &Tagged, content_type: &'static str) -> Response<Body> {
+    let etag = format!("\"{}\"", document.etag);
+    let known = call.header(IF_NONE_MATCH).split(',').any(|have| have.trim() == etag);
+    let mut answer = if known {
+        reply::bytes(304, content_type, Bytes::new())
+    } else {
+        reply::bytes(200, content_type, document.body.clone())
+    };
+    if let Ok(value) = HeaderValue::from_str(&etag) {
+        answer.headers_mut().insert(ETAG, value);
+    }
+    answer
+}

@@ -1,0 +1,309 @@
+//! Watches: a cursor into a collection's history, drawn forward as fast as the client reads.
+//!
+//! Nothing is queued for a slow client but one batch; one that falls behind the window is told 410 and starts anew.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::stream;
+use http::Response;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::accept::Form;
+use super::objects::{parse_rv, selectors};
+use super::reply::{self, Body};
+use super::service::Call;
+use crate::cluster::Cluster;
+use crate::error::{ApiError, Cause};
+use crate::faults::Fault;
+use crate::present;
+use crate::registry::Target;
+use crate::resource::{Resource, StoreKey};
+use crate::rules;
+use crate::selector::Selectors;
+use crate::store::{Change, Event, Stored, to_bytes};
+
+/// Events taken under the lock at a time.
+const BATCH: usize = 128;
+
+/// How often an idle watch says where it is, as upstream.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a watch lasts when the client does not say; upstream draws from 30 to 60 minutes.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45 * 60);
+
+/// The annotation that ends the initial events of a streaming list.
+const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
+    let query = call.query;
+    let initial = check_initial_events(call)?;
+    let mut selectors = selectors(call, target.resource)?;
+    if !target.name.is_empty() {
+        selectors.require_name(target.name);
+    }
+    let rv = parse_rv(query.text("resourceVersion"))?;
+    let timeout = query.number("timeoutSeconds").filter(|secs| *secs > 0).map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+    let mut watcher = Watcher {
+        cluster: call.cluster.clone(),
+        resource: Arc::clone(target.resource),
+        store: target.resource.store_key(),
+        namespace: Some(target.namespace.to_owned()).filter(|namespace| !namespace.is_empty()),
+        selectors,
+        form,
+        include: query.text("includeObject").to_owned(),
+        cursor: 0,
+        wake: None,
+        stop: call.cluster.stopped().clone(),
+        ready: VecDeque::new(),
+        deadline: Instant::now() + timeout,
+        bookmark_at: (query.flag("allowWatchBookmarks") && call.fault != &Fault::HangWatch)
+            .then(|| Instant::now() + BOOKMARK_EVERY),
+        columns_sent: false,
+        ended: false,
+    };
+    match call.fault {
+        Fault::CloseWatch => watcher.ended = true,
+        Fault::HangWatch => {}
+        Fault::Expire => watcher.fail(&ApiError::expired("too old resource version")),
+        _ => watcher.start(rv, initial, query.flag("allowWatchBookmarks")),
+    }
+    let frames = stream::unfold(watcher, |mut watcher| async move {
+        let bytes = watcher.next().await?;
+        Some((Ok::<_, Infallible>(Frame::data(bytes)), watcher))
+    });
+    let mut answer = reply::bytes(200, "application/json", Bytes::new());
+    *answer.body_mut() = StreamBody::new(frames).boxed_unsync();
+    Ok(answer)
+}
+
+/// Returns whether the client asked to be sent what there is, if it said anything about it.
+fn check_initial_events(call: &Call<'_>) -> Result<Option<bool>, ApiError> {
+    let query = call.query;
+    let refuse = |field: &str, why: &str| Err(ApiError::invalid_options("ListOptions", Cause::forbidden(field, why)));
+    let rule = query.text("resourceVersionMatch");
+    if !query.has("sendInitialEvents") {
+        if !rule.is_empty() {
+            return refuse("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        }
+        return Ok(None);
+    }
+    if rule != "NotOlderThan" {
+        return refuse("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    }
+    if !query.text("continue").is_empty() {
+        return refuse("continue", "continue is forbidden for watch");
+    }
+    Ok(Some(query.flag("sendInitialEvents")))
+}
+
+struct Watcher {
+    cluster: Cluster,
+    resource: Arc<Resource>,
+    store: StoreKey,
+    namespace: Option<String>,
+    selectors: Selectors,
+    form: Form,
+    include: String,
+    cursor: u64,
+    /// Absent while a fault keeps the watch silent.
+    wake: Option<tokio::sync::watch::Receiver<u64>>,
+    stop: CancellationToken,
+    ready: VecDeque<Bytes>,
+    deadline: Instant,
+    bookmark_at: Option<Instant>,
+    columns_sent: bool,
+    ended: bool,
+}
+
+impl Watcher {
+    /// Sets the cursor, and readies what the client is to be sent first.
+    fn start(&mut self, rv: Option<u64>, initial: Option<bool>, bookmarks: bool) {
+        let from = rv.filter(|rv| *rv > 0);
+        let wants_all = initial.unwrap_or(from.is_none());
+        let cluster = self.cluster.clone();
+        let namespace = self.namespace.clone();
+        let (wake, oldest, current, objects) = cluster.with_state(|state, _| {
+            let current = state.rv;
+            let store = state.store(&self.store);
+            let objects: Vec<Arc<Stored>> = if wants_all {
+                store.iter(namespace.as_deref(), None).map(|(_, stored)| Arc::clone(stored)).collect()
+            } else {
+                Vec::new()
+            };
+            (store.subscribe(), store.oldest(), current, objects)
+        });
+        self.wake = Some(wake);
+        if wants_all {
+            self.cursor = current;
+            for stored in objects {
+                let shown = rules::present(&self.resource, &stored.value);
+                if self.selectors.matches(&shown) {
+                    self.push("ADDED", &stored, &shown);
+                }
+            }
+            if initial == Some(true) && bookmarks {
+                self.push_bookmark(true);
+            }
+            return;
+        }
+        self.cursor = from.unwrap_or(current);
+        if self.cursor < oldest {
+            let message = format!("too old resource version: {} ({oldest})", self.cursor);
+            self.fail(&ApiError::expired(message));
+        }
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Some(bytes);
+            }
+            if self.ended {
+                return None;
+            }
+            self.poll();
+            if !self.ready.is_empty() {
+                continue;
+            }
+            let Some(wake) = &mut self.wake else {
+                tokio::select! {
+                    () = tokio::time::sleep_until(self.deadline) => {}
+                    () = self.stop.cancelled() => {}
+                }
+                return None;
+            };
+            let bookmark_at = self.bookmark_at.unwrap_or(self.deadline);
+            tokio::select! {
+                changed = wake.changed() => if changed.is_err() {
+                    return None;
+                },
+                () = self.stop.cancelled() => return None,
+                () = tokio::time::sleep_until(self.deadline) => return None,
+                () = tokio::time::sleep_until(bookmark_at) => {
+                    self.push_bookmark(false);
+                    self.bookmark_at = Some(Instant::now() + BOOKMARK_EVERY);
+                }
+            }
+        }
+    }
+
+    /// Takes the next batch of events from the history.
+    fn poll(&mut self) {
+        let Some(wake) = &mut self.wake else { return };
+        wake.mark_unchanged();
+        let cluster = self.cluster.clone();
+        let (events, current) = cluster.with_state(|state, _| {
+            let current = state.rv;
+            (state.store(&self.store).events_after(self.cursor, BATCH), current)
+        });
+        let Some(events) = events else {
+            let message = format!("too old resource version: {} ({current})", self.cursor);
+            return self.fail(&ApiError::expired(message));
+        };
+        for event in &events {
+            self.tell(event);
+        }
+        self.cursor = match events.last() {
+            Some(last) if events.len() == BATCH => last.rv,
+            // A cursor ahead of the cluster waits there, as upstream.
+            _ => self.cursor.max(current),
+        };
+    }
+
+    fn tell(&mut self, event: &Event) {
+        let is_ours = |stored: &Arc<Stored>| {
+            self.namespace.as_deref().is_none_or(|namespace| stored.value["metadata"]["namespace"] == namespace)
+        };
+        if !is_ours(&event.object) {
+            return;
+        }
+        let shown = rules::present(&self.resource, &event.object.value);
+        if self.selectors.is_everything() {
+            let kind = match event.change {
+                Change::Added => "ADDED",
+                Change::Modified => "MODIFIED",
+                Change::Deleted => "DELETED",
+            };
+            return self.push(kind, &event.object, &shown);
+        }
+        let chosen = self.selectors.matches(&shown);
+        let before = event.previous.as_ref().map(|previous| rules::present(&self.resource, &previous.value));
+        let was_chosen = before.as_ref().is_some_and(|before| self.selectors.matches(before));
+        match (event.change, was_chosen, chosen) {
+            (Change::Deleted, true, _) => self.push("DELETED", &event.object, &shown),
+            (Change::Added, _, true) | (Change::Modified, false, true) => self.push("ADDED", &event.object, &shown),
+            (Change::Modified, true, true) => self.push("MODIFIED", &event.object, &shown),
+            (Change::Modified, true, false) => {
+                // The client is sent what it knew, at the revision at which it stopped being its business.
+                let mut last = Value::clone(before.as_ref().unwrap_or(&shown));
+                last["metadata"]["resourceVersion"] = json!(event.rv.to_string());
+                self.push_value("DELETED", &last);
+            }
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, kind: &str, stored: &Arc<Stored>, shown: &Arc<Value>) {
+        if self.form == Form::Objects && Arc::ptr_eq(shown, &stored.value) {
+            self.ready.push_back(frame(kind, &stored.json()));
+        } else {
+            self.push_value(kind, shown);
+        }
+    }
+
+    fn push_value(&mut self, kind: &str, object: &Value) {
+        let value = match self.form {
+            Form::Objects => to_bytes(object),
+            Form::Metadata => to_bytes(&present::metadata_only(object)),
+            Form::Table => {
+                let meta = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
+                let now = self.cluster.clock().now();
+                let rows = std::iter::once(object);
+                let table = present::table(&self.resource, rows, meta, &self.include, !self.columns_sent, now);
+                self.columns_sent = true;
+                to_bytes(&table)
+            }
+        };
+        self.ready.push_back(frame(kind, &value));
+    }
+
+    fn push_bookmark(&mut self, ends_initial_events: bool) {
+        let mut meta = json!({ "resourceVersion": self.cursor.to_string(), "creationTimestamp": null });
+        if ends_initial_events {
+            meta["annotations"] = json!({ INITIAL_EVENTS_END: "true" });
+        }
+        let (api_version, kind) = match self.form {
+            Form::Objects => (self.resource.api_version(), self.resource.kind.as_str()),
+            Form::Metadata => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
+            Form::Table => {
+                let object = json!({ "metadata": meta });
+                return self.push_value("BOOKMARK", &object);
+            }
+        };
+        let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": meta });
+        self.ready.push_back(frame("BOOKMARK", &to_bytes(&object)));
+    }
+
+    fn fail(&mut self, error: &ApiError) {
+        self.ready.push_back(frame("ERROR", &to_bytes(&error.to_json())));
+        self.ended = true;
+    }
+}
+
+fn frame(kind: &str, object: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(object.len() + kind.len() + 24);
+    out.put_slice(b"{\"type\":\"");
+    out.put_slice(kind.as_bytes());
+    out.put_slice(b"\",\"object\":");
+    out.put_slice(object);
+    out.put_slice(b"}\n");
+    out.freeze()
+}

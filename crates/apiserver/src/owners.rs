@@ -1,0 +1,63 @@
+//! Who owns whom: the index garbage collection reads.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::resource::StoreKey;
+use crate::store::{Key, Stored};
+
+/// The place of one object in the cluster.
+pub(crate) type Place = (StoreKey, Key);
+
+/// Places of all objects by uid, and of all dependents by their owners' uids.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    live: HashMap<Arc<str>, Place>,
+    dependents: HashMap<String, BTreeSet<Place>>,
+}
+
+impl Owners {
+    /// Follows one object from `old` to `new`.
+    pub(crate) fn track(&mut self, place: &Place, old: Option<&Stored>, new: Option<&Stored>) {
+        let before = old.map(|stored| owner_uids(&stored.value)).unwrap_or_default();
+        let after = new.map(|stored| owner_uids(&stored.value)).unwrap_or_default();
+        for uid in before.difference(&after) {
+            if let Some(places) = self.dependents.get_mut(*uid) {
+                places.remove(place);
+                if places.is_empty() {
+                    self.dependents.remove(*uid);
+                }
+            }
+        }
+        for uid in after.difference(&before) {
+            self.dependents.entry((*uid).to_owned()).or_default().insert(place.clone());
+        }
+        match (old, new) {
+            (_, Some(new)) => drop(self.live.insert(Arc::clone(&new.uid), place.clone())),
+            (Some(old), None) => drop(self.live.remove(&old.uid)),
+            (None, None) => {}
+        }
+    }
+
+    /// Returns where the object with this uid is, if it still is.
+    pub(crate) fn place(&self, uid: &str) -> Option<&Place> {
+        self.live.get(uid)
+    }
+
+    /// Returns the objects that name this uid as an owner.
+    pub(crate) fn dependents(&self, uid: &str) -> Vec<Place> {
+        self.dependents.get(uid).map(|places| places.iter().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// Returns the uids in `metadata.ownerReferences`.
+pub(crate) fn owner_uids(object: &Value) -> BTreeSet<&str> {
+    references(object).filter_map(|reference| reference["uid"].as_str()).collect()
+}
+
+/// Returns `metadata.ownerReferences`.
+pub(crate) fn references(object: &Value) -> impl Iterator<Item = &Value> {
+    object["metadata"]["ownerReferences"].as_array().into_iter().flatten()
+}

@@ -1,0 +1,99 @@
+//! The four kinds of patch.
+
+use serde_json::{Value, json};
+
+use crate::error::{ApiError, Cause};
+use crate::registry::{Target, WriteOptions, metadata};
+use crate::resource::Resource;
+use crate::rules;
+
+/// How a patch is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatchKind {
+    /// RFC 6902.
+    Json,
+    /// RFC 7386.
+    Merge,
+    /// Kubernetes' own merge, which knows list keys.
+    Strategic,
+    /// Server-side apply.
+    Apply,
+}
+
+/// Largest number of operations in a JSON patch (k8s: `apiserver/pkg/endpoints/handlers/patch.go`).
+const MAX_JSON_PATCH_OPERATIONS: usize = 10_000;
+
+impl PatchKind {
+    /// Finds the kind a media type names.
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
+        Some(match media_type {
+            "application/json-patch+json" => Self::Json,
+            "application/merge-patch+json" => Self::Merge,
+            "application/strategic-merge-patch+json" => Self::Strategic,
+            "application/apply-patch+yaml" => Self::Apply,
+            _ => return None,
+        })
+    }
+}
+
+/// Returns `current` changed by a patch that is no apply.
+pub(crate) fn change(resource: &Resource, kind: PatchKind, current: &Value, body: &Value) -> Result<Value, ApiError> {
+    match kind {
+        PatchKind::Json => json_patch(current, body),
+        PatchKind::Merge => {
+            let mut out = current.clone();
+            if !body.is_object() {
+                return Err(ApiError::bad_request("json: cannot unmarshal non-object into Go value of type map"));
+            }
+            json_patch::merge(&mut out, body);
+            Ok(out)
+        }
+        PatchKind::Strategic | PatchKind::Apply => rules::strategic(resource, current, body),
+    }
+}
+
+fn json_patch(current: &Value, body: &Value) -> Result<Value, ApiError> {
+    let operations: json_patch::Patch = serde_json::from_value(body.clone())
+        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+    if operations.0.len() > MAX_JSON_PATCH_OPERATIONS {
+        let message = format!(
+            "The allowed maximum operations in a JSON patch is {MAX_JSON_PATCH_OPERATIONS}, got {}",
+            operations.0.len()
+        );
+        return Err(ApiError::new(413, "RequestEntityTooLarge", message));
+    }
+    let mut out = current.clone();
+    json_patch::patch(&mut out, &operations).map_err(|_| {
+        ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request")
+            .with_causes(Vec::new())
+    })?;
+    Ok(out)
+}
+
+/// Refuses applies that say what an apply may not say.
+pub(crate) fn check_apply(
+    target: &Target<'_>,
+    config: &mut Value,
+    options: &WriteOptions,
+) -> Result<(), ApiError> {
+    if options.manager.is_empty() {
+        let cause = Cause::required("fieldManager", "is required for apply patch");
+        return Err(ApiError::invalid_options("PatchOptions", cause));
+    }
+    if config["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null() && *fields != json!([])) {
+        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+    }
+    metadata(config).remove("managedFields");
+    let resource = target.resource;
+    let want = match resource.subresource(target.subresource) {
+        Some(sub) if target.subresource == "scale" => sub.gvk.api_version(),
+        _ => resource.api_version(),
+    };
+    match config["apiVersion"].as_str().unwrap_or_default() {
+        "" => Err(ApiError::bad_request("apiVersion must be set")),
+        have if have != want => Err(ApiError::bad_request(format!(
+            "Incorrect version specified in apply patch. Specified patch version: {have}, expected: {want}"
+        ))),
+        _ => Ok(()),
+    }
+}

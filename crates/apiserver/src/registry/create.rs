@@ -1,0 +1,164 @@
+//! Creation.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Registry, Target, WriteOptions, is_terminating, meta, meta_text, metadata};
+use crate::error::{ApiError, Cause};
+use crate::rules;
+
+/// Longest base of a generated name; five letters are added (k8s: `apiserver/pkg/storage/names`).
+const MAX_GENERATED_BASE: usize = 58;
+
+/// How often a clash of a generated name is answered with another one, as upstream.
+const GENERATE_ATTEMPTS: usize = 8;
+
+impl Registry<'_> {
+    /// Creates an object and returns it in the target's version.
+    ///
+    /// The target's name is empty for a POST, and set when a PUT or an apply creates.
+    pub(crate) fn create(
+        &mut self,
+        target: &Target<'_>,
+        mut object: Value,
+        options: &mut WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
+        let resource = target.resource;
+        meta::check_identity(target, &mut object)?;
+        if !meta_text(&object, "resourceVersion").is_empty() {
+            return Err(ApiError::unforeseen("resourceVersion should not be set on objects to be created"));
+        }
+        rules::decode(resource, &mut object, options)?;
+        self.admit(target, meta_text(&object, "name"))?;
+        if resource.has_status() && resource.custom().is_some() {
+            remove(&mut object, "status");
+        }
+        self.initialise(target, &mut object)?;
+        let object = rules::own(resource, "", None, object, options, self.clock);
+        self.insert(target, object, options)
+    }
+
+    /// Creates what an apply configures; `config` names its own fields only.
+    pub(super) fn create_applied(
+        &mut self,
+        target: &Target<'_>,
+        config: Value,
+        options: &mut WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
+        let resource = target.resource;
+        if !meta_text(&config, "uid").is_empty() {
+            let why = format!(
+                "Precondition failed: UID in precondition: {}, UID in object meta: ",
+                meta_text(&config, "uid")
+            );
+            return Err(ApiError::conflict(resource, target.name, &why));
+        }
+        let mut object = rules::apply(resource, "", None, &config, options, self.clock)?.0;
+        rules::decode(resource, &mut object, options)?;
+        self.admit(target, target.name)?;
+        if resource.has_status() && resource.custom().is_some() {
+            remove(&mut object, "status");
+        }
+        self.initialise(target, &mut object)?;
+        self.insert(target, object, options)
+    }
+
+    /// Refuses new content where there can be none.
+    fn admit(&mut self, target: &Target<'_>, name: &str) -> Result<(), ApiError> {
+        if !target.resource.namespaced {
+            return Ok(());
+        }
+        let namespaces = self.resource(&crate::resource::Gvr::new("", "v1", "namespaces"))?;
+        let Some(namespace) = self.find(&namespaces, "", target.namespace) else {
+            return Err(ApiError::namespace_not_found(target.namespace));
+        };
+        if is_terminating(&namespace.value) {
+            let ns = target.namespace;
+            let why = format!("unable to create new content in namespace {ns} because it is being terminated");
+            return Err(ApiError::forbidden(target.resource, name, &why).with_causes(vec![Cause {
+                reason: "NamespaceTerminating",
+                message: format!("namespace {ns} is being terminated"),
+                field: "metadata.namespace".to_owned(),
+            }]));
+        }
+        Ok(())
+    }
+
+    /// Gives an object its name, uid and birthday, and takes what only the server may set.
+    fn initialise(&mut self, target: &Target<'_>, object: &mut Value) -> Result<(), ApiError> {
+        let name = self.choose_name(target, object)?;
+        let uid = self.state.random.uid();
+        let now = self.clock.now_seconds();
+        let meta = metadata(object);
+        for key in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
+            meta.remove(key);
+        }
+        meta.insert("name".to_owned(), json!(name));
+        if target.resource.namespaced {
+            meta.insert("namespace".to_owned(), json!(target.namespace));
+        } else {
+            meta.remove("namespace");
+        }
+        meta.insert("uid".to_owned(), json!(uid));
+        meta.insert("creationTimestamp".to_owned(), json!(now));
+        if rules::counts_generations(target.resource) {
+            meta.insert("generation".to_owned(), json!(1));
+        }
+        object["apiVersion"] = json!(target.resource.api_version());
+        object["kind"] = json!(target.resource.kind);
+        Ok(())
+    }
+
+    fn choose_name(&mut self, target: &Target<'_>, object: &Value) -> Result<String, ApiError> {
+        let given = meta_text(object, "name");
+        let name = if given.is_empty() { target.name } else { given };
+        if !name.is_empty() {
+            return Ok(name.to_owned());
+        }
+        let base = meta_text(object, "generateName");
+        if base.is_empty() {
+            let cause = Cause::required("metadata.name", "name or generateName is required");
+            return Err(ApiError::invalid(&target.resource.group, &target.resource.kind, "", vec![cause]));
+        }
+        let base: String = base.chars().take(MAX_GENERATED_BASE).collect();
+        for _ in 0..GENERATE_ATTEMPTS {
+            let name = format!("{base}{}", self.state.random.suffix(5));
+            if self.find(target.resource, target.namespace, &name).is_none() {
+                return Ok(name);
+            }
+        }
+        Err(ApiError::already_exists(target.resource, &base))
+    }
+
+    /// Validates and stores a new object.
+    fn insert(
+        &mut self,
+        target: &Target<'_>,
+        mut object: Value,
+        options: &mut WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
+        let resource = target.resource;
+        let name = meta_text(&object, "name").to_owned();
+        self.prepare_create(target, &mut object, options)?;
+        let mut causes = meta::validate(resource, &object, None);
+        causes.extend(rules::validate(resource, &object, None));
+        if !causes.is_empty() {
+            return Err(ApiError::invalid(&resource.group, &resource.kind, &name, causes));
+        }
+        if self.find(resource, target.namespace, &name).is_some() {
+            return Err(ApiError::already_exists(resource, &name));
+        }
+        if options.dry_run {
+            return Ok(Arc::new(object));
+        }
+        let stored = self.commit(resource, (target.namespace.to_owned(), name), object)?;
+        Ok(rules::present(resource, &stored.value))
+    }
+}
+
+fn remove(object: &mut Value, key: &str) {
+    if let Some(map) = object.as_object_mut() {
+        map.remove(key);
+    }
+}

@@ -1,0 +1,263 @@
+//! Metadata: what a body may claim about itself, and which names, labels and finalizers are allowed.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Target, finalizers, is_terminating, meta_text, metadata};
+use crate::error::{ApiError, Cause};
+use crate::resource::Resource;
+
+/// Largest total of annotation keys and values (k8s: `apimachinery/pkg/api/validation`).
+const MAX_ANNOTATION_BYTES: usize = 256 * 1024;
+
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
+                         and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
+                         validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
+                     start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
+                     validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const SERVICE_LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
+                             alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or \
+                             'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const QUALIFIED_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end \
+                              with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used \
+                              for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
+                           and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or \
+                           '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+/// Refuses a body that is about something else than the target, and fills in what it leaves out.
+pub(super) fn check_identity(target: &Target<'_>, object: &mut Value) -> Result<(), ApiError> {
+    let resource = target.resource;
+    if !object.is_object() {
+        return Err(ApiError::bad_request("couldn't get version/kind; json parse error: the body is no object"));
+    }
+    check_kind(resource, object)?;
+    check_types(resource, object)?;
+    let name = meta_text(object, "name");
+    if !name.is_empty() && !target.name.is_empty() && name != target.name {
+        let message = format!("the name of the object ({name}) does not match the name on the URL ({})", target.name);
+        return Err(ApiError::bad_request(message));
+    }
+    let namespace = meta_text(object, "namespace");
+    if resource.namespaced && !namespace.is_empty() && namespace != target.namespace {
+        let message = format!(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        );
+        return Err(ApiError::bad_request(message));
+    }
+    object["apiVersion"] = json!(resource.api_version());
+    object["kind"] = json!(resource.kind);
+    let namespace = target.namespace;
+    if resource.namespaced && !namespace.is_empty() {
+        metadata(object).insert("namespace".to_owned(), json!(namespace));
+    }
+    Ok(())
+}
+
+fn check_kind(resource: &Resource, object: &Value) -> Result<(), ApiError> {
+    let text = |key: &str| object[key].as_str().unwrap_or_default();
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    if resource.custom().is_some() {
+        if kind.is_empty() {
+            return Err(ApiError::bad_request("Object 'Kind' is missing in the body of the request"));
+        }
+        if version.is_empty() {
+            return Err(ApiError::bad_request("Object 'apiVersion' is missing in the body of the request"));
+        }
+    }
+    let want = resource.api_version();
+    if (!version.is_empty() && version != want) || (!kind.is_empty() && kind != resource.kind) {
+        let (given_group, given_version) = crate::resource::split_api_version(version);
+        let given_version = if version.is_empty() { &resource.version } else { given_version };
+        let given_group = if version.is_empty() { &resource.group } else { given_group };
+        let given_kind = if kind.is_empty() { &resource.kind } else { kind };
+        let message = if resource.custom().is_some() && kind != resource.kind {
+            format!("the kind in the data ({given_kind}) does not match the expected kind ({})", resource.kind)
+        } else {
+            format!(
+                "the API version in the data ({}) does not match the expected API version ({want})",
+                crate::resource::api_version(given_group, given_version)
+            )
+        };
+        let message = if !kind.is_empty() && kind != resource.kind && resource.custom().is_none() {
+            format!(
+                "{kind} in version {given_version:?} cannot be handled as a {}: converting ({}.{kind}) to ({}.{}): \
+                 unknown conversion",
+                resource.kind, given_version, resource.version, resource.kind
+            )
+        } else {
+            message
+        };
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(())
+}
+
+/// Refuses metadata of the wrong JSON types, which would otherwise be taken for absent.
+fn check_types(resource: &Resource, object: &Value) -> Result<(), ApiError> {
+    let wrong = |field: &str, found: &Value, want: &str| {
+        let found = match found {
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) | Value::Null => "object",
+        };
+        ApiError::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: json: cannot unmarshal {found} into Go struct \
+             field ObjectMeta.metadata.{field} of type {want}",
+            kind = resource.kind,
+            version = resource.version,
+        ))
+    };
+    let Some(meta) = object.get("metadata").and_then(Value::as_object) else { return Ok(()) };
+    for field in ["name", "namespace", "generateName", "uid", "resourceVersion"] {
+        if let Some(value) = meta.get(field).filter(|value| !value.is_null() && !value.is_string()) {
+            return Err(wrong(field, value, "string"));
+        }
+    }
+    for field in ["labels", "annotations"] {
+        let Some(value) = meta.get(field).filter(|value| !value.is_null()) else { continue };
+        let Some(map) = value.as_object() else { return Err(wrong(field, value, "map[string]string")) };
+        if let Some(value) = map.values().find(|value| !value.is_string() && !value.is_null()) {
+            return Err(wrong(field, value, "string"));
+        }
+    }
+    for field in ["finalizers", "ownerReferences"] {
+        if let Some(value) = meta.get(field).filter(|value| !value.is_null() && !value.is_array()) {
+            return Err(wrong(field, value, "[]string"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns what is wrong with an object's metadata.
+pub(super) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    if old.is_none() {
+        validate_name(resource, meta_text(object, "name"), &mut causes);
+    }
+    let labels = object["metadata"]["labels"].as_object();
+    for (key, value) in labels.into_iter().flatten() {
+        validate_key("metadata.labels", key, &mut causes);
+        let text = value.as_str().unwrap_or_default();
+        if text.len() > 63 {
+            causes.push(Cause::invalid("metadata.labels", value, "must be no more than 63 bytes"));
+        } else if !text.is_empty() && !is_name_part(text) {
+            causes.push(Cause::invalid("metadata.labels", value, LABEL_VALUE));
+        }
+    }
+    let mut bytes = 0;
+    for (key, value) in object["metadata"]["annotations"].as_object().into_iter().flatten() {
+        validate_key("metadata.annotations", &key.to_lowercase(), &mut causes);
+        bytes += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if bytes > MAX_ANNOTATION_BYTES {
+        causes.push(Cause {
+            reason: "FieldValueTooLong",
+            message: format!("Too long: may not be more than {MAX_ANNOTATION_BYTES} bytes"),
+            field: "metadata.annotations".to_owned(),
+        });
+    }
+    validate_owners(object, &mut causes);
+    for name in finalizers(object) {
+        let bare = !name.contains('/');
+        if bare && !["orphan", "foregroundDeletion", "kubernetes"].contains(&name) && resource.custom().is_none() {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(Cause::invalid("metadata.finalizers", &json!(name), why));
+        }
+    }
+    if let Some(old) = old.filter(|old| is_terminating(old)) {
+        let before: BTreeSet<&str> = finalizers(old).into_iter().collect();
+        let new: Vec<String> =
+            finalizers(object).into_iter().filter(|name| !before.contains(name)).map(|name| format!("{name:?}")).collect();
+        if !new.is_empty() {
+            let why = format!(
+                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                new.join(", ")
+            );
+            causes.push(Cause::forbidden("metadata.finalizers", &why));
+        }
+    }
+    causes
+}
+
+fn validate_owners(object: &Value, causes: &mut Vec<Cause>) {
+    let owners: Vec<&Value> = crate::owners::references(object).collect();
+    for (at, owner) in owners.iter().enumerate() {
+        for field in ["apiVersion", "kind", "name", "uid"] {
+            if owner[field].as_str().unwrap_or_default().is_empty() {
+                let field = format!("metadata.ownerReferences[{at}].{field}");
+                let why = if field.ends_with("apiVersion") { "version must not be empty" } else { "must not be empty" };
+                causes.push(Cause::invalid(field, &json!(""), why));
+            }
+        }
+    }
+    if owners.iter().filter(|owner| owner["controller"] == true).count() > 1 {
+        let why = "Only one reference can have Controller set to true";
+        causes.push(Cause::invalid("metadata.ownerReferences", &json!(owners), why));
+    }
+}
+
+fn validate_name(resource: &Resource, name: &str, causes: &mut Vec<Cause>) {
+    let path_only = resource.group == "rbac.authorization.k8s.io" || resource.plural == "apiservices";
+    let mut refuse = |why: &str| causes.push(Cause::invalid("metadata.name", &json!(name), why));
+    if path_only {
+        if name == "." || name == ".." {
+            refuse(&format!("may not be '{name}'"));
+        } else if name.contains('/') {
+            refuse("may not contain '/'");
+        } else if name.contains('%') {
+            refuse("may not contain '%'");
+        }
+        return;
+    }
+    let (is_label, why) = match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "namespaces") => (true, LABEL),
+        ("", "services") => (true, SERVICE_LABEL),
+        _ => (false, SUBDOMAIN),
+    };
+    let longest = if is_label { 63 } else { 253 };
+    if name.len() > longest {
+        refuse(&format!("must be no more than {longest} characters"));
+        return;
+    }
+    let starts_well = resource.plural != "services" || name.starts_with(|letter: char| letter.is_ascii_lowercase());
+    let fits = if is_label { is_dns_label(name) && starts_well } else { name.split('.').all(is_dns_label) };
+    if !fits {
+        refuse(why);
+    }
+}
+
+fn is_dns_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    !bytes.is_empty()
+        && bytes.iter().all(|byte| inner(*byte) || *byte == b'-')
+        && inner(bytes[0])
+        && inner(bytes[bytes.len() - 1])
+}
+
+fn is_name_part(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    !bytes.is_empty()
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+        && bytes[0].is_ascii_alphanumeric()
+        && bytes[bytes.len() - 1].is_ascii_alphanumeric()
+}
+
+fn validate_key(field: &str, key: &str, causes: &mut Vec<Cause>) {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if prefix.is_some_and(|prefix| !prefix.split('.').all(is_dns_label)) {
+        causes.push(Cause::invalid(field, &json!(key), format!("prefix part {SUBDOMAIN}")));
+    }
+    if name.is_empty() {
+        causes.push(Cause::invalid(field, &json!(key), "name part must be non-empty"));
+    } else if name.len() > 63 {
+        causes.push(Cause::invalid(field, &json!(key), "name part must be no more than 63 bytes"));
+    } else if !is_name_part(name) {
+        causes.push(Cause::invalid(field, &json!(key), QUALIFIED_NAME));
+    }
+}

@@ -1,0 +1,205 @@
+//! Reads and writes of objects: the pipeline every request goes through, from whichever side it comes.
+//!
+//! A write is decoded, admitted, defaulted, owned (managed fields), validated, stamped, stored and told to watchers, in this
+//! order, under the cluster's lock; what follows from it (garbage collection, the end of namespaces) is done by
+//! [`Registry::settle`] before the lock is released, so a client never sees the state in between.
+
+mod create;
+mod delete;
+mod meta;
+pub(crate) mod scale;
+pub(crate) mod settle;
+mod update;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+pub(crate) use delete::Deleted;
+
+use crate::clock::Clock;
+use crate::cluster::State;
+use crate::error::ApiError;
+use crate::resource::{Gvr, Resource};
+use crate::rules;
+use crate::store::{Change, Key, Stored};
+
+/// Largest object the store takes, as etcd's request limit: 1.5 MiB.
+const MAX_STORED_BYTES: usize = 1_572_864;
+
+/// What becomes of fields the schema does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FieldValidation {
+    /// They are dropped in silence.
+    Ignore,
+    /// They are dropped with a warning.
+    #[default]
+    Warn,
+    /// The request is refused.
+    Strict,
+}
+
+/// What goes with every write.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOptions {
+    /// The field manager.
+    pub manager: String,
+    /// Whether everything is done but the storing.
+    pub dry_run: bool,
+    /// What becomes of unknown fields.
+    pub validation: FieldValidation,
+    /// Whether an apply takes over fields of others.
+    pub force: bool,
+    /// Fields the body gives twice.
+    pub duplicates: Vec<String>,
+    /// What the writer should be told besides the result.
+    pub warnings: Vec<String>,
+}
+
+/// What becomes of dependents when their owner is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    /// They go after it.
+    Background,
+    /// They go before it.
+    Foreground,
+    /// They stay and forget it.
+    Orphan,
+}
+
+/// What goes with a delete.
+#[derive(Debug, Clone, Default)]
+pub struct DeleteOptions {
+    /// What becomes of dependents; `None` leaves it to the kind.
+    pub propagation: Option<Propagation>,
+    /// How long a pod may take; `None` leaves it to the pod.
+    pub grace_period_secs: Option<u64>,
+    /// The uid the object must have.
+    pub uid: Option<String>,
+    /// The revision the object must have.
+    pub resource_version: Option<String>,
+}
+
+/// What a write did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Created,
+    Updated,
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) resource: &'a Arc<Resource>,
+    /// Empty for cluster-scoped resources, and for lists across all namespaces.
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) subresource: &'a str,
+}
+
+impl Target<'_> {
+    pub(crate) fn key(&self) -> Key {
+        (self.namespace.to_owned(), self.name.to_owned())
+    }
+}
+
+/// The state of a cluster, while its lock is held.
+pub(crate) struct Registry<'a> {
+    pub(crate) state: &'a mut State,
+    pub(crate) clock: &'a Clock,
+}
+
+impl Registry<'_> {
+    /// Finds what is served at an address.
+    pub(crate) fn resource(&self, gvr: &Gvr) -> Result<Arc<Resource>, ApiError> {
+        self.state.catalog.find(gvr).ok_or_else(ApiError::no_such_resource)
+    }
+
+    /// Returns the stored object, in the version it is stored in.
+    pub(crate) fn find(&mut self, resource: &Resource, namespace: &str, name: &str) -> Option<Arc<Stored>> {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.state.store(&resource.store_key()).get(&key).cloned()
+    }
+
+    /// Returns the stored objects of one namespace, or of all.
+    pub(crate) fn all(&mut self, resource: &Resource, namespace: Option<&str>) -> Vec<Arc<Stored>> {
+        self.state.store(&resource.store_key()).iter(namespace, None).map(|(_, stored)| Arc::clone(stored)).collect()
+    }
+
+    /// Returns the target's stored object, or the 404.
+    pub(crate) fn live(&mut self, target: &Target<'_>) -> Result<Arc<Stored>, ApiError> {
+        self.find(target.resource, target.namespace, target.name)
+            .ok_or_else(|| ApiError::not_found(target.resource, target.name))
+    }
+
+    /// Returns the target as a client of its version sees it; for `scale`, the `Scale`.
+    pub(crate) fn read(&mut self, target: &Target<'_>) -> Result<Arc<Value>, ApiError> {
+        let live = self.live(target)?;
+        let object = rules::present(target.resource, &live.value);
+        match target.subresource {
+            "scale" => Ok(Arc::new(scale::read(target.resource, &object)?)),
+            _ => Ok(object),
+        }
+    }
+
+    /// Stores a state of an object, tells watchers, and notes what may follow.
+    fn commit(&mut self, resource: &Resource, key: Key, mut value: Value) -> Result<Arc<Stored>, ApiError> {
+        let rv = self.state.rv + 1;
+        value["metadata"]["resourceVersion"] = json!(rv.to_string());
+        let value = rules::to_storage(resource, value, &self.state.catalog);
+        let stored = Arc::new(Stored::new(value, rv));
+        if stored.json().len() > MAX_STORED_BYTES {
+            return Err(ApiError::unforeseen("etcdserver: request is too large"));
+        }
+        self.state.next_rv();
+        let store_key = resource.store_key();
+        let store = self.state.store(&store_key);
+        let old = store.get(&key).cloned();
+        let change = if old.is_some() { Change::Modified } else { Change::Added };
+        store.put(key.clone(), Arc::clone(&stored));
+        self.state.owners.track(&(store_key, key), old.as_deref(), Some(&stored));
+        self.follow(resource, change, &stored, old.as_deref());
+        Ok(stored)
+    }
+
+    /// Removes an object, tells watchers, and notes what may follow.
+    fn remove(&mut self, resource: &Resource, key: &Key) -> Option<Arc<Stored>> {
+        let store_key = resource.store_key();
+        let old = self.state.store(&store_key).get(key).cloned()?;
+        let rv = self.state.next_rv();
+        let mut value = Value::clone(&old.value);
+        value["metadata"]["resourceVersion"] = json!(rv.to_string());
+        let last = Arc::new(Stored::new(value, rv));
+        self.state.store(&store_key).remove(key, Arc::clone(&last));
+        self.state.owners.track(&(store_key, key.clone()), Some(&old), None);
+        self.follow(resource, Change::Deleted, &last, Some(&old));
+        Some(last)
+    }
+}
+
+/// Returns an object's metadata, made when it is missing or no object.
+pub(crate) fn metadata(object: &mut Value) -> &mut Map<String, Value> {
+    if !object.is_object() {
+        *object = json!({});
+    }
+    let meta = &mut object["metadata"];
+    if !meta.is_object() {
+        *meta = json!({});
+    }
+    meta.as_object_mut().expect("holds because it was just made one")
+}
+
+/// Returns a text of an object's metadata, empty when it is not there.
+pub(crate) fn meta_text<'a>(object: &'a Value, key: &str) -> &'a str {
+    object["metadata"][key].as_str().unwrap_or_default()
+}
+
+/// Returns an object's finalizers.
+pub(crate) fn finalizers(object: &Value) -> Vec<&str> {
+    object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Returns whether an object is being deleted.
+pub(crate) fn is_terminating(object: &Value) -> bool {
+    object["metadata"]["deletionTimestamp"].is_string()
+}

@@ -1,0 +1,79 @@
+//! The `scale` subresource: `autoscaling/v1 Scale` as a window on three fields of an object.
+
+use serde_json::{Map, Value, json};
+
+use super::meta_text;
+use crate::error::{ApiError, Cause};
+use crate::resource::Resource;
+use crate::selector;
+
+/// Where an object keeps its scale, as JSON pointers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ScalePaths {
+    pub(crate) spec: String,
+    pub(crate) status: String,
+    pub(crate) selector: Option<String>,
+}
+
+impl ScalePaths {
+    fn of(resource: &Resource) -> Result<Self, ApiError> {
+        if let Some(custom) = resource.custom() {
+            return custom.scale.clone().ok_or_else(ApiError::no_such_resource);
+        }
+        Ok(Self {
+            spec: "/spec/replicas".to_owned(),
+            status: "/status/replicas".to_owned(),
+            selector: Some("/spec/selector".to_owned()),
+        })
+    }
+}
+
+/// Shows an object's scale.
+pub(crate) fn read(resource: &Resource, object: &Value) -> Result<Value, ApiError> {
+    let paths = ScalePaths::of(resource)?;
+    let number = |path: &str| object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
+    let mut meta = Map::new();
+    for key in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object["metadata"].get(key) {
+            meta.insert(key.to_owned(), value.clone());
+        }
+    }
+    let mut scale = json!({
+        "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": meta,
+        "spec": {}, "status": { "replicas": number(&paths.status) },
+    });
+    if number(&paths.spec) != 0 {
+        scale["spec"]["replicas"] = json!(number(&paths.spec));
+    }
+    match paths.selector.and_then(|path| object.pointer(&path)) {
+        Some(Value::String(text)) => scale["status"]["selector"] = json!(text),
+        Some(selector @ Value::Object(_)) => scale["status"]["selector"] = json!(selector::print_label_selector(selector)),
+        _ => {}
+    }
+    Ok(scale)
+}
+
+/// Returns the object with the scale's replicas.
+pub(crate) fn write(resource: &Resource, name: &str, object: &Value, scale: &Value) -> Result<Value, ApiError> {
+    let given = meta_text(scale, "name");
+    if !given.is_empty() && given != name {
+        let message = format!("the name of the object ({given}) does not match the name on the URL ({name})");
+        return Err(ApiError::bad_request(message));
+    }
+    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+    if replicas < 0 {
+        let cause = Cause::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0");
+        return Err(ApiError::invalid("autoscaling", "Scale", name, vec![cause]));
+    }
+    let mut object = object.clone();
+    let path = ScalePaths::of(resource)?.spec;
+    let mut at = &mut object;
+    for step in path.trim_start_matches('/').split('/') {
+        if !at.is_object() {
+            *at = json!({});
+        }
+        at = &mut at[step];
+    }
+    *at = json!(replicas);
+    Ok(object)
+}

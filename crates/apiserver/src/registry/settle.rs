@@ -1,0 +1,397 @@
+//! What follows from a write, done before anybody can look: garbage collection, the end of namespaces and of CRDs.
+//!
+//! The real cluster does this a little later, in the controller manager; here it is part of the write, which makes
+//! tests repeatable and leaves a client nothing to see that it could not have seen there.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, meta_text, metadata};
+use crate::crd;
+use crate::owners::{Place, references};
+use crate::resource::{Gvr, Resource, split_api_version};
+use crate::rules;
+use crate::store::{Change, Key, Stored};
+
+/// Something that may have to follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// An object has owners that may not exist.
+    CheckOwners(Place),
+    /// An owner is gone.
+    OwnerGone(String),
+    /// An owner waits for its dependents.
+    Foreground(Place),
+    /// An owner lets its dependents go.
+    Orphan(Place),
+    /// A namespace may be ready to go.
+    Namespace(String),
+    /// A CRD may be ready to go.
+    Definition(String),
+}
+
+/// Work that makes work ends by itself, since each step removes something; a bound turns a mistake here into a log line.
+const MAX_STEPS: usize = 1_000_000;
+
+impl Registry<'_> {
+    /// Notes what may follow from one change.
+    pub(super) fn follow(&mut self, resource: &Resource, change: Change, now: &Stored, old: Option<&Stored>) {
+        let place = (resource.store_key(), now.key());
+        let gone = change == Change::Deleted;
+        if gone {
+            self.state.work.push(Work::OwnerGone(now.uid.to_string()));
+            for owner in crate::owners::owner_uids(&now.value) {
+                if let Some(owner) = self.state.owners.place(owner) {
+                    self.state.work.push(Work::Foreground(owner.clone()));
+                }
+            }
+            if resource.namespaced {
+                self.state.work.push(Work::Namespace(place.1.0.clone()));
+            }
+            if resource.is("", "services") {
+                self.state.allocator.release(&now.value);
+            }
+            if resource.custom().is_some() {
+                self.state.work.push(Work::Definition(resource.qualified()));
+            }
+        } else {
+            let owned = |stored: &Stored| stored.value["metadata"]["ownerReferences"].clone();
+            if owned(now).is_array() && old.is_none_or(|old| owned(old) != owned(now)) {
+                self.state.work.push(Work::CheckOwners(place.clone()));
+            }
+            if is_terminating(&now.value) {
+                let left = finalizers(&now.value);
+                if left.contains(&"foregroundDeletion") {
+                    self.state.work.push(Work::Foreground(place.clone()));
+                }
+                if left.contains(&"orphan") {
+                    self.state.work.push(Work::Orphan(place.clone()));
+                }
+            }
+        }
+        if resource.is("", "namespaces") && !gone && is_terminating(&now.value) {
+            self.state.work.push(Work::Namespace(place.1.1.clone()));
+        }
+        if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
+            self.republish(gone.then(|| meta_text(&now.value, "name")));
+            if !gone && is_terminating(&now.value) {
+                self.state.work.push(Work::Definition(place.1.1));
+            }
+        }
+    }
+
+    /// Serves what the stored CRDs define.
+    fn republish(&mut self, gone: Option<&str>) {
+        if let Some((plural, group)) = gone.and_then(|name| name.split_once('.')) {
+            self.state.store(&(group.to_owned(), plural.to_owned())).close();
+        }
+        let definitions = crd::definitions(self);
+        self.state.catalog = self.state.catalog.with_definitions(&definitions);
+    }
+
+    /// Does all that follows from the writes so far.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..MAX_STEPS {
+            let Some(work) = self.state.work.pop() else { return };
+            match work {
+                Work::CheckOwners(place) => self.check_owners(&place),
+                Work::OwnerGone(uid) => {
+                    for place in self.state.owners.dependents(&uid) {
+                        self.check_owners(&place);
+                    }
+                }
+                Work::Foreground(place) => self.delete_dependents(&place),
+                Work::Orphan(place) => self.orphan_dependents(&place),
+                Work::Namespace(name) => self.end_namespace(&name),
+                Work::Definition(name) => self.end_definition(&name),
+            }
+        }
+        tracing::error!(left = self.state.work.len(), "Garbage collection does not end");
+        self.state.work.clear();
+    }
+
+    fn at(&mut self, place: &Place) -> Option<(Arc<Resource>, Arc<Stored>)> {
+        let stored = self.state.store(&place.0).get(&place.1).cloned()?;
+        let resource = self.state.catalog.storing(&place.0, stored.value["apiVersion"].as_str().unwrap_or_default())?;
+        Some((resource, stored))
+    }
+
+    /// Deletes an object none of whose owners exists; forgets those that do not when others do.
+    fn check_owners(&mut self, place: &Place) {
+        let Some((resource, stored)) = self.at(place) else { return };
+        if is_terminating(&stored.value) {
+            return;
+        }
+        let (mut solid, mut waiting, mut dangling) = (0, 0, BTreeSet::new());
+        for reference in references(&stored.value) {
+            match self.owner_of(place, reference) {
+                Owner::Unknown | Owner::Live => solid += 1,
+                Owner::Waiting => waiting += 1,
+                Owner::Gone => drop(dangling.insert(reference["uid"].as_str().unwrap_or_default().to_owned())),
+            }
+        }
+        if dangling.is_empty() && waiting == 0 {
+            return;
+        }
+        if solid == 0 {
+            let policy = if waiting > 0 && !self.state.owners.dependents(&stored.uid).is_empty() {
+                Propagation::Foreground
+            } else {
+                Propagation::Background
+            };
+            self.collect(&resource, &place.1, &stored, policy);
+        } else if !dangling.is_empty() {
+            self.forget_owners(&resource, &place.1, &stored, |uid| dangling.contains(uid));
+        }
+    }
+
+    fn owner_of(&self, dependent: &Place, reference: &Value) -> Owner {
+        let uid = reference["uid"].as_str().unwrap_or_default();
+        let Some(owner) = self.state.owners.place(uid) else {
+            let (group, version) = split_api_version(reference["apiVersion"].as_str().unwrap_or_default());
+            let kind = reference["kind"].as_str().unwrap_or_default();
+            let known = self.state.catalog.has_kind(group, version, kind);
+            return if known { Owner::Gone } else { Owner::Unknown };
+        };
+        let same_namespace = owner.1.0.is_empty() || owner.1.0 == dependent.1.0;
+        if !same_namespace {
+            return Owner::Gone;
+        }
+        let terminating = self.state.stores.get(&owner.0).and_then(|store| store.get(&owner.1)).is_some_and(|owner| {
+            is_terminating(&owner.value) && finalizers(&owner.value).contains(&"foregroundDeletion")
+        });
+        if terminating { Owner::Waiting } else { Owner::Live }
+    }
+
+    fn collect(&mut self, resource: &Arc<Resource>, key: &Key, stored: &Stored, policy: Propagation) {
+        let target = Target { resource, namespace: &key.0, name: &key.1, subresource: "" };
+        let delete = DeleteOptions {
+            propagation: Some(policy),
+            uid: Some(stored.uid.to_string()),
+            ..DeleteOptions::default()
+        };
+        if let Err(error) = self.delete(&target, &delete, &mut collector()) {
+            tracing::debug!(%error, name = key.1, "Garbage collection was refused");
+        }
+    }
+
+    fn forget_owners(&mut self, resource: &Arc<Resource>, key: &Key, stored: &Stored, forget: impl Fn(&str) -> bool) {
+        let mut next = Value::clone(&stored.value);
+        if let Some(owners) = next["metadata"]["ownerReferences"].as_array_mut() {
+            owners.retain(|owner| !forget(owner["uid"].as_str().unwrap_or_default()));
+            if owners.is_empty() {
+                metadata(&mut next).remove("ownerReferences");
+            }
+        }
+        self.settle_write(resource, key, next);
+    }
+
+    /// Stores what garbage collection made of an object; a missing last finalizer removes it.
+    fn settle_write(&mut self, resource: &Arc<Resource>, key: &Key, next: Value) {
+        let goes = is_terminating(&next) && finalizers(&next).is_empty() && !rules::waits_for_grace(resource, &next);
+        match self.commit(resource, key.clone(), next) {
+            Ok(_) if goes => drop(self.remove(resource, key)),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, name = key.1, "Garbage collection could not write"),
+        }
+    }
+
+    fn delete_dependents(&mut self, place: &Place) {
+        let Some((resource, owner)) = self.at(place) else { return };
+        if !is_terminating(&owner.value) || !finalizers(&owner.value).contains(&"foregroundDeletion") {
+            return;
+        }
+        for dependent in self.state.owners.dependents(&owner.uid) {
+            self.check_owners(&dependent);
+        }
+        let uid = owner.uid.to_string();
+        let blocked = self.state.owners.dependents(&uid).into_iter().any(|dependent| {
+            self.state.stores.get(&dependent.0).and_then(|store| store.get(&dependent.1)).is_some_and(|stored| {
+                references(&stored.value).any(|owner| owner["uid"] == uid && owner["blockOwnerDeletion"] == true)
+            })
+        });
+        if !blocked {
+            self.drop_finalizer(&resource, place, "foregroundDeletion");
+        }
+    }
+
+    fn orphan_dependents(&mut self, place: &Place) {
+        let Some((resource, owner)) = self.at(place) else { return };
+        if !is_terminating(&owner.value) || !finalizers(&owner.value).contains(&"orphan") {
+            return;
+        }
+        let uid = owner.uid.to_string();
+        for dependent in self.state.owners.dependents(&uid) {
+            if let Some((kind, stored)) = self.at(&dependent) {
+                self.forget_owners(&kind, &dependent.1, &stored, |have| have == uid);
+            }
+        }
+        self.drop_finalizer(&resource, place, "orphan");
+    }
+
+    fn drop_finalizer(&mut self, resource: &Arc<Resource>, place: &Place, name: &str) {
+        let Some(live) = self.state.store(&place.0).get(&place.1).cloned() else { return };
+        let mut next = Value::clone(&live.value);
+        if let Some(finalizers) = next["metadata"]["finalizers"].as_array_mut() {
+            finalizers.retain(|have| have != name);
+            if finalizers.is_empty() {
+                metadata(&mut next).remove("finalizers");
+            }
+        }
+        self.settle_write(resource, &place.1, next);
+    }
+
+    /// Deletes what is in a terminating namespace and, when nothing is left, the namespace.
+    fn end_namespace(&mut self, name: &str) {
+        let Ok(resource) = self.resource(&Gvr::new("", "v1", "namespaces")) else { return };
+        let key = (String::new(), name.to_owned());
+        let Some(live) = self.find(&resource, "", name).filter(|live| is_terminating(&live.value)) else { return };
+        let contents: Vec<Place> = (self.state.stores.iter())
+            .flat_map(|(store_key, store)| {
+                store.iter(Some(name), None).map(|(key, _)| (store_key.clone(), key.clone())).collect::<Vec<_>>()
+            })
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        for place in &contents {
+            if let Some((kind, stored)) = self.at(place).filter(|(_, stored)| !is_terminating(&stored.value)) {
+                self.collect(&kind, &place.1, &stored, Propagation::Background);
+            }
+        }
+        let mut left: Vec<Place> = Vec::new();
+        for (store_key, store) in &self.state.stores {
+            left.extend(store.iter(Some(name), None).map(|(key, _)| (store_key.clone(), key.clone())));
+        }
+        left.sort();
+        let Some(live) = self.find(&resource, "", name).filter(|now| now.uid == live.uid) else { return };
+        let mut next = Value::clone(&live.value);
+        let finalizing: Vec<Option<Arc<Stored>>> = left
+            .iter()
+            .map(|place| self.state.stores.get(&place.0).and_then(|store| store.get(&place.1)).cloned())
+            .collect();
+        next["status"]["conditions"] =
+            namespace_conditions(&live.value, &left, &finalizing, &self.clock.now_seconds());
+        if left.is_empty() {
+            let others: Vec<Value> = next["spec"]["finalizers"]
+                .as_array()
+                .map(|names| names.iter().filter(|name| *name != "kubernetes").cloned().collect())
+                .unwrap_or_default();
+            if others.is_empty() {
+                if finalizers(&live.value).is_empty() {
+                    self.remove(&resource, &key);
+                    return;
+                }
+                next["spec"] = json!({});
+            } else {
+                next["spec"]["finalizers"] = Value::Array(others);
+            }
+        }
+        if next != *live.value {
+            if let Err(error) = self.commit(&resource, key, next) {
+                tracing::debug!(%error, name, "The namespace's conditions could not be written");
+            }
+        }
+    }
+
+    /// Deletes the objects of a terminating CRD and, when nothing is left, the CRD.
+    fn end_definition(&mut self, name: &str) {
+        let Ok(resource) = self.resource(&Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions")) else {
+            return;
+        };
+        let Some(live) = self.find(&resource, "", name).filter(|live| is_terminating(&live.value)) else { return };
+        if !finalizers(&live.value).contains(&crd::CLEANUP_FINALIZER) {
+            return;
+        }
+        let Some((plural, group)) = name.split_once('.') else { return };
+        let store_key = (group.to_owned(), plural.to_owned());
+        let keys: Vec<Key> = self.state.store(&store_key).iter(None, None).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            let place = (store_key.clone(), key);
+            if let Some((kind, stored)) = self.at(&place).filter(|(_, stored)| !is_terminating(&stored.value)) {
+                self.collect(&kind, &place.1, &stored, Propagation::Background);
+            }
+        }
+        if self.state.store(&store_key).len() == 0 {
+            let place = (resource.store_key(), (String::new(), name.to_owned()));
+            self.drop_finalizer(&resource, &place, crd::CLEANUP_FINALIZER);
+        }
+    }
+}
+
+enum Owner {
+    /// Of a kind nobody serves: left alone.
+    Unknown,
+    Live,
+    /// Being deleted in the foreground.
+    Waiting,
+    Gone,
+}
+
+fn collector() -> WriteOptions {
+    WriteOptions { manager: "kube-controller-manager".to_owned(), ..WriteOptions::default() }
+}
+
+/// Tells how far the end of a namespace has come (k8s: `controller/namespace/deletion/status_condition_utils.go`).
+fn namespace_conditions(live: &Value, left: &[Place], objects: &[Option<Arc<Stored>>], now: &str) -> Value {
+    let mut kinds = std::collections::BTreeMap::<String, usize>::new();
+    let mut waits = std::collections::BTreeMap::<String, usize>::new();
+    for (place, stored) in left.iter().zip(objects) {
+        let (group, plural) = &place.0;
+        *kinds.entry(if group.is_empty() { format!("{plural}.") } else { format!("{plural}.{group}") }).or_default() += 1;
+        for name in stored.iter().flat_map(|stored| finalizers(&stored.value)) {
+            *waits.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    let told: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} has {count} resource instances")).collect();
+    let content = (!left.is_empty()).then(|| format!("Some resources are remaining: {}", told.join(", ")));
+    let told: Vec<String> =
+        waits.iter().map(|(name, count)| format!("{name} in {count} resource instances")).collect();
+    let finalizing =
+        (!waits.is_empty()).then(|| format!("Some content in the namespace has finalizers remaining: {}", told.join(", ")));
+    let rows = [
+        ("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered", None, ""),
+        (
+            "NamespaceDeletionGroupVersionParsingFailure",
+            "ParsedGroupVersions",
+            "All legacy kube types successfully parsed",
+            None,
+            "",
+        ),
+        (
+            "NamespaceDeletionContentFailure",
+            "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization",
+            None,
+            "",
+        ),
+        (
+            "NamespaceContentRemaining",
+            "ContentRemoved",
+            "All content successfully removed",
+            content,
+            "SomeResourcesRemain",
+        ),
+        (
+            "NamespaceFinalizersRemaining",
+            "ContentHasNoFinalizers",
+            "All content-preserving finalizers finished",
+            finalizing,
+            "SomeFinalizersRemain",
+        ),
+    ];
+    let before = live["status"]["conditions"].as_array();
+    rows.into_iter()
+        .map(|(kind, fine, fine_message, wrong, wrong_reason)| {
+            let status = if wrong.is_some() { "True" } else { "False" };
+            let old = before.into_iter().flatten().find(|old| old["type"] == kind && old["status"] == status);
+            let since = old.map_or_else(|| json!(now), |old| old["lastTransitionTime"].clone());
+            let reason = if wrong.is_some() { wrong_reason } else { fine };
+            let message = wrong.unwrap_or_else(|| fine_message.to_owned());
+            json!({
+                "type": kind, "status": status, "lastTransitionTime": since, "reason": reason, "message": message,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,218 @@
+//! Replacement, patches and applies: everything that turns one state of an object into the next.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Outcome, Registry, Target, WriteOptions, finalizers, is_terminating, meta, meta_text, metadata, scale};
+use crate::error::{ApiError, Cause};
+use crate::patch::{self, PatchKind};
+use crate::rules;
+use crate::store::Stored;
+
+impl Registry<'_> {
+    /// Replaces an object, or the subresource of one.
+    pub(crate) fn update(
+        &mut self,
+        target: &Target<'_>,
+        mut body: Value,
+        options: &mut WriteOptions,
+    ) -> Result<(Arc<Value>, Outcome), ApiError> {
+        if target.subresource == "scale" {
+            return self.update_scale(target, &body, options);
+        }
+        meta::check_identity(target, &mut body)?;
+        if meta_text(&body, "name").is_empty() {
+            metadata(&mut body).insert("name".to_owned(), json!(target.name));
+        }
+        let Some(live) = self.find(target.resource, target.namespace, target.name) else {
+            if target.subresource.is_empty() && rules::creates_on_update(target.resource) {
+                metadata(&mut body).remove("resourceVersion");
+                return Ok((self.create(target, body, options)?, Outcome::Created));
+            }
+            return Err(ApiError::not_found(target.resource, target.name));
+        };
+        if meta_text(&body, "resourceVersion").is_empty() && rules::needs_resource_version(target.resource) {
+            let cause = Cause {
+                reason: "FieldValueInvalid",
+                message: "Invalid value: 0x0: must be specified for an update".to_owned(),
+                field: "metadata.resourceVersion".to_owned(),
+            };
+            let resource = target.resource;
+            return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, vec![cause]));
+        }
+        rules::decode(target.resource, &mut body, options)?;
+        Ok((self.replace(target, &live, body, options)?, Outcome::Updated))
+    }
+
+    /// Changes an object by a patch; an apply creates it when it is missing.
+    pub(crate) fn patch(
+        &mut self,
+        target: &Target<'_>,
+        kind: PatchKind,
+        body: &Value,
+        options: &mut WriteOptions,
+    ) -> Result<(Arc<Value>, Outcome), ApiError> {
+        if kind == PatchKind::Apply {
+            return self.apply(target, body, options);
+        }
+        let live = self.live(target)?;
+        let current = rules::present(target.resource, &live.value);
+        if target.subresource == "scale" {
+            let current = scale::read(target.resource, &current)?;
+            let patched = patch::change(target.resource, kind, &current, body)?;
+            return self.update_scale(target, &patched, options);
+        }
+        let mut patched = patch::change(target.resource, kind, &current, body)?;
+        meta::check_identity(target, &mut patched)?;
+        rules::decode(target.resource, &mut patched, options)?;
+        Ok((self.replace(target, &live, patched, options)?, Outcome::Updated))
+    }
+
+    /// Makes `object` the live state's successor, with what only the server may set taken from `live`.
+    fn replace(
+        &mut self,
+        target: &Target<'_>,
+        live: &Stored,
+        mut object: Value,
+        options: &mut WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
+        let resource = target.resource;
+        self.check_preconditions(target, live, &object)?;
+        let current = rules::present(resource, &live.value);
+        keep_server_fields(&current, &mut object);
+        rules::keep_other_parts(resource, target.subresource, &current, &mut object);
+        let object = rules::own(resource, target.subresource, Some(&current), object, options, self.clock);
+        self.store_successor(target, live, &current, object, options)
+    }
+
+    fn apply(
+        &mut self,
+        target: &Target<'_>,
+        config: &Value,
+        options: &mut WriteOptions,
+    ) -> Result<(Arc<Value>, Outcome), ApiError> {
+        let resource = target.resource;
+        let mut config = config.clone();
+        patch::check_apply(target, &mut config, options)?;
+        if target.subresource == "scale" {
+            return self.update_scale(target, &config, options);
+        }
+        meta::check_identity(target, &mut config)?;
+        let Some(live) = self.find(resource, target.namespace, target.name) else {
+            if !target.subresource.is_empty() {
+                return Err(ApiError::not_found(resource, target.name));
+            }
+            metadata(&mut config).insert("name".to_owned(), json!(target.name));
+            if resource.namespaced {
+                metadata(&mut config).insert("namespace".to_owned(), json!(target.namespace));
+            }
+            metadata(&mut config).remove("resourceVersion");
+            return Ok((self.create_applied(target, config, options)?, Outcome::Created));
+        };
+        self.check_preconditions(target, &live, &config)?;
+        let current = rules::present(resource, &live.value);
+        let (mut object, changed) =
+            rules::apply(resource, target.subresource, Some(&current), &config, options, self.clock)?;
+        if !changed {
+            return Ok((current, Outcome::Updated));
+        }
+        rules::decode(resource, &mut object, options)?;
+        keep_server_fields(&current, &mut object);
+        let managed = object["metadata"].get("managedFields").cloned();
+        rules::keep_other_parts(resource, target.subresource, &current, &mut object);
+        if let Some(managed) = managed {
+            metadata(&mut object).insert("managedFields".to_owned(), managed);
+        }
+        Ok((self.store_successor(target, &live, &current, object, options)?, Outcome::Updated))
+    }
+
+    fn update_scale(
+        &mut self,
+        target: &Target<'_>,
+        body: &Value,
+        options: &mut WriteOptions,
+    ) -> Result<(Arc<Value>, Outcome), ApiError> {
+        let live = self.live(target)?;
+        self.check_preconditions(target, &live, body)?;
+        let current = rules::present(target.resource, &live.value);
+        let object = scale::write(target.resource, target.name, &current, body)?;
+        let object = rules::own(target.resource, "scale", Some(&current), object, options, self.clock);
+        let stored = self.store_successor(target, &live, &current, object, options)?;
+        Ok((Arc::new(scale::read(target.resource, &stored)?), Outcome::Updated))
+    }
+
+    fn check_preconditions(&self, target: &Target<'_>, live: &Stored, object: &Value) -> Result<(), ApiError> {
+        let uid = meta_text(object, "uid");
+        if !uid.is_empty() && uid != &*live.uid {
+            let have = &live.uid;
+            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {have}");
+            return Err(ApiError::conflict(target.resource, target.name, &why));
+        }
+        let rv = meta_text(object, "resourceVersion");
+        if !rv.is_empty() && rv != "0" && rv != live.rv.to_string() {
+            return Err(ApiError::stale(target.resource, target.name));
+        }
+        Ok(())
+    }
+
+    /// Validates and stores the next state; a state equal to the live one is not stored.
+    fn store_successor(
+        &mut self,
+        target: &Target<'_>,
+        live: &Stored,
+        current: &Arc<Value>,
+        mut object: Value,
+        options: &mut WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
+        let resource = target.resource;
+        metadata(&mut object).insert("resourceVersion".to_owned(), json!(live.rv.to_string()));
+        self.prepare_update(target, current, &mut object, options)?;
+        if rules::counts_generations(resource) && rules::starts_generation(resource, current, &object) {
+            let generation = current["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
+            metadata(&mut object).insert("generation".to_owned(), json!(generation));
+        }
+        let mut causes = meta::validate(resource, &object, Some(current));
+        causes.extend(rules::validate(resource, &object, Some(current)));
+        if !causes.is_empty() {
+            return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, causes));
+        }
+        if object == **current {
+            return Ok(Arc::clone(current));
+        }
+        if options.dry_run {
+            return Ok(Arc::new(object));
+        }
+        let stored = self.commit(resource, target.key(), object)?;
+        let shown = rules::present(resource, &stored.value);
+        if is_terminating(&shown) && finalizers(&shown).is_empty() && !rules::waits_for_grace(resource, &shown) {
+            self.remove(resource, &target.key());
+        }
+        Ok(shown)
+    }
+}
+
+/// Copies what clients cannot change from the live object.
+fn keep_server_fields(live: &Value, object: &mut Value) {
+    object["apiVersion"] = live["apiVersion"].clone();
+    object["kind"] = live["kind"].clone();
+    let meta = metadata(object);
+    const KEPT: [&str; 9] = [
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "generateName",
+        "selfLink",
+    ];
+    for key in KEPT {
+        match live["metadata"].get(key) {
+            Some(value) => drop(meta.insert(key.to_owned(), value.clone())),
+            None if key == "generation" => {}
+            None => drop(meta.remove(key)),
+        }
+    }
+}
