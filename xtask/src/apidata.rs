@@ -25,7 +25,7 @@ const DICTIONARY: &str = "apis/apps/v1";
 const LIMIT_BYTES: u64 = 400_000;
 
 /// Writes the data files and returns an error when a step fails or the result is too large.
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let module = module_dir(&root)?;
     let data = root.join("crates/apiserver/data");
@@ -98,7 +98,8 @@ fn openapi_documents(module: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
                 continue;
             }
         }
-        let document: Value = serde_json::from_slice(&fs::read(&path)?).with_context(|| format!("cannot read `{file}`"))?;
+        let document: Value =
+            serde_json::from_slice(&fs::read(&path)?).with_context(|| format!("cannot read `{file}`"))?;
         documents.insert(key, serde_json::to_vec(&document)?);
     }
     Ok(documents)
@@ -119,7 +120,9 @@ fn pack(documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
         compressor.window_log(23)?;
         let frame = compressor.compress(document)?;
         let hash: String = Sha512::digest(document).iter().map(|byte| format!("{byte:02X}")).collect();
-        index.push(json!({ "key": key, "offset": frames.len(), "size": frame.len(), "raw": document.len(), "hash": hash }));
+        index.push(
+            json!({ "key": key, "offset": frames.len(), "size": frame.len(), "raw": document.len(), "hash": hash }),
+        );
         frames.extend(frame);
     }
     let index = serde_json::to_vec(&json!({ "dictionary": DICTIONARY, "entries": index }))?;

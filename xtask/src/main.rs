@@ -1,1 +1,58 @@
-fn main() {}
+//! Chores: `cargo xtask test`, `demo`, `bench`, `referee`, `api-data`.
+
+mod apidata;
+mod referee;
+mod steps;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(about = "Bowline's chores")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Runs everything that can run here, and names what cannot
+    Test,
+    /// Shows Bowline on this machine; arguments go to `bowline demo`
+    Demo {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measures, beside the limit of the machine; arguments go to the bench
+    Bench {
+        /// Which: `reconcile`
+        name: String,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Builds the programs that judge ours, and prints where they are
+    Referee,
+    /// Makes the data of the built-in kinds anew from the Kubernetes Go modules
+    ApiData,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().chore {
+        Chore::Test => test::run(),
+        Chore::Demo { arguments } => steps::cargo_run("bowline", &["demo".to_owned()], &arguments),
+        Chore::Bench { name, arguments } => {
+            anyhow::ensure!(name == "reconcile", "there is no bench `{name}`; there is: reconcile");
+            let referee = referee::control_plane()?
+                .ok_or_else(|| anyhow::anyhow!("the bench runs on a real control plane, which needs Go to build"))?;
+            steps::bench(&name, &arguments, &referee)
+        }
+        Chore::Referee => {
+            match referee::control_plane()? {
+                Some(path) => steps::say(&format!("{}", path.display())),
+                None => steps::say("Go is not installed: no referee"),
+            }
+            Ok(())
+        }
+        Chore::ApiData => apidata::run(),
+    }
+}

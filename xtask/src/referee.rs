@@ -1,0 +1,45 @@
+//! The programs that judge ours. Each is a Go module under `conformance/`, built through the module proxy.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use crate::steps::{root, run, say, target};
+
+const VERSION: &str = "k8s.io/component-base/version";
+
+/// Builds the real control plane, unless it is built already; `None` where there is no Go.
+pub(crate) fn control_plane() -> anyhow::Result<Option<PathBuf>> {
+    let program = target().join("conformance/control-plane");
+    let source = root().join("conformance/control-plane");
+    if is_newer(&program, &source)? {
+        return Ok(Some(program));
+    }
+    if Command::new("go").arg("version").output().is_err() {
+        return Ok(None);
+    }
+    say("Building the real control plane: etcd, kube-apiserver and kube-controller-manager (minutes, the first time)");
+    let flags = format!("-s -w -X {VERSION}.gitVersion=v1.35.4 -X {VERSION}.gitMajor=1 -X {VERSION}.gitMinor=35");
+    let out = program.display().to_string();
+    let from = source.display().to_string();
+    run("go", &["-C", &from, "build", "-trimpath", "-ldflags", &flags, "-o", &out, "."], &[])?;
+    Ok(Some(program))
+}
+
+/// Tells whether a program was built after the last change of its source.
+fn is_newer(program: &std::path::Path, source: &std::path::Path) -> anyhow::Result<bool> {
+    let Ok(built) = program.metadata().and_then(|metadata| metadata.modified()) else { return Ok(false) };
+    let mut folders = vec![source.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if entry.metadata()?.modified()? > built {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,76 @@
+//! Running commands, and telling how they went.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+
+/// Prints a line for the person who runs the chore.
+#[expect(clippy::print_stdout, reason = "a chore's words are its output")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+/// Returns the top of the workspace.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_owned)
+}
+
+/// Returns the target directory, which may be anywhere.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Tells whether a missing tool is an error rather than a reason to skip.
+pub(crate) fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+/// Runs a command at the top of the workspace, and fails when it does.
+pub(crate) fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    say(&format!("\n$ {program} {}", arguments.join(" ")));
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root()).envs(variables.iter().copied());
+    let status = command.status().with_context(|| format!("cannot run `{program}`"))?;
+    say(&format!(
+        "  {} after {:.1} s",
+        if status.success() { "done" } else { "failed" },
+        begin.elapsed().as_secs_f64()
+    ));
+    if !status.success() {
+        bail!("`{program} {}` failed", arguments.join(" "));
+    }
+    Ok(())
+}
+
+/// Returns the cargo that runs this chore.
+pub(crate) fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+/// Builds and runs a program of the workspace.
+pub(crate) fn cargo_run(package: &str, first: &[String], more: &[String]) -> anyhow::Result<()> {
+    let mut arguments = vec!["run", "--quiet", "--locked", "--package", package, "--"];
+    // `cargo xtask demo -- --check` and `cargo xtask demo --check` mean the same.
+    let more = more.iter().skip_while(|argument| *argument == "--");
+    arguments.extend(first.iter().chain(more).map(String::as_str));
+    let status = Command::new(cargo()).args(&arguments).current_dir(root()).status().context("cannot run cargo")?;
+    if !status.success() {
+        std::process::exit(status.code().unwrap_or(1));
+    }
+    Ok(())
+}
+
+/// Builds the program as it is released, and runs a bench on it.
+pub(crate) fn bench(name: &str, more: &[String], control_plane: &Path) -> anyhow::Result<()> {
+    run(&cargo(), &["build", "--release", "--locked", "--package", "bowline", "--bin", "bowline"], &[])?;
+    let bench = format!("bench-{name}");
+    let mut arguments = vec!["run", "--release", "--locked", "--package", "bowline", "--example", &bench, "--"];
+    arguments.extend(more.iter().skip_while(|argument| *argument == "--").map(String::as_str));
+    let program = target().join("release/bowline");
+    let program = program.display().to_string();
+    let control_plane = control_plane.display().to_string();
+    run(&cargo(), &arguments, &[("BOWLINE_CONTROL_PLANE", &control_plane), ("BOWLINE_PROGRAM", &program)])
+}
