@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bowline_model::{Explain, Reason};
+use bowline_model::{Explain, Failure, Reason};
 
 use crate::GitRef;
 
@@ -96,6 +96,12 @@ impl SourceError {
         }
     }
 
+    /// Returns the error as a value to keep and show.
+    pub fn to_failure(&self) -> Failure {
+        let failure = Failure::of(self);
+        if self.is_transient() { failure.transient() } else { failure }
+    }
+
     pub(crate) fn damaged(error: &git2::Error) -> Self {
         Self::Damaged { why: error.message().to_owned() }
     }
@@ -155,5 +161,25 @@ impl Explain for SourceError {
             Self::Store { .. } => "check the free space and permissions of the cache directory".into(),
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_has_the_causes_the_help_and_whether_to_wait() {
+        let source = std::io::Error::other("connection refused").into();
+        let error = SourceError::Unreachable { url: "https://example.com/a".into(), source };
+        let failure = error.to_failure();
+        assert_eq!(failure.message, "`https://example.com/a` cannot be reached: connection refused");
+        assert!(failure.transient);
+
+        let url = "https://example.com/a".into();
+        let failure = SourceError::ReferenceNotFound { url, wanted: GitRef::Branch("mian".into()) }.to_failure();
+        let want = "branch `mian` is not in `https://example.com/a` (check the spelling, and that it was pushed)";
+        assert_eq!((failure.reason, failure.one_line().as_str()), (Reason::ReferenceNotFound, want));
+        assert!(!failure.transient);
     }
 }

@@ -30,3 +30,30 @@ pub use limits::{DEFAULT_TIMEOUT, MAX_BLOB_BYTES, MAX_PACK_BYTES, MAX_REDIRECTS,
 pub use poller::{Polled, Subscription};
 pub use remote::{Basic, ClientCertificate, Credentials, Remote, SshKey};
 pub use sources::{Options, Sources};
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::commit::Commit;
+    use crate::semver::{Constraint, Version};
+    use crate::tree::RawEntry;
+    use crate::{GitRef, Remote};
+
+    proptest! {
+        /// What a server, a repository or a resource may say is read or refused, never fatal.
+        #[test]
+        fn no_text_panics(text in r"\PC*|[a-z0-9.:@/\[\]%~^<>=|* \-\n\x00]{0,60}") {
+            let remote = Remote::new(text.clone());
+            let _any = (remote.address().is_ok(), remote.shown_url(), remote.key());
+            let _any = (Version::parse(&text), Version::parse_strict(&text), Constraint::parse(&text).is_ok());
+            let _any = GitRef::Any(text.clone()).resolve(&crate::resolve::Listing::default()).is_ok();
+            let _any = (Commit::parse(text.as_bytes()), RawEntry::parse_all(text.as_bytes()));
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _any = (Commit::parse(&bytes), RawEntry::parse_all(&bytes));
+        }
+    }
+}

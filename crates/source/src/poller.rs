@@ -124,6 +124,9 @@ impl Poller {
                 break;
             }
         }
+        if let Some(mirror) = mirror {
+            mirror.forget(&self.key.1);
+        }
         tracing::debug!(url = %self.remote.shown_url(), git_ref = %self.key.1, "Poller ends");
     }
 

@@ -175,9 +175,16 @@ async fn a_clone_that_vanishes_is_made_anew() {
 
 #[tokio::test]
 async fn many_commits_do_not_scatter_the_clone() {
-    let (repo, hub) = (Repo::default(), Hub::default());
+    let (repo, dir) = (Repo::default(), tempfile::tempdir().expect("a directory"));
+    // No check but those asked for, so that what has gone would not come back by itself.
+    let sources = Sources::new(dir.path(), Options { local_interval: support::INTERVAL, ..Options::default() });
+    let hub = Hub { dir, sources };
     let remote = Remote::new(repo.url());
     let mut subscription = hub.subscribe(&remote, branch("main"));
+    let quiet = repo.commit("quiet", &[("q", "quiet")]);
+    let mut quiet_subscription = hub.subscribe(&remote, branch("quiet"));
+    let quiet_revision = quiet_subscription.fresh().await.outcome.expect("resolves");
+    assert_eq!(quiet_revision.commit, quiet.to_string());
     let mut last = None;
     for n in 0..60 {
         repo.commit("main", &[("a", &n.to_string()), ("b", "same")]);
@@ -190,6 +197,11 @@ async fn many_commits_do_not_scatter_the_clone() {
     let tree = hub.sources.open(&remote, &last.expect("has been")).await.expect("opens");
     assert_eq!(tree.read(&path("a")).expect("read"), "59");
     assert_eq!(tree.read(&path("b")).expect("read"), "same");
+
+    // What another reference means has stayed, without its repository.
+    std::fs::remove_dir_all(repo.path()).expect("removed");
+    let tree = hub.sources.open(&remote, &quiet_revision).await.expect("opens");
+    assert_eq!(tree.read(&path("q")).expect("read"), "quiet");
 }
 
 #[tokio::test]
