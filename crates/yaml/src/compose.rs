@@ -1,8 +1,10 @@
 //! Events to trees: anchors bound to their nodes, every node with its place.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use libyaml_safer::{Encoding, Error, ErrorKind, Event, EventData, Mark, Parser};
+use libyaml_safer::{Encoding, Error, ErrorKind, Event, EventData, Mark, Parser, ScalarStyle};
 
 use crate::split::Chunk;
 use crate::{Problem, ProblemKind};
@@ -92,50 +94,85 @@ struct Open {
 
 /// Reads the documents of one piece, up to the first mistake.
 pub(crate) fn compose(chunk: &Chunk<'_>, max_depth: usize) -> (Vec<Tree>, Option<Problem>) {
-    let mut text = chunk.text;
+    let mut composer = Composer { lines_before: chunk.lines_before, max_depth, ..Composer::default() };
+    // libyaml-safer panics on some broken texts, `[!,a]` for one. Those come from strangers: they must end in a
+    // problem like any other. What the closure leaves behind is only read for the place.
+    let parsed = catch_unwind(AssertUnwindSafe(|| parse(chunk.text, &mut composer)));
+    let problem = match parsed {
+        Ok(Ok(())) => None,
+        Ok(Err(Broken::Text(error))) => Some(syntax_problem(chunk, &error)),
+        Ok(Err(Broken::Content(problem))) => Some(problem),
+        Err(_panic) => {
+            let message = "the text cannot be parsed after this place".to_owned();
+            Some(composer.problem(ProblemKind::Syntax, composer.last_mark, message))
+        }
+    };
+    (composer.trees, problem)
+}
+
+enum Broken {
+    Text(Error),
+    Content(Problem),
+}
+
+fn parse(text: &[u8], composer: &mut Composer) -> Result<(), Broken> {
+    // libyaml-safer panics where a text ends without a line break inside a block scalar. So the break is added,
+    // and taken off the scalar again; blanks alone on a last line would count as content then, and go.
+    let last_line = text.rsplit(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let is_blank = last_line.iter().all(|byte| *byte == b' ');
+    let (text, line_break): (&[u8], &[u8]) =
+        if is_blank { (&text[..text.len() - last_line.len()], b"") } else { (text, b"\n") };
+    composer.unbroken_end = (!is_blank).then_some(text.len() as u64);
+
     let mut parser = Parser::new();
     // Set, so that the parser does not guess from the first bytes.
     parser.set_encoding(Encoding::Utf8);
-    parser.set_input_string(&mut text);
-
-    let mut trees = Vec::new();
-    let mut composer = Composer { lines_before: chunk.lines_before, max_depth, ..Composer::default() };
+    parser.set_input(text.chain(line_break));
     loop {
-        let event = match parser.parse() {
-            Ok(event) => event,
-            Err(error) => return (trees, Some(syntax_problem(chunk, &error))),
-        };
-        match event.data {
-            EventData::StreamEnd => return (trees, None),
-            EventData::DocumentEnd { .. } => trees.push(composer.finish()),
-            _ => {
-                if let Err(problem) = composer.take(event) {
-                    return (trees, Some(problem));
-                }
-            }
+        let event = parser.parse().map_err(Broken::Text)?;
+        composer.last_mark = event.end_mark;
+        if event.data == EventData::StreamEnd {
+            return Ok(());
         }
+        composer.take(event).map_err(Broken::Content)?;
     }
 }
 
 #[derive(Default)]
 struct Composer {
+    /// The documents that are whole.
+    trees: Vec<Tree>,
+    /// The document being read.
     tree: Tree,
     open: Vec<Open>,
     anchors: BTreeMap<String, Id>,
     lines_before: u32,
     max_depth: usize,
+    last_mark: Mark,
+    /// Where the text ends without a line break, in bytes.
+    unbroken_end: Option<u64>,
 }
 
 impl Composer {
-    fn finish(&mut self) -> Tree {
+    fn finish(&mut self) {
         self.anchors.clear();
-        std::mem::take(&mut self.tree)
+        self.trees.push(std::mem::take(&mut self.tree));
+    }
+
+    /// Takes the line break that was added to the text off a block scalar that runs to its end.
+    fn without_added_break(&self, mut text: String, style: ScalarStyle, end: Mark) -> String {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if is_block && self.unbroken_end.is_some_and(|unbroken| end.index >= unbroken) && text.ends_with('\n') {
+            text.pop();
+        }
+        text
     }
 
     fn take(&mut self, event: Event) -> Result<(), Problem> {
         let at = event.start_mark;
         match event.data {
-            EventData::Scalar { anchor, tag, value, plain_implicit, .. } => {
+            EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
+                let value = self.without_added_break(value, style, event.end_mark);
                 self.add(at, anchor, tag, Content::Scalar { text: value, plain: plain_implicit });
             }
             EventData::SequenceStart { anchor, tag, .. } => self.begin(at, anchor, tag, Content::List(Vec::new()))?,
@@ -144,10 +181,8 @@ impl Composer {
                 self.open.pop();
             }
             EventData::Alias { anchor } => self.alias(at, &anchor)?,
-            EventData::StreamStart { .. }
-            | EventData::StreamEnd
-            | EventData::DocumentStart { .. }
-            | EventData::DocumentEnd { .. } => {}
+            EventData::DocumentEnd { .. } => self.finish(),
+            EventData::StreamStart { .. } | EventData::StreamEnd | EventData::DocumentStart { .. } => {}
         }
         Ok(())
     }
@@ -212,7 +247,6 @@ fn syntax_problem(chunk: &Chunk<'_>, error: &Error) -> Problem {
             (Some(context), Some(from)) if from.line != mark.line => {
                 format!("{} {context} that starts at line {}", error.problem(), line(from))
             }
-            (Some(context), _) => format!("{} {context}", error.problem()),
             _ => error.problem().to_owned(),
         };
         return Problem::new(ProblemKind::Syntax, line(mark), mark.column as u32 + 1, message);
