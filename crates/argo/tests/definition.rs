@@ -5,21 +5,21 @@ use std::path::PathBuf;
 use bowline_yaml::Limits;
 use serde_json::{Value, json};
 
-/// Where the peer's definitions are: `BOWLINE_CRDS`, or beside the checkout.
-fn peers_definition() -> Option<Value> {
+/// Reads one of the peer's own files, from `BOWLINE_CRDS` or beside the checkout; tells when it is not there.
+fn peers_file(test: &str, name: &str) -> Option<Value> {
     let root = std::env::var_os("BOWLINE_CRDS")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/crds"), PathBuf::from);
-    let file = root.join("argo-cd/application-crd.yaml");
+    let file = root.join("argo-cd").join(name);
     let Ok(text) = std::fs::read(&file) else {
-        eprintln!("skipped the_definition_is_the_peers: no {}", file.display());
+        eprintln!("skipped {test}: no {}", file.display());
         return None;
     };
-    Some(bowline_yaml::parse_one(&text, &Limits::default()).expect("the peer's definition is YAML"))
+    Some(bowline_yaml::parse_one(&text, &Limits::default()).expect("the peer's file is YAML"))
 }
 
 #[test]
 fn the_definition_is_the_peers() {
-    let Some(want) = peers_definition() else { return };
+    let Some(want) = peers_file("the_definition_is_the_peers", "application-crd.yaml") else { return };
     let have = bowline_argo::definition().to_value();
     let mut differences = Vec::new();
     compare("spec", &plain(&have["spec"]), &plain(&want["spec"]), &mut differences);
@@ -66,6 +66,15 @@ fn compare(path: &str, have: &Value, want: &Value, differences: &mut Vec<String>
         let short = |value: &Value| value.to_string().chars().take(200).collect::<String>();
         differences.push(format!("{path}: have {}, want {}", short(have), short(want)));
     }
+}
+
+#[test]
+fn the_peers_example_can_be_read() {
+    let Some(value) = peers_file("the_peers_example_can_be_read", "application.yaml") else { return };
+    let application: bowline_argo::types::Application =
+        serde_json::from_value(value).expect("every field has its type");
+    let source = application.spec.source.expect("has a source");
+    assert!(source.helm.is_some() && source.kustomize.is_some() && source.directory.is_some());
 }
 
 #[test]
