@@ -25,8 +25,12 @@ const ARROWS: [(&str, &[&str]); 14] = [
 
 fn metadata() -> Value {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    // Only what this machine builds: the crates of other systems are not downloaded.
+    let host = Command::new("rustc").arg("-vV").output().expect("rustc runs");
+    let host = String::from_utf8_lossy(&host.stdout);
+    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host");
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", host])
         .current_dir(root)
         .output()
         .expect("cargo runs");
@@ -72,6 +76,9 @@ fn licences_are_allowed() {
     let mut wrong = Vec::new();
     for package in metadata()["packages"].as_array().expect("a list") {
         let name = package["name"].as_str().expect("a name");
+        if deny.contains(&format!("crate = \"{name}\"\n")) {
+            continue;
+        }
         let Some(licence) = package["license"].as_str() else {
             wrong.push(format!("{name}: no licence is named"));
             continue;

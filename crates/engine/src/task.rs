@@ -405,7 +405,12 @@ impl Task {
     async fn reconcile(&mut self, resource: &Object, app: App, seen: Option<Instant>) -> Result<Next, ApiError> {
         let request =
             app.sync.request.clone().filter(|request| self.memory.handled_request.as_ref() != Some(&request.id));
+        let lowered_at = self.source.as_ref().and_then(|source| source.known.clone());
         let (revision, source_failure) = self.resolve(&app.source).await;
+        if lowered_at.is_some() && self.source.as_ref().and_then(|source| source.known.clone()) != lowered_at {
+            // Lowering compared dependencies with the revision before: what they wait for may be newer now.
+            return Ok(Next::Now);
+        }
         let shows_source = self.speaker.dialect.shows_source_failures();
         let revision = match self.requested_revision(&app, request.as_ref()).await {
             Ok(Some(requested)) => Some(requested),
@@ -658,9 +663,13 @@ impl Task {
         self.memory.sync = Some(sync.clone());
         self.memory.waits_for_health_since = None;
         let mut resource = resource.clone();
-        // What is about to be applied is on record first, so that a crash loses no object. Healing applies
-        // nothing that is not on record already.
-        if !heals && !mandate.dry_run {
+        // What is about to be applied is on record first, so that a crash loses no object. Putting back what
+        // drifted applies nothing that is not on record already.
+        let is_on_record = |item: &bowline_plan::Item| {
+            item.desired.is_none() || item.is_hook || self.memory.inventory.contains_key(&item.key)
+        };
+        let heals_only = heals && looked.plan.items.iter().all(is_on_record);
+        if !heals_only && !mandate.dry_run {
             let mut report = self.report(app.generation, Activity::Syncing);
             report.revision = Some(revision.clone());
             report.objects.clone_from(&looked.objects);
@@ -799,7 +808,11 @@ impl Task {
         let mut kept = BTreeMap::new();
         for item in &looked.plan.items {
             let is_ours = item.desired.is_some() && !item.is_hook;
-            if is_ours && !wanted.blocked.contains_key(&item.key) || item.requires_pruning() {
+            // With pruning off, an object that is no longer desired is let go for good where only the inventory
+            // licenses to prune: turning it on later must not delete what was meant to stay.
+            let is_let_go = item.action == bowline_plan::Action::Skip(bowline_plan::Skip::PruneDisabled)
+                && !self.speaker.dialect.marks_are_proof();
+            if is_ours && !wanted.blocked.contains_key(&item.key) || item.requires_pruning() && !is_let_go {
                 let version = item.version.clone();
                 kept.insert(item.key.clone(), version);
             }
