@@ -224,7 +224,8 @@ fn keep_last(rendered: &mut Rendered) {
             Some(remaining) if *remaining > 1 => *remaining -= 1,
             Some(_) => {
                 let count = counts[&key];
-                rendered.warnings.push(ManifestProblem::Repeated { at: object.origin.clone(), key, count });
+                let warning = ManifestProblem::Repeated { at: object.origin.clone(), key: Box::new(key), count };
+                rendered.warnings.push(warning);
                 kept.push(object);
             }
             None => kept.push(object),

@@ -119,7 +119,7 @@ fn refuse_duplicates(rendered: &mut Rendered) {
     for object in rendered.objects.iter().filter(|object| !object.object.name().is_empty()) {
         let key = object.object.key();
         if let Some(first) = seen.get(&key) {
-            let first = (*first).clone();
+            let (key, first) = (Box::new(key), Box::new((*first).clone()));
             rendered.problems.push(ManifestProblem::Duplicate { at: object.origin.clone(), key, first });
         } else {
             seen.insert(key, &object.origin);

@@ -17,7 +17,7 @@ mod walk;
 
 pub use problem::{Foreign, ManifestProblem};
 
-use bowline_model::{DirectoryOptions, DirectoryRules, Location, Object};
+use bowline_model::{DirectoryOptions, DirectoryRules, Explain as _, Location, Object};
 use bowline_tree::Tree;
 
 /// How much is read before it is refused.
@@ -88,5 +88,7 @@ pub fn render(tree: &dyn Tree, options: &DirectoryOptions, limits: &Limits) -> R
     if let Err(problem) = outcome {
         rendered.problems.push(problem);
     }
+    // Stable: what has no place stays in front.
+    rendered.problems.sort_by(|one, other| one.at().cmp(&other.at()));
     rendered
 }

@@ -73,9 +73,9 @@ pub enum ManifestProblem {
         /// The second.
         at: Location,
         /// The key.
-        key: ObjectKey,
+        key: Box<ObjectKey>,
         /// The first.
-        first: Location,
+        first: Box<Location>,
     },
     /// Objects of one key, of which the last is taken: a warning.
     #[error("{key} appears {count} times, the last one is taken")]
@@ -83,7 +83,7 @@ pub enum ManifestProblem {
         /// The one that is taken.
         at: Location,
         /// The key.
-        key: ObjectKey,
+        key: Box<ObjectKey>,
         /// How many there are.
         count: usize,
     },

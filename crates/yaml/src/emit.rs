@@ -45,7 +45,9 @@ fn push_value(events: &mut Vec<Event>, value: &Value) {
         Value::String(text) => events.push(text_event(text)),
         Value::Array(items) => {
             events.push(Event::sequence_start(None, None, true, SequenceStyle::Block));
-            items.iter().for_each(|item| push_value(events, item));
+            for item in items {
+                push_value(events, item);
+            }
             events.push(Event::sequence_end());
         }
         Value::Object(map) => {
@@ -108,16 +110,17 @@ fn hide_escapes(text: &str) -> String {
     let all = text.starts_with(BYTE_ORDER_MARK);
     let mut hidden = String::with_capacity(text.len());
     for c in text.chars() {
+        let code = u32::from(c);
         match c {
             MARKER if !all => hidden.extend([MARKER, ITSELF]),
             c if !all && !is_escaped_by_go(c) => hidden.push(c),
             // These have short escapes, which libyaml writes as well.
             '\0' | '\u{7}'..='\r' | '\u{1b}' | '"' | '\\' | '\u{85}' | '\u{a0}' | '\u{2028}' | '\u{2029}' => {
-                hidden.push(c)
+                hidden.push(c);
             }
-            c if c <= '\u{ff}' => hidden.push_str(&format!("{MARKER}x{:02X}", u32::from(c))),
-            c if c <= '\u{ffff}' => hidden.push_str(&format!("{MARKER}u{:04X}", u32::from(c))),
-            c => hidden.push_str(&format!("{MARKER}U{:08X}", u32::from(c))),
+            c if c <= '\u{ff}' => hidden += &format!("{MARKER}x{code:02X}"),
+            c if c <= '\u{ffff}' => hidden += &format!("{MARKER}u{code:04X}"),
+            _ => hidden += &format!("{MARKER}U{code:08X}"),
         }
     }
     hidden

@@ -57,7 +57,7 @@ impl Timestamp {
         } else {
             let sign = if self.offset < 0 { '-' } else { '+' };
             let minutes = self.offset.abs();
-            text.push_str(&format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60));
+            text += &format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
         }
         text
     }

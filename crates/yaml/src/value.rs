@@ -33,7 +33,7 @@ struct Builder<'a> {
     in_alias: bool,
 }
 
-impl<'a> Builder<'a> {
+impl Builder<'_> {
     fn value(&mut self, id: Id, depth: usize) -> Result<Value, Stop> {
         let tree = self.tree;
         let node = &tree.nodes[id];
@@ -270,7 +270,7 @@ pub(crate) fn json_stream(chunk: &Chunk<'_>) -> Option<Vec<(Value, u32)>> {
         let rest = &chunk.text[stream.byte_offset()..];
         let blank = rest.len() - rest.trim_ascii_start().len();
         let before = &chunk.text[..stream.byte_offset() + blank];
-        let line = chunk.lines_before + before.iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
+        let line = chunk.lines_before + before.split(|byte| *byte == b'\n').count() as u32;
         match stream.next() {
             None => return Some(values),
             Some(value) => values.push((value.ok()?, line)),
