@@ -3,7 +3,7 @@
 //! Everything here is a function from values to values. Types come from OpenAPI v3 documents or a CRD's schema
 //! ([`Schemas`], [`from_structural`]); [`validate`], [`compare`], [`merge`] and their kin read objects by their type;
 //! [`apply`] and [`update`] keep `metadata.managedFields` as the API server does; [`drift`] says how a live object
-//! departs from the desired one without asking a server.
+//! departs from the desired one without asking a server; [`strategic_merge`] applies kubectl's patches.
 //!
 //! The rules are those of structured-merge-diff v6 and Kubernetes 1.35; messages are theirs word for word.
 
@@ -14,6 +14,7 @@ pub mod normalize;
 mod path;
 mod schema;
 mod set;
+mod strategic;
 mod time;
 mod typed;
 
@@ -28,6 +29,7 @@ pub use schema::{
     from_structural,
 };
 pub use set::{FieldsError, Set};
+pub use strategic::{PatchError, strategic_merge};
 pub use typed::{
     Comparison, Duplicates, TypedError, ValidationError, compare, extract, merge, remove, to_set, validate,
     validate_with,

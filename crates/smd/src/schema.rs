@@ -93,6 +93,8 @@ pub enum ListRelation {
 pub struct PatchStrategy {
     /// Lists merge item by item instead of being replaced.
     pub merge: bool,
+    /// Maps are replaced instead of merged.
+    pub replace: bool,
     /// Fields the patch does not name in `$retainKeys` go.
     pub retain_keys: bool,
     /// The field that tells items apart; lists of scalars have none.

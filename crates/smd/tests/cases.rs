@@ -6,7 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bowline_smd::{ApplyRequest, Gvk, Path as FieldPath, Schemas, Set, TypeRef, UpdateRequest, apply, update};
+use bowline_smd::{
+    ApplyRequest, Gvk, Path as FieldPath, Schemas, Set, TypeRef, UpdateRequest, apply, strategic_merge, update,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -24,6 +26,8 @@ struct Step {
     apply: Option<Value>,
     /// A merge patch: the new object is the live one with this laid over.
     update: Option<Value>,
+    /// A strategic merge patch of the live object.
+    patch: Option<Value>,
     manager: String,
     #[serde(default)]
     subresource: String,
@@ -73,8 +77,12 @@ fn carry_out(ty: &TypeRef, live: Option<&Value>, step: &Step) -> Result<Value, S
         return apply(request).map(|applied| applied.object).map_err(|error| error.to_string());
     }
     let empty = json!({"apiVersion": API_VERSION, "kind": "Demo"});
-    let patch = step.update.as_ref().expect("a step applies or updates");
-    let new = merge_patch(Some(live.cloned().unwrap_or(empty)), patch);
+    let before = live.cloned().unwrap_or(empty);
+    let new = match (&step.update, &step.patch) {
+        (Some(patch), _) => merge_patch(Some(before), patch),
+        (None, Some(patch)) => strategic_merge(ty, &before, patch).map_err(|error| error.to_string())?,
+        (None, None) => panic!("a step applies, updates or patches"),
+    };
     let request = UpdateRequest {
         ty,
         live,

@@ -217,6 +217,7 @@ fn patch_strategy(schema: &RawSchema) -> Option<Box<PatchStrategy>> {
     let has = |name: &str| strategies.split(',').any(|strategy| strategy == name);
     Some(Box::new(PatchStrategy {
         merge: has("merge"),
+        replace: has("replace"),
         retain_keys: has("retainKeys"),
         merge_key: schema.patch_merge_key.as_deref().map(Into::into),
     }))
