@@ -11,7 +11,7 @@ use crate::commit::Commit;
 use crate::limits::MAX_DEPTH;
 use crate::resolve::{Listed, Listing};
 use crate::semver::{Constraint, Version};
-use crate::store::Store;
+use crate::store::{Store, pack_error};
 use crate::tree::RawEntry;
 use crate::{GitRef, SourceError};
 
@@ -139,10 +139,10 @@ pub(crate) fn copy(from: &Repository, commits: &[Oid], to: &Store, url: &str) ->
             }
         })
         .map_err(|error| match refused.take() {
-            Some(refused) => SourceError::store(&refused),
+            Some(refused) => pack_error(refused, url),
             None => failed(error),
         })?;
-    to.finish_pack(indexer)
+    to.finish_pack(indexer, url)
 }
 
 /// What the store lacks.

@@ -1,11 +1,11 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use git2::{ErrorCode, Indexer, ObjectType, Odb, Oid, Repository};
+use git2::{ErrorClass, ErrorCode, Indexer, ObjectType, Odb, Oid, Repository};
 use tokio::sync::mpsc;
 
 use crate::SourceError;
@@ -44,6 +44,10 @@ impl Store {
     pub(crate) fn open(dir: &Path) -> Result<Self, SourceError> {
         let repository = match Repository::open_bare(dir) {
             Ok(repository) => repository,
+            // The disk fails, or may not be read: what lies there may be whole.
+            Err(error) if matches!(error.class(), ErrorClass::Os | ErrorClass::Filesystem) && dir.exists() => {
+                return Err(SourceError::store(&error));
+            }
             Err(error) => {
                 if dir.exists() {
                     tracing::warn!(dir = %dir.display(), %error, "Local clone cannot be opened and is made anew");
@@ -82,7 +86,15 @@ impl Store {
     }
 
     pub(crate) fn has_commit(&self, commit: Oid) -> bool {
-        !self.is_damaged() && self.odb.read(commit).is_ok_and(|object| object.kind() == ObjectType::Commit)
+        match self.odb.read(commit) {
+            Ok(object) => !self.is_damaged() && object.kind() == ObjectType::Commit,
+            Err(error) if error.code() == ErrorCode::NotFound => false,
+            // It is here and cannot be read: so the next use starts anew.
+            Err(error) => {
+                self.broken(&error);
+                false
+            }
+        }
     }
 
     pub(crate) fn has(&self, object: Oid) -> bool {
@@ -138,7 +150,11 @@ impl Store {
         if object.kind() == kind { Ok(object) } else { Err(self.damage(format!("{id} is not a {kind}"))) }
     }
 
+    /// Sorts a failed read: a disk that fails now may not later, while damage stays.
     fn broken(&self, error: &git2::Error) -> SourceError {
+        if matches!(error.class(), ErrorClass::Os | ErrorClass::Filesystem) {
+            return SourceError::store(error);
+        }
         self.damage(error.message().to_owned())
     }
 
@@ -148,8 +164,13 @@ impl Store {
         SourceError::Damaged { why }
     }
 
-    pub(crate) fn is_damaged(&self) -> bool {
+    fn is_damaged(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is known against the store, and nobody has removed it.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.is_damaged() && self.dir.join("objects").is_dir()
     }
 
     /// Lets the directory go when nobody reads here any more.
@@ -160,18 +181,18 @@ impl Store {
     /// Takes in a pack, part by part. A sink that closes before the end leaves nothing behind.
     ///
     /// Blocks until the pack has ended: for a thread of its own.
-    pub(crate) fn take_pack(&self, mut parts: mpsc::Receiver<PackPart>) -> Result<(), SourceError> {
+    pub(crate) fn take_pack(&self, mut parts: mpsc::Receiver<PackPart>, url: &str) -> Result<(), SourceError> {
         let mut indexer = self.indexer()?;
         loop {
             match parts.blocking_recv() {
                 Some(PackPart::Data(data)) => {
-                    indexer.write_all(&data).map_err(|error| SourceError::store(&error))?;
+                    indexer.write_all(&data).map_err(|error| pack_error(error, url))?;
                 }
                 Some(PackPart::End) => break,
                 None => return Err(SourceError::Internal { why: "the pack has no end".into() }),
             }
         }
-        self.finish_pack(indexer)
+        self.finish_pack(indexer, url)
     }
 
     pub(crate) fn indexer(&self) -> Result<Indexer<'_>, SourceError> {
@@ -180,8 +201,8 @@ impl Store {
         Indexer::new(Some(&self.odb), &packs, 0, false).map_err(|error| SourceError::store(&error))
     }
 
-    pub(crate) fn finish_pack(&self, indexer: Indexer<'_>) -> Result<(), SourceError> {
-        indexer.commit().map_err(|error| SourceError::store(&error))?;
+    pub(crate) fn finish_pack(&self, indexer: Indexer<'_>, url: &str) -> Result<(), SourceError> {
+        indexer.commit().map_err(|error| pack_error(io::Error::other(error), url))?;
         self.odb.refresh().map_err(|error| SourceError::store(&error))
     }
 
@@ -202,7 +223,7 @@ impl Store {
         Ok(())
     }
 
-    fn note_shallow(&self, commit: Oid) -> std::io::Result<()> {
+    fn note_shallow(&self, commit: Oid) -> io::Result<()> {
         let file = self.dir.join("shallow");
         let old = fs::read_to_string(&file).unwrap_or_default();
         let mut lines: BTreeSet<&str> = old.lines().collect();
@@ -240,6 +261,15 @@ impl Drop for Store {
             let _later = fs::remove_dir_all(&self.dir);
         }
     }
+}
+
+/// Tells a pack that is bad from a disk that is.
+pub(crate) fn pack_error(error: io::Error, url: &str) -> SourceError {
+    let class = error.get_ref().and_then(|inner| inner.downcast_ref::<git2::Error>()).map(git2::Error::class);
+    if matches!(class, None | Some(ErrorClass::Os | ErrorClass::Filesystem)) {
+        return SourceError::store(&error);
+    }
+    SourceError::Protocol { url: url.to_owned(), why: format!("its pack is damaged: {error}") }
 }
 
 /// Opens the objects alone: that handle may be shared by threads, which a whole repository may not.

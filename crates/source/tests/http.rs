@@ -277,6 +277,27 @@ async fn a_server_that_hangs_or_breaks_off_mid_pack_leaves_nothing_broken() {
 }
 
 #[tokio::test]
+async fn a_garbled_pack_does_no_harm_to_what_is_here() {
+    let (repo, hub) = (Repo::default(), Hub::default());
+    repo.commit("main", &[("a", "1")]);
+    let Some(server) = server(&repo, Rules::default()).await else { return };
+    let remote = Remote::new(server.url("repo.git"));
+    let mut subscription = hub.subscribe(&remote, branch("main"));
+    let good = subscription.changed().await.outcome.expect("resolves");
+    let clones = hub.clones();
+
+    repo.commit("main", &[("a", "2")]);
+    server.rules.lock().expect("not poisoned").garble = true;
+    let error = subscription.fresh().await.outcome.expect_err("is garbled");
+    assert!(matches!(*error, SourceError::Protocol { .. }), "{error}");
+    assert_eq!(hub.clones(), clones);
+    assert!(hub.sources.open(&remote, &good).await.is_ok());
+
+    server.rules.lock().expect("not poisoned").garble = false;
+    subscription.fresh().await.outcome.expect("resolves");
+}
+
+#[tokio::test]
 async fn a_branch_that_was_forced_elsewhere_is_followed() {
     let (repo, hub) = (Repo::default(), Hub::default());
     repo.git.config().and_then(|mut config| config.set_bool("uploadpack.allowFilter", true)).expect("set");

@@ -178,3 +178,27 @@ async fn a_server_that_says_nothing_is_given_up() {
         assert!(matches!(*error, SourceError::TimedOut { .. }), "{error}");
     }
 }
+
+#[tokio::test]
+async fn every_common_kind_of_key_is_read() {
+    let backend = backend!();
+    let rsa = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048);
+    let kinds = [
+        rsa.expect("a key"),
+        rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key"),
+        rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("a key"),
+        rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key"),
+    ];
+    for pem in kinds.map(|key| key.serialize_pem()) {
+        let key = russh::keys::decode_secret_key(&pem, None).expect("is read");
+        let openssh = key.to_openssh(LineEnding::LF).expect("is encoded").to_string();
+        for text in [pem, openssh] {
+            let (repo, hub) = (Repo::default(), Hub::default());
+            repo.commit("main", &[("a", "1")]);
+            let server = Server::start(&backend, repo.dir.path(), rules(&key)).await;
+            let mut remote = with_key(&server.url("repo.git"), &key, server.known_hosts());
+            remote.credentials.ssh_key.as_mut().expect("is there").private_key = Secret::new(text);
+            hub.check(&remote, branch("main")).await.outcome.expect("resolves");
+        }
+    }
+}

@@ -14,9 +14,10 @@ impl Mirror {
     pub(super) fn store(&self) -> Result<Arc<Store>, SourceError> {
         let mut current = lock(&self.store);
         if let Some(store) = current.as_ref() {
-            if !store.is_damaged() {
+            if store.is_sound() {
                 return Ok(Arc::clone(store));
             }
+            tracing::warn!(dir = %store.dir().display(), "Local clone is damaged or gone and is made anew");
             store.doom();
         }
         let dir = match current.take() {
@@ -27,19 +28,6 @@ impl Mirror {
         let store = Arc::new(Store::open(&dir)?);
         *current = Some(Arc::clone(&store));
         Ok(store)
-    }
-
-    /// Gives up the store: the next one is made anew.
-    pub(super) fn discard(&self, why: &SourceError) {
-        tracing::warn!(url = %self.url, %why, "Local clone is given up and made anew");
-        let mut current = lock(&self.store);
-        if let Some(store) = current.take() {
-            store.doom();
-            let dir = next_dir(store.dir());
-            drop(store);
-            // Should that fail, the next use tries it again and reports why.
-            *current = Store::open(&dir).ok().map(Arc::new);
-        }
     }
 
     /// Writes the store anew, with what was fetched lately and what references mean now, when it has become scattered.
@@ -67,13 +55,13 @@ impl Mirror {
 
     pub(super) fn history(&self) -> Result<Arc<Store>, SourceError> {
         let mut current = lock(&self.history);
-        if let Some(store) = current.as_ref().filter(|store| !store.is_damaged()) {
+        if let Some(store) = current.as_ref().filter(|store| store.is_sound()) {
             return Ok(Arc::clone(store));
         }
         let dir = self.dir.join("history.git");
         if current.take().is_some() {
-            // It was damaged.
-            std::fs::remove_dir_all(&dir).map_err(|error| SourceError::store(&error))?;
+            // What cannot be removed cannot be opened either, and then opening says why.
+            let _gone = std::fs::remove_dir_all(&dir);
         }
         let store = Arc::new(Store::open(&dir)?);
         *current = Some(Arc::clone(&store));

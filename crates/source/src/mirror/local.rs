@@ -8,7 +8,6 @@ use git2::{Oid, Repository};
 
 use super::{Choice, Found, Mirror, blocking};
 use crate::local;
-use crate::store::Store;
 use crate::wire::Stage;
 use crate::{GitRef, SourceError};
 
@@ -61,20 +60,12 @@ impl Mirror {
 
     fn copy_local(&self, path: &Path, commit: Oid) -> Result<(), SourceError> {
         let source = local::open(path, &self.url)?;
-        let copy = |store: &Store| {
-            if store.has_commit(commit) {
-                return Ok(());
-            }
-            local::copy(&source, &[commit], store, &self.url)?;
-            store.keep(commit, true)
-        };
-        match copy(&*self.store()?) {
-            Err(error @ (SourceError::Damaged { .. } | SourceError::Store { .. })) => {
-                self.discard(&error);
-                copy(&*self.store()?)?;
-            }
-            result => result?,
+        let store = self.store()?;
+        if store.has_commit(commit) {
+            return Ok(());
         }
+        local::copy(&source, &[commit], &store, &self.url)?;
+        store.keep(commit, true)?;
         self.tidy()
     }
 }

@@ -145,12 +145,12 @@ impl Mirror {
         })?;
         let mut again = true;
         loop {
-            if !self.has(commit).await? {
-                self.fetch_commit(commit, timeout).await?;
-            }
-            let read = read.clone();
-            let mirror = Arc::clone(self);
-            let result = blocking(move || read(mirror.store()?, commit)).await;
+            let fetched = if self.has(commit).await? { Ok(()) } else { self.fetch_commit(commit, timeout).await };
+            let (mirror, read) = (Arc::clone(self), read.clone());
+            let result = match fetched {
+                Ok(()) => blocking(move || read(mirror.store()?, commit)).await,
+                Err(error) => Err(error),
+            };
             match result {
                 Err(error) if error.is_damage() && again => again = false,
                 result => return result,

@@ -67,18 +67,14 @@ impl Mirror {
                 None => want = Want { objects: listing.tips(), depth: Depth::All, ..Want::default() },
             }
         }
-        let fresh = match self.store() {
-            Ok(store) => {
-                want.have = store.haves();
-                self.receive(session, &want, store).await
-            }
-            Err(error) => Err(error),
-        };
-        match fresh {
-            Err(error @ SourceError::Store { .. }) => {
-                self.discard(&error);
+        let mirror = Arc::clone(self);
+        let store = blocking(move || mirror.store()).await?;
+        want.have = store.haves();
+        match self.receive(session, &want, Arc::clone(&store)).await {
+            // Perhaps the difference was to something that is no longer quite here: ask for all.
+            Err(SourceError::Protocol { .. }) if !want.have.is_empty() => {
                 want.have.clear();
-                self.receive(session, &want, self.store()?).await?;
+                self.receive(session, &want, store).await?;
             }
             result => result?,
         }
@@ -98,7 +94,8 @@ impl Mirror {
     /// Takes one pack in: the network on one side, a thread for the disk on the other.
     async fn receive(&self, session: &mut Session<'_>, want: &Want, store: Arc<Store>) -> Result<(), SourceError> {
         let (sink, parts) = mpsc::channel(QUEUE);
-        let disk = tokio::task::spawn_blocking(move || store.take_pack(parts));
+        let url = self.url.clone();
+        let disk = tokio::task::spawn_blocking(move || store.take_pack(parts, &url));
         let sent = session.fetch(want, sink).await;
         let kept = disk.await.map_err(|error| SourceError::Internal { why: error.to_string() })?;
         match (sent, kept) {

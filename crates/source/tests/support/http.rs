@@ -23,6 +23,8 @@ pub struct Rules {
     pub hang_after: Option<usize>,
     /// Sends this many bytes of a pack and then hangs up.
     pub cut_after: Option<usize>,
+    /// Changes bytes in the midst of every pack.
+    pub garble: bool,
     /// Ignores the wish for version 2, as old servers do.
     pub version_zero: bool,
     /// Sends whoever asks for the first to the second.
@@ -110,7 +112,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send, shared: &Shar
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     shared.log.lock().expect("not poisoned").push(format!("{method} {target} {}", String::from_utf8_lossy(&body)));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let (refusal, hang_after, cut_after, version_zero) = {
+    let (refusal, hang_after, cut_after, version_zero, garble) = {
         let rules = shared.rules.lock().expect("not poisoned");
         let refusal = if let Some(status) = rules.status {
             Some(format!("HTTP/1.1 {status} As Told\r\n"))
@@ -121,7 +123,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send, shared: &Shar
         } else {
             None
         };
-        (refusal, rules.hang_after, rules.cut_after, rules.version_zero)
+        (refusal, rules.hang_after, rules.cut_after, rules.version_zero, rules.garble)
     };
     if let Some(refusal) = refusal {
         let answer = format!("{refusal}Content-Length: 0\r\nConnection: close\r\n\r\n");
@@ -163,6 +165,11 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send, shared: &Shar
     let head = String::from_utf8_lossy(head).into_owned();
     let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK").to_owned();
     let is_pack = content.windows(4).any(|part| part == b"PACK");
+    let mut content = content.to_vec();
+    if garble && is_pack {
+        let start = content.windows(4).position(|part| part == b"PACK").expect("is there") + 12;
+        content[start..].iter_mut().take(20).for_each(|byte| *byte = !*byte);
+    }
     let limit = hang_after.or(cut_after).filter(|_| is_pack).unwrap_or(content.len()).min(content.len());
     let start = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{head}", content.len());
     let _gone = stream.write_all(start.as_bytes()).await;
