@@ -131,12 +131,21 @@ pub struct Field {
     /// always writes the field.
     pub default: Option<Value>,
     /// The value the API server's code gives it when it is absent, where comparing atomic values needs it.
-    pub code_default: Option<Box<Value>>,
+    pub(crate) code_default: Option<Box<CodeDefault>>,
     /// Whether it must be present.
     pub required: bool,
     /// What strategic merge patch does with it.
     pub patch: Option<Box<PatchStrategy>>,
     pub(crate) ty: Ref,
+}
+
+/// A default the API server's code gives.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum CodeDefault {
+    /// This value.
+    Value(Value),
+    /// For a map, the entries of the first of these sibling fields that has them.
+    EntriesOf(&'static [&'static str]),
 }
 
 /// Where a type is: a slot of the table, or right here.

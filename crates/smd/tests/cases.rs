@@ -123,6 +123,7 @@ fn run(ty: &TypeRef, folder: &Path) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the variable names another folder of cases")]
 fn objects_end_up_as_the_go_library_leaves_them() {
     let root = std::env::var_os("SMD_CASES")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases"), PathBuf::from);

@@ -209,6 +209,32 @@ fn code_defaults_of_built_in_types_are_no_drift() {
 }
 
 #[test]
+fn limits_default_from_each_other() {
+    let quantities = json!({"type": "object", "additionalProperties": {
+        "$ref": "#/components/schemas/io.k8s.apimachinery.pkg.api.resource.Quantity"}});
+    let document = json!({"components": {"schemas": {
+        "io.k8s.apimachinery.pkg.api.resource.Quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]},
+        "io.k8s.api.core.v1.LimitRangeItem": {"type": "object", "properties": {
+            "type": {"type": "string", "default": ""}, "min": quantities, "max": quantities, "default": quantities,
+            "defaultRequest": quantities}},
+        "io.k8s.api.core.v1.LimitRange": {"type": "object",
+            "x-kubernetes-group-version-kind": [{"group": "", "version": "v1", "kind": "LimitRange"}],
+            "properties": {"limits": {"type": "array", "x-kubernetes-list-type": "atomic",
+                "items": {"allOf": [{"$ref": "#/components/schemas/io.k8s.api.core.v1.LimitRangeItem"}]}}}}}}});
+    let mut schemas = Schemas::new();
+    schemas.add_openapi_v3(document.to_string().as_bytes()).expect("the document parses");
+    let ty = schemas.type_of(&Gvk::new("", "v1", "LimitRange")).expect("the kind");
+    let desired = json!({"limits": [{"type": "Container", "max": {"cpu": "2000m"}, "min": {"memory": "1Mi"},
+        "default": {"memory": "1024Mi"}}]});
+    let live = |cpu: &str| {
+        json!({"limits": [{"type": "Container", "max": {"cpu": "2"}, "min": {"memory": "1Mi"},
+            "default": {"cpu": cpu, "memory": "1Gi"}, "defaultRequest": {"cpu": cpu, "memory": "1Gi"}}]})
+    };
+    assert_eq!(told(&ty, &desired, &live("2")), Vec::<String>::new());
+    assert_eq!(told(&ty, &desired, &live("1")).len(), 1);
+}
+
+#[test]
 fn custom_resources_drift_by_their_own_schema() {
     let ty = from_structural(&json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
         "routes": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["host", "path"],

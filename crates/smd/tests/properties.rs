@@ -4,10 +4,11 @@
 mod arb;
 mod common;
 
-use arb::{arb_demo, arb_history, lived, pick};
+use arb::{arb_demo, arb_history, arb_json, lived, pick};
 use bowline_smd::normalize::{Quantity, canonical_quantity};
 use bowline_smd::{
-    ManagedFields, PathElement, Set, compare, drift, extract, merge, remove, to_set, unowned_fields, validate,
+    ApplyRequest, ManagedFields, PathElement, Set, TypeRef, UpdateRequest, apply, compare, drift, extract,
+    from_structural, merge, remove, strategic_merge, to_set, unowned_fields, update, validate,
 };
 use common::{applied, demo_type};
 use proptest::prelude::*;
@@ -157,6 +158,30 @@ proptest! {
         if let (Some(quantity), Some(canonical)) = (Quantity::parse(&text), canonical_quantity(&text)) {
             prop_assert_eq!(Quantity::parse(&canonical).map(Quantity::amount), Some(quantity.amount()));
             prop_assert_eq!(Quantity::parse(&quantity.canonical()).map(Quantity::canonical), Some(quantity.canonical()));
+        }
+    }
+
+    #[test]
+    fn no_value_breaks_anything(one in arb_json(), other in arb_json(), schema in arb_json()) {
+        for ty in [demo_type(), TypeRef::deduced(), from_structural(&schema)] {
+            let _ = validate(&ty, &one);
+            let _ = compare(&ty, &one, &other);
+            let _ = merge(&ty, &one, &other);
+            let _ = strategic_merge(&ty, &one, &other);
+            let _ = drift(&ty, &one, &other, "us");
+            let set = to_set(&ty, &one);
+            let _ = (remove(&ty, &other, &set), extract(&ty, &other, &set), ty.zero_value());
+            let _ = Set::from_fields_v1(&one);
+            let reset_fields = Set::new();
+            let (manager, api_version, subresource, now) = ("us", "v1", "", "2001-01-01T00:00:00Z");
+            let live = Some(&one);
+            let _ = apply(ApplyRequest {
+                ty: &ty, live, config: &other, manager, api_version, subresource, force: true, now,
+                reset_fields: &reset_fields,
+            });
+            let _ = update(UpdateRequest {
+                ty: &ty, live, new: &other, manager, api_version, subresource, now, reset_fields: &reset_fields,
+            });
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::normalize::same_scalar;
-use crate::schema::{Handling, ListRelation, ListTy, MapTy, Ty};
+use crate::schema::{CodeDefault, Handling, ListRelation, ListTy, MapTy, Ty};
 use crate::typed;
 
 /// Whether an atomic value is as desired, server defaults inside its structs aside. `is_ours` says whether our manager
@@ -31,21 +31,50 @@ fn same_fields(
 ) -> bool {
     let all_wanted = want.iter().filter(|(_, want)| !want.is_null()).all(|(name, want)| {
         match have.get(name).filter(|have| !have.is_null()) {
-            Some(have) => same_whole(map.any_value_type(name), want, have, is_ours),
+            Some(value) => {
+                same_whole(map.any_value_type(name), want, value, is_ours)
+                    || has_default_entries(map, name, want, value, have)
+            }
             None => is_nothing(want) || (is_zero(want) && is_ours()),
         }
     });
     all_wanted
-        && have.iter().all(|(name, have)| {
-            want.get(name).is_some_and(|want| !want.is_null()) || is_nothing(have) || is_default(map, name, have)
+        && have.iter().all(|(name, value)| {
+            want.get(name).is_some_and(|want| !want.is_null())
+                || is_nothing(value)
+                || is_default(map, name, value)
+                || has_default_entries(map, name, &Value::Null, value, have)
         })
 }
 
 /// Whether the server gives the field this value when it is absent.
 fn is_default(map: MapTy<'_>, name: &str, have: &Value) -> bool {
     let Some(field) = map.declared(name) else { return false };
-    let ty = map.field_type(field);
-    field.default.iter().chain(field.code_default.as_deref()).any(|default| same_whole(ty, default, have, &|| false))
+    let is = |default: &Value| same_whole(map.field_type(field), default, have, &|| false);
+    let in_code = match field.code_default.as_deref() {
+        Some(CodeDefault::Value(default)) => is(default),
+        _ => false,
+    };
+    in_code || field.default.as_ref().is_some_and(is)
+}
+
+/// Whether the server filled the entries of a map that are not desired from those of its siblings.
+fn has_default_entries(map: MapTy<'_>, name: &str, want: &Value, have: &Value, siblings: &Map<String, Value>) -> bool {
+    let Some(field) = map.declared(name) else { return false };
+    let (Some(CodeDefault::EntriesOf(sources)), Some(have)) = (field.code_default.as_deref(), have.as_object()) else {
+        return false;
+    };
+    let Some(entries) = map.field_type(field).map() else { return false };
+    let same =
+        |name: &str, left: &Value, right: &Value| same_scalar(entries.any_value_type(name).format(), left, right);
+    want.as_object().into_iter().flatten().all(|(name, _)| have.contains_key(name))
+        && have.iter().all(|(name, value)| match want.get(name) {
+            Some(want) => same(name, want, value),
+            None => sources
+                .iter()
+                .find_map(|source| siblings.get(*source)?.get(name))
+                .is_some_and(|default| same(name, default, value)),
+        })
 }
 
 /// Whether a value is `null` or an empty container, which the server may write either way.

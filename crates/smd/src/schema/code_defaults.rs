@@ -1,13 +1,13 @@
 //! Defaults of built-in types that live in the API server's code and not in its OpenAPI.
 //!
 //! Only those inside atomic lists and maps are listed: anywhere else a defaulted field is one that nobody set, which is
-//! no drift. From the `defaults.go` files of Kubernetes 1.35. Defaults that depend on other fields, such as those of
-//! `LimitRange` items, are not here.
+//! no drift. From the `defaults.go` files of Kubernetes 1.35.
 
-use serde_json::Value;
+use super::CodeDefault;
 
 /// Component, field, value as JSON; sorted.
 const CODE_DEFAULTS: &[(&str, &str, &str)] = &[
+    ("io.k8s.api.admissionregistration.v1.MatchResources", "matchPolicy", r#""Equivalent""#),
     ("io.k8s.api.admissionregistration.v1.NamedRuleWithOperations", "scope", r#""*""#),
     ("io.k8s.api.admissionregistration.v1.RuleWithOperations", "scope", r#""*""#),
     ("io.k8s.api.batch.v1.PodFailurePolicyOnPodConditionsPattern", "status", r#""True""#),
@@ -30,10 +30,22 @@ const CODE_DEFAULTS: &[(&str, &str, &str)] = &[
     ("io.k8s.api.resource.v1.ExactDeviceRequest", "count", "1"),
 ];
 
-/// The value the server's code gives a field of a component.
-pub(super) fn code_default(component: &str, field: &str) -> Option<Value> {
-    let row = CODE_DEFAULTS.binary_search_by(|(name, of, _)| (*name, *of).cmp(&(component, field))).ok()?;
-    Some(serde_json::from_str(CODE_DEFAULTS[row].2).expect("holds because a test reads every value of the table"))
+/// Component, field, the sibling fields whose entries it takes over; sorted.
+const DEFAULT_ENTRIES: &[(&str, &str, &[&str])] = &[
+    ("io.k8s.api.core.v1.LimitRangeItem", "default", &["max"]),
+    ("io.k8s.api.core.v1.LimitRangeItem", "defaultRequest", &["default", "min"]),
+];
+
+/// What the server's code gives a field of a component.
+pub(super) fn code_default(component: &str, field: &str) -> Option<CodeDefault> {
+    let key = (component, field);
+    if let Ok(row) = DEFAULT_ENTRIES.binary_search_by(|(name, of, _)| (*name, *of).cmp(&key)) {
+        return Some(CodeDefault::EntriesOf(DEFAULT_ENTRIES[row].2));
+    }
+    let row = CODE_DEFAULTS.binary_search_by(|(name, of, _)| (*name, *of).cmp(&key)).ok()?;
+    let value =
+        serde_json::from_str(CODE_DEFAULTS[row].2).expect("holds because a test reads every value of the table");
+    Some(CodeDefault::Value(value))
 }
 
 #[cfg(test)]
@@ -41,8 +53,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_its_values_are_json() {
+    fn the_tables_are_sorted_and_their_values_are_json() {
         assert!(CODE_DEFAULTS.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)));
+        assert!(DEFAULT_ENTRIES.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)));
         for (component, field, _) in CODE_DEFAULTS {
             assert!(code_default(component, field).is_some(), "{component} {field}");
         }

@@ -137,3 +137,47 @@ pub(crate) fn lived(ty: &TypeRef, history: &[(Value, &'static str, bool)]) -> Va
 pub(crate) fn pick<'a, T>(index: &Index, items: &'a [T]) -> &'a T {
     &items[index.index(items.len())]
 }
+
+/// Any value, with names that mean something in objects, schemas, patches and field sets.
+pub(crate) fn arb_json() -> impl Strategy<Value = Value> {
+    const NAMES: [&str; 24] = [
+        "metadata",
+        "spec",
+        "status",
+        "managedFields",
+        "labels",
+        "finalizers",
+        "containers",
+        "name",
+        "ports",
+        "containerPort",
+        "groups",
+        "type",
+        "properties",
+        "items",
+        "additionalProperties",
+        "default",
+        "$patch",
+        "$setElementOrder/containers",
+        "$deleteFromPrimitiveList/numbers",
+        "$retainKeys",
+        "f:spec",
+        "k:{\"name\":\"a\"}",
+        "fieldsV1",
+        "manager",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        select(&["", "a", "1Gi", "object", "array", "string", "delete", "replace", "us", "Apply", "v1"][..])
+            .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 5, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            btree_map(select(&NAMES[..]), inner, 0..5).prop_map(|map| json!(map)),
+        ]
+    })
+}
