@@ -42,8 +42,8 @@ impl Dialect for Argo {
         lower::lower(resource, &self.options, world)
     }
 
-    fn adopt(&self, app: &AppId, object: &mut Object) -> ObjectRules {
-        adopt::adopt(app, object, &self.options)
+    fn adopt(&self, app: &AppId, destination: Option<&str>, object: &mut Object) -> ObjectRules {
+        adopt::adopt(app, destination, object, &self.options)
     }
 
     fn marks(&self, live: &Object) -> LiveMarks {

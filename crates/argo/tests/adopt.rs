@@ -24,7 +24,7 @@ fn definition() -> Object {
 }
 
 fn adopted(mut object: Object, options: ArgoOptions) -> (Object, ObjectRules) {
-    let rules = Argo::new(options).adopt(&app(), &mut object);
+    let rules = Argo::new(options).adopt(&app(), None, &mut object);
     (object, rules)
 }
 
@@ -109,4 +109,15 @@ fn objects_may_ask_to_stay() {
     assert!(!argo.marks(&crd).keep, "another tool's definition says nothing to us");
     crd.value_mut()["metadata"]["managedFields"] = json!([{"manager": "argocd-controller"}]);
     assert!(argo.marks(&crd).keep);
+}
+
+#[test]
+fn cluster_scoped_objects_carry_the_destinations_namespace() {
+    let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}});
+    let mut object = Object::from_value(value).expect("is an object");
+    Argo::new(ArgoOptions::default()).adopt(&app(), Some("shop"), &mut object);
+    let id = object.annotation("argocd.argoproj.io/tracking-id").map(str::to_owned);
+    assert!(id.as_deref().is_some_and(|id| id.ends_with(":/Namespace:shop/team")), "{id:?}");
+    let owner = Argo::new(ArgoOptions::default()).marks(&object).owner;
+    assert_eq!(owner, Some(app()));
 }

@@ -93,5 +93,6 @@ fn every_field_is_described() {
     }
     let mut missing = Vec::new();
     walk("", &bowline_argo::definition().schema, &mut missing);
-    assert!(missing.is_empty(), "{missing:?}");
+    // The API server refuses a description of metadata.
+    assert_eq!(missing, [".metadata"]);
 }

@@ -29,8 +29,9 @@ pub trait Dialect: Send + Sync {
 
     /// Marks a rendered object as owned by `app` and says what may be done to it.
     ///
-    /// Called after the object got its namespace; changes labels and annotations only.
-    fn adopt(&self, app: &AppId, object: &mut Object) -> ObjectRules;
+    /// Called after the object got its namespace; changes labels and annotations only. `destination` is the
+    /// namespace of the app's destination, where that is known.
+    fn adopt(&self, app: &AppId, destination: Option<&str>, object: &mut Object) -> ObjectRules;
 
     /// Reads the marks off a live object.
     fn marks(&self, live: &Object) -> LiveMarks;

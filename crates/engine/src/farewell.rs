@@ -73,7 +73,7 @@ async fn remove_objects(
         {
             continue;
         }
-        let rules = speaker.dialect.adopt(&app, &mut live.clone());
+        let rules = speaker.dialect.adopt(&app, None, &mut live.clone());
         leaving.push(((rules.wave, rules.rank, key.clone()), kind, live));
     }
     leaving.sort_by(|a, b| b.0.cmp(&a.0));

@@ -63,7 +63,7 @@ pub(crate) async fn want(
             None => definitions.get(&(gvk.group.clone(), gvk.kind.clone())).copied(),
         };
         let problem = place(app, &mut object, namespaced);
-        let rules = dialect.adopt(&app.id, &mut object);
+        let rules = dialect.adopt(&app.id, app.destination.namespace.as_deref(), &mut object);
         if object.name().is_empty() {
             name(&mut object, revision, rules.phase.as_str());
         }
@@ -218,7 +218,7 @@ pub(crate) async fn look(
 fn live_object(dialect: &dyn Dialect, app: &App, object: Object, is_leaving: bool) -> LiveObject {
     let marks = dialect.marks(&object);
     let order = if is_leaving {
-        let rules = dialect.adopt(&app.id, &mut object.clone());
+        let rules = dialect.adopt(&app.id, None, &mut object.clone());
         (rules.wave, rules.rank)
     } else {
         (0, 0)

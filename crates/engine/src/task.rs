@@ -174,6 +174,7 @@ impl Task {
         if wake.kinds {
             // What the render wants may be served now, or no longer.
             self.wanted = None;
+            self.kinds.forget_absent();
         }
         let Some(resource) = self.resource() else { return Ok(Next::End) };
         if !self.memory.is_recalled {
@@ -655,7 +656,7 @@ impl Task {
             retries: self.memory.retries,
             automatic: mandate.request.is_none(),
             heals,
-            request: mandate.request.as_ref().map(|request| (request.id.clone(), request.initiated_by.clone())),
+            request: mandate.request.as_ref().map(|request| (request.initiated_by.clone(), request.id.clone())),
             prune: may_prune(app, mandate.request.as_ref()),
             dry_run: mandate.dry_run,
             results: Vec::new(),

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bowline_cluster::{ApiResource, Cluster, Known, WatchScope};
@@ -17,11 +17,17 @@ pub(crate) struct CachedWorld<'a> {
 
 /// The versions in which the kinds that lowering asks for are read.
 #[derive(Default, Clone)]
-pub(crate) struct Kinds(pub(crate) std::collections::BTreeMap<GroupKind, ApiResource>);
+pub(crate) struct Kinds(BTreeMap<GroupKind, Option<ApiResource>>);
 
 impl Kinds {
-    fn gvk(&self, kind: &GroupKind) -> Option<&Gvk> {
-        self.0.get(kind).map(|resource| &resource.gvk)
+    /// Returns the version a kind is read in; of a kind that the cluster does not have, there are no objects.
+    fn known(&self, kind: &GroupKind) -> Option<Option<&Gvk>> {
+        self.0.get(kind).map(|resource| resource.as_ref().map(|resource| &resource.gvk))
+    }
+
+    /// Forgets the kinds that were not there: they may have come.
+    pub(crate) fn forget_absent(&mut self) {
+        self.0.retain(|_, resource| resource.is_some());
     }
 }
 
@@ -29,7 +35,8 @@ impl World for CachedWorld<'_> {
     fn get(&self, key: &ObjectKey) -> Result<Option<Arc<Object>>, Unread> {
         let unread = Unread::Object(key.clone());
         lock(&self.asked).insert(unread.clone());
-        let Some(gvk) = self.kinds.gvk(&key.group_kind()) else { return Err(unread) };
+        let Some(gvk) = self.kinds.known(&key.group_kind()) else { return Err(unread) };
+        let Some(gvk) = gvk else { return Ok(None) };
         match self.shared.cluster.get(gvk, &key.namespace, &key.name) {
             Known::Yes(live) => Ok(live.map(|live| Arc::new(live.object()))),
             Known::NotYet => Err(unread),
@@ -45,7 +52,8 @@ impl World for CachedWorld<'_> {
     ) -> Result<Vec<Arc<Object>>, Unread> {
         let unread = Unread::Labelled(kind.clone(), namespace.to_owned(), label.to_owned(), value.to_owned());
         lock(&self.asked).insert(unread.clone());
-        let Some(gvk) = self.kinds.gvk(kind) else { return Err(unread) };
+        let Some(gvk) = self.kinds.known(kind) else { return Err(unread) };
+        let Some(gvk) = gvk else { return Ok(Vec::new()) };
         match self.shared.cluster.list(&labelled_scope(gvk, namespace, label, value)) {
             Known::Yes(found) => Ok(found.iter().map(|live| Arc::new(live.object())).collect()),
             Known::NotYet => Err(unread),
@@ -79,18 +87,14 @@ pub(crate) async fn read(
         None => {
             let discovery = cluster.discovery().await?;
             let found = match discovery.preferred(&kind)? {
-                Some(found) => found.clone(),
-                None => cluster
-                    .rediscover(Some(&discovery))
-                    .await?
-                    .preferred(&kind)?
-                    .cloned()
-                    .ok_or_else(|| bowline_cluster::ApiError::UnknownKind(kind.to_string()))?,
+                Some(found) => Some(found.clone()),
+                None => cluster.rediscover(Some(&discovery)).await?.preferred(&kind)?.cloned(),
             };
             kinds.0.insert(kind, found.clone());
             found
         }
     };
+    let Some(resource) = resource else { return Ok(()) };
     let scope = match unread {
         // A whole-kind watch answers already, where there is one.
         Unread::Object(_) if cluster.is_complete(&WatchScope::all(resource.gvk.clone())) => return Ok(()),

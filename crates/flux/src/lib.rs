@@ -82,7 +82,7 @@ impl Dialect for Flux {
         }
     }
 
-    fn adopt(&self, app: &AppId, object: &mut Object) -> ObjectRules {
+    fn adopt(&self, app: &AppId, _destination: Option<&str>, object: &mut Object) -> ObjectRules {
         adopt::adopt(app, object)
     }
 

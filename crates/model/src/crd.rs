@@ -79,6 +79,10 @@ pub fn structural<T: JsonSchema>() -> Value {
     let schema: Schema = settings.into_generator().into_root_schema_for::<T>();
     let mut value = schema.to_value();
     clean(&mut value);
+    // The API server knows what metadata is, and refuses even a description of it.
+    if let Some(metadata) = value.pointer_mut("/properties/metadata") {
+        *metadata = json!({"type": "object"});
+    }
     value
 }
 

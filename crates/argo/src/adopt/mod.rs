@@ -14,9 +14,9 @@ pub use tracking::{app_id_of_instance, instance_name, tracking_id};
 ///
 /// `Replace`, `Validate` and `ServerSideApply` among an object's sync options change nothing: every write is
 /// a server-side apply. `Prune=confirm` and `Delete=confirm` keep the object, for nobody can confirm.
-pub(crate) fn adopt(app: &AppId, object: &mut Object, options: &ArgoOptions) -> ObjectRules {
+pub(crate) fn adopt(app: &AppId, destination: Option<&str>, object: &mut Object, options: &ArgoOptions) -> ObjectRules {
     if !is_crd(object) {
-        mark(app, object, options);
+        mark(app, destination, object, options);
     }
     let (phase, hook) = hooks::read(object);
     ObjectRules {
@@ -47,13 +47,18 @@ pub(crate) fn is_crd(object: &Object) -> bool {
     object.kind() == "CustomResourceDefinition" && object.gvk().group == "apiextensions.k8s.io"
 }
 
-fn mark(app: &AppId, object: &mut Object, options: &ArgoOptions) {
+fn mark(app: &AppId, destination: Option<&str>, object: &mut Object, options: &ArgoOptions) {
     if let Some(id) = &options.installation_id {
         object.set_annotation(words::INSTALLATION_ID, id);
     }
     let instance = instance_name(app, &options.control_namespace);
     if options.tracking != TrackingMethod::Label {
-        object.set_annotation(words::TRACKING_ID, &tracking_id(&instance, &object.key()));
+        let mut key = object.key();
+        // Argo CD writes the destination's namespace into the ids of cluster-scoped objects too.
+        if let (true, Some(destination)) = (key.namespace.is_empty(), destination) {
+            destination.clone_into(&mut key.namespace);
+        }
+        object.set_annotation(words::TRACKING_ID, &tracking_id(&instance, &key));
     }
     match options.tracking {
         TrackingMethod::Annotation => {}

@@ -52,7 +52,7 @@ pub struct GitRepositorySpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
     /// The repository: `https://…`, `http://…` or `ssh://…`.
-    #[schemars(extend("pattern" = "^(http|https|ssh)://.*$"))]
+    #[schemars(extend("pattern" = "^(http|https|ssh|file)://.*$"))]
     pub url: String,
     /// Takes only commits or tags with a signature by a known key.
     #[serde(skip_serializing_if = "Option::is_none")]
