@@ -76,7 +76,11 @@ impl Catalog {
     }
 
     /// Returns the resources of one group version, by plural.
-    pub(crate) fn of_version<'a>(&'a self, group: &'a str, version: &'a str) -> impl Iterator<Item = &'a Arc<Resource>> {
+    pub(crate) fn of_version<'a>(
+        &'a self,
+        group: &'a str,
+        version: &'a str,
+    ) -> impl Iterator<Item = &'a Arc<Resource>> {
         self.resources.values().filter(move |resource| resource.group == group && resource.version == version)
     }
 

@@ -51,9 +51,8 @@ impl fmt::Debug for Clock {
 
 /// Prints a time as Kubernetes' `metav1.Time` does: `2026-11-21T10:00:00Z`.
 pub(crate) fn rfc3339_seconds(time: Timestamp) -> String {
-    let whole = time
-        .round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Floor))
-        .unwrap_or(time);
+    let whole =
+        time.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Floor)).unwrap_or(time);
     whole.to_string()
 }
 

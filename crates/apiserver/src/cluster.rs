@@ -11,11 +11,11 @@ use crate::builtins::Allocator;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Random};
 use crate::faults::{Faults, RequestInfo};
+use crate::http::ClusterService;
 use crate::owners::Owners;
 use crate::registry::Registry;
 use crate::registry::settle::Work;
 use crate::resource::StoreKey;
-use crate::http::ClusterService;
 use crate::store::Store;
 
 /// How a cluster behaves.
@@ -156,12 +156,9 @@ impl Cluster {
             log: Mutex::new(RequestLog::default()),
             stop: CancellationToken::new(),
         }));
-        let _ = controllers;
-        let namespaces = crate::resource::Gvr::new("", "v1", "namespaces");
-        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
-            if let Err(error) = cluster.admin().create(&namespaces, serde_json::json!({ "metadata": { "name": name } })) {
-                tracing::error!(%error, name, "A namespace could not be made");
-            }
+        crate::bootstrap::populate(&cluster.admin());
+        if controllers {
+            crate::controllers::start(&cluster.admin(), &cluster.0.stop);
         }
         cluster
     }

@@ -101,9 +101,10 @@ fn aggregated_resource(resource: &Resource) -> Value {
         out["categories"] = json!(resource.categories);
     }
     if !resource.subresources.is_empty() {
-        let subresources = resource.subresources.iter().map(|sub| {
-            json!({ "subresource": sub.name, "responseKind": kind_of(&sub.gvk), "verbs": sub.verbs })
-        });
+        let subresources = resource
+            .subresources
+            .iter()
+            .map(|sub| json!({ "subresource": sub.name, "responseKind": kind_of(&sub.gvk), "verbs": sub.verbs }));
         out["subresources"] = subresources.collect();
     }
     out

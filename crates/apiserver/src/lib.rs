@@ -6,10 +6,12 @@
 //! [`Faults`] break them on purpose.
 
 mod admin;
+mod bootstrap;
 pub mod builtins;
 mod catalog;
 mod clock;
 mod cluster;
+mod controllers;
 mod crd;
 mod discovery;
 mod error;
@@ -26,12 +28,14 @@ mod rules;
 mod selector;
 mod store;
 
+pub use self::http::{
+    Body, ClusterService, ConnectionDropped, Fleet, FleetService, Identity, IdentityError, Transport,
+};
 pub use admin::{Admin, AdminWatch, Notice};
 pub use clock::Clock;
 pub use cluster::{Cluster, Options, RequestLog};
 pub use error::{ApiError, Cause, Details};
 pub use faults::{Fault, Faults, RequestInfo};
-pub use self::http::{Body, ClusterService, ConnectionDropped, Fleet, FleetService, Identity, IdentityError, Transport};
 pub use patch::PatchKind;
 pub use registry::{DeleteOptions, FieldValidation, Propagation, WriteOptions};
 pub use resource::{Gvk, Gvr};

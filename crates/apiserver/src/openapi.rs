@@ -33,10 +33,8 @@ pub(crate) fn of(catalog: &Arc<Catalog>) -> &OpenApi {
                 }
             }
         }
-        let mut hashes: BTreeMap<String, String> = Builtins::get()
-            .openapi_documents()
-            .map(|document| (document.key.clone(), document.hash.clone()))
-            .collect();
+        let mut hashes: BTreeMap<String, String> =
+            Builtins::get().openapi_documents().map(|document| (document.key.clone(), document.hash.clone())).collect();
         hashes.extend(custom.iter().map(|(path, document)| (path.clone(), document.etag.clone())));
         let paths: Map<String, Value> = hashes
             .into_iter()

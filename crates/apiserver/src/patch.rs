@@ -71,11 +71,7 @@ fn json_patch(current: &Value, body: &Value) -> Result<Value, ApiError> {
 }
 
 /// Refuses applies that say what an apply may not say.
-pub(crate) fn check_apply(
-    target: &Target<'_>,
-    config: &mut Value,
-    options: &WriteOptions,
-) -> Result<(), ApiError> {
+pub(crate) fn check_apply(target: &Target<'_>, config: &mut Value, options: &WriteOptions) -> Result<(), ApiError> {
     if options.manager.is_empty() {
         let cause = Cause::required("fieldManager", "is required for apply patch");
         return Err(ApiError::invalid_options("PatchOptions", cause));

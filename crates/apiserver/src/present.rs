@@ -142,7 +142,9 @@ fn custom_cell(column: &CrdColumn, object: &Value, now: Timestamp) -> Value {
     let found = jsonpath::find(object, &column.path);
     let Some(first) = found.first() else { return Value::Null };
     match column.kind.as_str() {
-        "integer" => first.as_i64().or_else(|| first.as_f64().map(|number| number as i64)).map_or(Value::Null, |it| json!(it)),
+        "integer" => {
+            first.as_i64().or_else(|| first.as_f64().map(|number| number as i64)).map_or(Value::Null, |it| json!(it))
+        }
         "number" => first.as_f64().map_or(Value::Null, |number| json!(number)),
         "boolean" => first.as_bool().map_or(Value::Null, |flag| json!(flag)),
         "date" => json!(age(first, now)),

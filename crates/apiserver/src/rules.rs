@@ -152,8 +152,8 @@ pub(crate) fn strategic(resource: &Resource, current: &Value, patch: &Value) -> 
                        application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
         return Err(ApiError::new(415, "UnsupportedMediaType", message));
     }
-    let _ = (current, patch);
-    Err(ApiError::new(415, "UnsupportedMediaType", "strategic merge patches are not served"))
+    bowline_smd::strategic_merge(&type_of(resource), current, patch)
+        .map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 /// Returns what is wrong with an object, or with its succeeding `old`.
@@ -247,7 +247,9 @@ impl Registry<'_> {
             crd::establish(object, &self.clock.now_seconds());
             let meta = metadata(object);
             let finalizers = meta.entry("finalizers").or_insert_with(|| json!([]));
-            if let Some(names) = finalizers.as_array_mut().filter(|names| !names.contains(&json!(crd::CLEANUP_FINALIZER))) {
+            if let Some(names) =
+                finalizers.as_array_mut().filter(|names| !names.contains(&json!(crd::CLEANUP_FINALIZER)))
+            {
                 names.push(json!(crd::CLEANUP_FINALIZER));
             }
         }
@@ -298,7 +300,13 @@ pub(crate) fn starts_generation(resource: &Resource, old: &Value, new: &Value) -
     let status_counts = !resource.has_status();
     let is_wanted = |key: &str| key != "metadata" && (key != "status" || status_counts);
     let keys = |object: &Value| {
-        object.as_object().into_iter().flatten().map(|(key, _)| key.clone()).filter(|key| is_wanted(key)).collect::<Vec<_>>()
+        object
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(key, _)| key.clone())
+            .filter(|key| is_wanted(key))
+            .collect::<Vec<_>>()
     };
     let mut all = keys(old);
     all.extend(keys(new));

@@ -39,39 +39,74 @@ struct FieldTerm {
 
 /// Fields besides name and namespace that a built-in kind can be selected by.
 const FIELDS: &[(&str, &str, &[&str])] = &[
-    ("", "events", &[
-        "involvedObject.apiVersion", "involvedObject.fieldPath", "involvedObject.kind", "involvedObject.name",
-        "involvedObject.namespace", "involvedObject.resourceVersion", "involvedObject.uid", "reason",
-        "reportingComponent", "source", "type",
-    ]),
+    (
+        "",
+        "events",
+        &[
+            "involvedObject.apiVersion",
+            "involvedObject.fieldPath",
+            "involvedObject.kind",
+            "involvedObject.name",
+            "involvedObject.namespace",
+            "involvedObject.resourceVersion",
+            "involvedObject.uid",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+    ),
     ("", "namespaces", &["status.phase"]),
     ("", "nodes", &["spec.unschedulable"]),
-    ("", "pods", &[
-        "spec.hostNetwork", "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
-        "status.nominatedNodeName", "status.phase", "status.podIP", "status.podIPs",
-    ]),
+    (
+        "",
+        "pods",
+        &[
+            "spec.hostNetwork",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "status.nominatedNodeName",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+        ],
+    ),
     ("", "replicationcontrollers", &["status.replicas"]),
     ("", "secrets", &["type"]),
     ("", "services", &["spec.clusterIP", "spec.type"]),
     ("apps", "replicasets", &["status.replicas"]),
     ("batch", "jobs", &["status.successful"]),
     ("certificates.k8s.io", "certificatesigningrequests", &["spec.signerName"]),
-    ("events.k8s.io", "events", &[
-        "reason", "regarding.apiVersion", "regarding.fieldPath", "regarding.kind", "regarding.name",
-        "regarding.namespace", "regarding.resourceVersion", "regarding.uid", "reportingController", "type",
-    ]),
+    (
+        "events.k8s.io",
+        "events",
+        &[
+            "reason",
+            "regarding.apiVersion",
+            "regarding.fieldPath",
+            "regarding.kind",
+            "regarding.name",
+            "regarding.namespace",
+            "regarding.resourceVersion",
+            "regarding.uid",
+            "reportingController",
+            "type",
+        ],
+    ),
 ];
 
 impl Selectors {
     /// Reads the two query parameters.
     pub(crate) fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self, ApiError> {
-        let labels = parse_labels(labels)
-            .map_err(|why| ApiError::bad_request(format!("unable to parse requirement: {why}")))?;
+        let labels =
+            parse_labels(labels).map_err(|why| ApiError::bad_request(format!("unable to parse requirement: {why}")))?;
         let fields = parse_fields(fields)
             .map_err(|term| ApiError::bad_request(format!("invalid selector: '{term}'; can't understand '{term}'")))?;
         for term in &fields {
             if !is_selectable(resource, &term.path) {
-                return Err(ApiError::bad_request(unsupported_field(resource, &term.path, &fields)));
+                return Err(ApiError::bad_request(unsupported_field(resource, &term.path)));
             }
         }
         Ok(Self { labels, fields })
@@ -94,19 +129,14 @@ impl Selectors {
     }
 }
 
-fn unsupported_field(resource: &Resource, path: &str, fields: &[FieldTerm]) -> String {
+fn unsupported_field(resource: &Resource, path: &str) -> String {
     if resource.custom().is_some() {
         return format!("field label not supported: {path}");
     }
-    let terms: Vec<String> =
-        fields.iter().map(|term| format!("{}{}{}", term.path, if term.equal { "=" } else { "!=" }, term.value)).collect();
-    let group_version = format!("{}/{}", resource.group, resource.version);
-    format!(
-        "Unable to find \"{group_version}, Resource={}\" that match label selector \"\", field selector {:?}: field \
-         label not supported: {path}",
-        resource.plural,
-        terms.join(",")
-    )
+    if !FIELDS.iter().any(|(group, plural, _)| resource.is(group, plural)) {
+        return format!("{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
+    }
+    format!("field label not supported: {path}")
 }
 
 fn is_selectable(resource: &Resource, path: &str) -> bool {
@@ -186,11 +216,17 @@ fn parse_requirement(term: &str) -> Result<Requirement, String> {
     let make = |key: &str, test| {
         let key = key.trim();
         let fits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
-        if fits { Ok(Requirement { key: key.to_owned(), test }) } else { Err(format!("found '{term}', expected: identifier")) }
+        if fits {
+            Ok(Requirement { key: key.to_owned(), test })
+        } else {
+            Err(format!("found '{term}', expected: identifier"))
+        }
     };
     let one = |value: &str| BTreeSet::from([value.trim().to_owned()]);
     let bound = |value: &str| {
-        value.trim().parse::<i64>().map_err(|_| format!("values[0]: Invalid value: {value:?}: for 'Gt', 'Lt' operators, the value must be an integer"))
+        value.trim().parse::<i64>().map_err(|_| {
+            format!("values[0]: Invalid value: {value:?}: for 'Gt', 'Lt' operators, the value must be an integer")
+        })
     };
     if let Some(key) = term.strip_prefix('!') {
         return make(key, Test::Absent);

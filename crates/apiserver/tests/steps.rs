@@ -66,12 +66,8 @@ async fn run(cluster: &Cluster, line: &str, saved: &mut BTreeMap<String, String>
 
 async fn check(step: &Value, answer: Response<Body>, saved: &mut BTreeMap<String, String>) -> Result<(), String> {
     let status = answer.status().as_u16();
-    let warnings: Vec<String> = answer
-        .headers()
-        .get_all("warning")
-        .iter()
-        .map(|value| value.to_str().unwrap_or_default().to_owned())
-        .collect();
+    let warnings: Vec<String> =
+        answer.headers().get_all("warning").iter().map(|value| value.to_str().unwrap_or_default().to_owned()).collect();
     let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
     let text = String::from_utf8_lossy(&body).into_owned();
     let value: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);

@@ -151,7 +151,9 @@ fn crd_version(spec: &Value, version: &Value, group: &str, kind: &str) -> CrdVer
         preserve_unknown: spec["preserveUnknownFields"] == true,
         scale,
         columns: columns.collect(),
-        selectable_fields: selectable.map(|field| text(&field["jsonPath"]).trim_start_matches('.').to_owned()).collect(),
+        selectable_fields: selectable
+            .map(|field| text(&field["jsonPath"]).trim_start_matches('.').to_owned())
+            .collect(),
         deprecation,
         schema,
     }
@@ -160,7 +162,8 @@ fn crd_version(spec: &Value, version: &Value, group: &str, kind: &str) -> CrdVer
 /// Sets a CRD's status as the real server does within a tenth of a second: names accepted, established, versions stored.
 pub(crate) fn establish(object: &mut Value, now: &str) {
     let names = object["spec"]["names"].clone();
-    let storage = object["spec"]["versions"].as_array().into_iter().flatten().find(|version| version["storage"] == true);
+    let storage =
+        object["spec"]["versions"].as_array().into_iter().flatten().find(|version| version["storage"] == true);
     let storage = storage.map(|version| version["name"].clone()).unwrap_or_default();
     let status = &mut object["status"];
     if !status.is_object() {

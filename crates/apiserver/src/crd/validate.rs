@@ -159,7 +159,11 @@ fn check_number(value: &Value, schema: &Value, path: &str, causes: &mut Vec<Caus
     };
     if !fits {
         let format = schema["format"].as_str().unwrap_or_default();
-        causes.push(Cause::invalid(path, value, format!("{path} in body must be of type {format}: {:?}", value.to_string())));
+        causes.push(Cause::invalid(
+            path,
+            value,
+            format!("{path} in body must be of type {format}: {:?}", value.to_string()),
+        ));
     }
 }
 
@@ -185,9 +189,7 @@ fn check_list(value: &Value, items: &[Value], schema: &Value, path: &str, causes
         schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let identity = |item: &Value| match schema["x-kubernetes-list-type"].as_str() {
         Some("set") => Some(item.clone()),
-        Some("map") => {
-            Some(keys.iter().filter_map(|key| Some(((*key).to_owned(), item.get(key)?.clone()))).collect())
-        }
+        Some("map") => Some(keys.iter().filter_map(|key| Some(((*key).to_owned(), item.get(key)?.clone()))).collect()),
         _ => None,
     };
     let mut seen = std::collections::BTreeSet::new();
@@ -279,7 +281,10 @@ mod tests {
             },
         }}});
         let rows = [
-            (json!({"spec": {"color": "purple"}}), r#"spec.color: Unsupported value: "purple": supported values: "red", "blue""#),
+            (
+                json!({"spec": {"color": "purple"}}),
+                r#"spec.color: Unsupported value: "purple": supported values: "red", "blue""#,
+            ),
             (json!({"spec": {}}), "spec.color: Required value"),
             (json!({}), "spec: Required value"),
             (

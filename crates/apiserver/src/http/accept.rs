@@ -37,11 +37,7 @@ pub(super) fn form(accept: &str) -> Result<Form, ApiError> {
             Some(_) => {}
         }
     }
-    Err(ApiError::new(
-        406,
-        "NotAcceptable",
-        "only the following media types are accepted: application/json",
-    ))
+    Err(ApiError::new(406, "NotAcceptable", "only the following media types are accepted: application/json"))
 }
 
 /// Returns whether the client wants aggregated discovery, version 2, before anything else it can get.

@@ -47,7 +47,6 @@ fn json(bytes: &[u8]) -> Result<Decoded, ApiError> {
 }
 
 fn yaml(bytes: &[u8]) -> Result<Decoded, ApiError> {
-
     let value = bowline_yaml::parse_one(bytes, &bowline_yaml::Limits::default()).map_err(|problems| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         ApiError::bad_request(format!("error decoding YAML: {}", told.join("; ")))

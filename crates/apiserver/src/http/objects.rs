@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
-use http::header::{ACCEPT, CONTENT_TYPE};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Response;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::accept::{self, Form};
@@ -166,23 +166,22 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
 
 /// Reads delete options from the body, and from the query what the body leaves out.
 fn delete_options(call: &Call<'_>) -> Result<(DeleteOptions, WriteOptions), ApiError> {
-    let given = if call.body.is_empty() {
-        Value::Null
-    } else {
-        body::decode(call.header(CONTENT_TYPE), call.body)?.value
-    };
+    let given =
+        if call.body.is_empty() { Value::Null } else { body::decode(call.header(CONTENT_TYPE), call.body)?.value };
     let text = |key: &str| {
-        given[key].as_str().map(str::to_owned).or_else(|| Some(call.query.text(key).to_owned())).filter(|it| !it.is_empty())
+        given[key]
+            .as_str()
+            .map(str::to_owned)
+            .or_else(|| Some(call.query.text(key).to_owned()))
+            .filter(|it| !it.is_empty())
     };
     let propagation = match text("propagationPolicy").as_deref() {
         None => match given["orphanDependents"].as_bool() {
             Some(true) => Some(Propagation::Orphan),
             Some(false) => Some(Propagation::Background),
-            None if call.query.has("orphanDependents") => Some(if call.query.flag("orphanDependents") {
-                Propagation::Orphan
-            } else {
-                Propagation::Background
-            }),
+            None if call.query.has("orphanDependents") => {
+                Some(if call.query.flag("orphanDependents") { Propagation::Orphan } else { Propagation::Background })
+            }
             None => None,
         },
         Some("Background") => Some(Propagation::Background),
@@ -198,7 +197,7 @@ fn delete_options(call: &Call<'_>) -> Result<(DeleteOptions, WriteOptions), ApiE
     let dry_run = match given["dryRun"].as_array().and_then(|all| all.first()) {
         Some(Value::String(all)) if all == "All" => true,
         Some(other) => {
-            let cause = Cause::unsupported("dryRun", other, &["All".to_owned()]);
+            let cause = Cause::unsupported("dryRun", &json!([other]), &["All".to_owned()]);
             return Err(ApiError::invalid_options("DeleteOptions", cause));
         }
         None => call.query.dry_run("DeleteOptions")?,
@@ -249,14 +248,14 @@ impl Continue {
     fn parse(token: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).ok()?;
         let token: Value = serde_json::from_slice(&bytes).ok()?;
-        let (namespace, name) = token["start"].as_str()?.strip_suffix('\0')?.split_once('/')?;
+        let (namespace, name) = token["start"].as_str()?.strip_prefix('/')?.strip_suffix('\0')?.split_once('/')?;
         let rv = token["rv"].as_i64()?;
         Some(Self { rv: u64::try_from(rv).ok(), after: (namespace.to_owned(), name.to_owned()) })
     }
 
     fn token(rv: i64, after: &Key) -> String {
-        let start = format!("{}/{}\0", after.0, after.1);
-        URL_SAFE.encode(json!({ "v": "meta.k8s.io/v1", "rv": rv, "start": start }).to_string())
+        let start = format!("/{}/{}\0", after.0, after.1);
+        URL_SAFE_NO_PAD.encode(json!({ "v": "meta.k8s.io/v1", "rv": rv, "start": start }).to_string())
     }
 }
 
@@ -309,12 +308,17 @@ struct Page {
 fn choose_page(call: &Call<'_>, target: &Target<'_>, selectors: &Selectors) -> Result<Page, ApiError> {
     let query = call.query;
     let wanted = Wanted::parse(call)?;
-    let limit = query.number("limit").filter(|limit| *limit > 0).filter(|_| wanted.limited).map_or(usize::MAX, |it| it as usize);
+    let limit = query
+        .number("limit")
+        .filter(|limit| *limit > 0)
+        .filter(|_| wanted.limited)
+        .map_or(usize::MAX, |it| it as usize);
     let token = match query.text("continue") {
         "" => None,
-        token => Some(Continue::parse(token).ok_or_else(|| {
-            ApiError::bad_request("continue key is not valid: the token is malformed")
-        })?),
+        token => Some(
+            Continue::parse(token)
+                .ok_or_else(|| ApiError::bad_request("continue key is not valid: the token is malformed"))?,
+        ),
     };
     let namespace = Some(target.namespace).filter(|namespace| !namespace.is_empty());
     let (candidates, rv) = call.cluster.with_state(|state, _| {
@@ -417,13 +421,17 @@ impl Wanted {
     }
 }
 
-/// Reads a revision; what is none is answered as upstream, 500.
+/// Reads a revision.
 pub(super) fn parse_rv(text: &str) -> Result<Option<u64>, ApiError> {
     if text.is_empty() {
         return Ok(None);
     }
     text.parse().map(Some).map_err(|_| {
-        let cause = Cause::invalid("resourceVersion", &text.into(), format!("strconv.ParseUint: parsing {text:?}: invalid syntax"));
-        ApiError::unforeseen(format!("{}: {}", cause.field, cause.message))
+        let cause = Cause::invalid(
+            "resourceVersion",
+            &text.into(),
+            format!("strconv.ParseUint: parsing {text:?}: invalid syntax"),
+        );
+        ApiError::bad_request(format!("invalid resource version: {}: {}", cause.field, cause.message))
     })
 }

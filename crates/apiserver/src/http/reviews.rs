@@ -4,9 +4,9 @@ use http::Response;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
+use super::body;
 use super::reply::{self, Body};
 use super::service::Call;
-use super::body;
 use crate::clock::rfc3339_seconds;
 use crate::error::ApiError;
 use crate::patch::PatchKind;
@@ -20,7 +20,10 @@ const TOKEN_SECS: i64 = 3600;
 pub(super) fn serve(call: &Call<'_>, resource: &Resource) -> Result<Option<Response<Body>>, ApiError> {
     let info = call.info;
     let is_create = info.verb == "create";
-    if is_create && info.name.is_none() && matches!(info.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io") {
+    if is_create
+        && info.name.is_none()
+        && matches!(info.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io")
+    {
         return review(call, resource).map(Some);
     }
     match (info.group.as_str(), info.resource.as_str(), info.subresource.as_str()) {
@@ -49,7 +52,11 @@ fn review(call: &Call<'_>, resource: &Resource) -> Result<Response<Body>, ApiErr
         "tokenreviews" => {
             let given = object["spec"]["token"].as_str();
             let known = given.is_some() && given == call.cluster.options().token.as_deref();
-            if known { json!({ "authenticated": true, "user": user }) } else { json!({ "user": {}, "error": "[invalid bearer token]" }) }
+            if known {
+                json!({ "authenticated": true, "user": user })
+            } else {
+                json!({ "user": {}, "error": "[invalid bearer token]" })
+            }
         }
         _ => json!({ "allowed": true }),
     };
@@ -120,7 +127,8 @@ fn token(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let text = |key: &str| meta[key].as_str().unwrap_or_default();
     request["kind"] = json!("TokenRequest");
     request["apiVersion"] = json!("authentication.k8s.io/v1");
-    request["metadata"] = json!({ "name": text("name"), "namespace": text("namespace"), "creationTimestamp": text("creationTimestamp") });
+    request["metadata"] =
+        json!({ "name": text("name"), "namespace": text("namespace"), "creationTimestamp": text("creationTimestamp") });
     let token = match (call.header(AUTHORIZATION).strip_prefix("Bearer "), &call.cluster.options().token) {
         (_, Some(token)) => token.clone(),
         (Some(given), None) => given.to_owned(),

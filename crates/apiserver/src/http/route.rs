@@ -44,7 +44,7 @@ impl Query {
             "" => Ok(false),
             "All" => Ok(true),
             other => {
-                let cause = Cause::unsupported("dryRun", &other.into(), &["All".to_owned()]);
+                let cause = Cause::unsupported("dryRun", &serde_json::json!([other]), &["All".to_owned()]);
                 Err(ApiError::invalid_options(options, cause))
             }
         }
@@ -149,7 +149,16 @@ mod tests {
             ("PUT", "/api/v1/namespaces/a/status", "update", "", "namespaces", None, Some("a"), "status"),
             ("DELETE", "/api/v1/namespaces/a", "delete", "", "namespaces", None, Some("a"), ""),
             ("GET", "/apis/apps/v1/watch/deployments", "watch", "apps", "deployments", None, None, ""),
-            ("PATCH", "/apis/apps/v1/namespaces/a/deployments/d/scale", "patch", "apps", "deployments", Some("a"), Some("d"), "scale"),
+            (
+                "PATCH",
+                "/apis/apps/v1/namespaces/a/deployments/d/scale",
+                "patch",
+                "apps",
+                "deployments",
+                Some("a"),
+                Some("d"),
+                "scale",
+            ),
             ("GET", "/version", "get", "", "", None, None, ""),
             ("GET", "/apis/apps/v1", "get", "", "", None, None, ""),
         ];

@@ -49,10 +49,12 @@ impl Identity {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "bowline-apiserver-ca");
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
-        let mut all: Vec<String> = ["localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default.svc"].map(str::to_owned).into();
+        let mut all: Vec<String> =
+            ["localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default.svc"].map(str::to_owned).into();
         all.extend(names.iter().filter(|name| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str())).cloned());
         let mut params = CertificateParams::new(all)?;
         params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
@@ -196,6 +198,8 @@ fn kubeconfig(address: SocketAddr, path: &str, transport: &Transport, token: Opt
         }
         None => out.push_str(" {}\n"),
     }
-    out.push_str("contexts:\n- name: bowline\n  context:\n    cluster: bowline\n    user: admin\ncurrent-context: bowline\n");
+    out.push_str(
+        "contexts:\n- name: bowline\n  context:\n    cluster: bowline\n    user: admin\ncurrent-context: bowline\n",
+    );
     out
 }

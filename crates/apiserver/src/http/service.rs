@@ -49,7 +49,9 @@ impl Call<'_> {
     /// Returns the field manager: the one named, or the client's name up to the slash.
     pub(super) fn manager(&self) -> String {
         match self.query.text("fieldManager") {
-            "" => self.info.user_agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown").to_owned(),
+            "" => {
+                self.info.user_agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown").to_owned()
+            }
             named => named.to_owned(),
         }
     }
@@ -65,7 +67,11 @@ impl ClusterService {
     }
 
     /// Answers one request whose path has no cluster prefix.
-    pub(super) async fn answer(self, parts: Parts, body: Result<Bytes, ApiError>) -> Result<Response<Body>, ConnectionDropped> {
+    pub(super) async fn answer(
+        self,
+        parts: Parts,
+        body: Result<Bytes, ApiError>,
+    ) -> Result<Response<Body>, ConnectionDropped> {
         let query = Query::parse(parts.uri.query().unwrap_or_default());
         let content_type = header(&parts.headers, CONTENT_TYPE);
         let user_agent = header(&parts.headers, USER_AGENT);
@@ -86,7 +92,8 @@ impl ClusterService {
         }
         let answer = body.and_then(|body| {
             let cluster = &self.cluster;
-            let call = Call { cluster, info: &info, query: &query, headers: &parts.headers, body: &body, fault: &fault };
+            let call =
+                Call { cluster, info: &info, query: &query, headers: &parts.headers, body: &body, fault: &fault };
             serve(&call)
         });
         if fault == Fault::DropAfterCommit {
@@ -141,7 +148,10 @@ where
 fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let is_get = matches!(call.info.verb.as_str(), "get" | "head");
     let path = call.info.path.trim_end_matches('/');
-    if is_get && call.info.resource.is_empty() && let Some(answer) = health(path, call.query) {
+    if is_get
+        && call.info.resource.is_empty()
+        && let Some(answer) = health(path, call.query)
+    {
         return Ok(answer);
     }
     authenticate(call)?;
@@ -214,9 +224,10 @@ fn describe(call: &Call<'_>, path: &str) -> Option<Response<Body>> {
 }
 
 fn paths(catalog: &Catalog) -> Value {
-    let mut paths: Vec<String> = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
-        .map(str::to_owned)
-        .into();
+    let mut paths: Vec<String> =
+        ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
+            .map(str::to_owned)
+            .into();
     for (group, versions) in catalog.groups.iter().filter(|(group, _)| !group.is_empty()) {
         paths.push(format!("/apis/{group}"));
         paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));

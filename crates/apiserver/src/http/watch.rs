@@ -91,12 +91,18 @@ fn check_initial_events(call: &Call<'_>) -> Result<Option<bool>, ApiError> {
     let rule = query.text("resourceVersionMatch");
     if !query.has("sendInitialEvents") {
         if !rule.is_empty() {
-            return refuse("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+            return refuse(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            );
         }
         return Ok(None);
     }
     if rule != "NotOlderThan" {
-        return refuse("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+        return refuse(
+            "resourceVersionMatch",
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        );
     }
     if !query.text("continue").is_empty() {
         return refuse("continue", "continue is forbidden for watch");

@@ -42,9 +42,7 @@ pub(super) fn check_identity(target: &Target<'_>, object: &mut Value) -> Result<
     }
     let namespace = meta_text(object, "namespace");
     if resource.namespaced && !namespace.is_empty() && namespace != target.namespace {
-        let message = format!(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        );
+        let message = format!("the namespace of the provided object does not match the namespace sent on the request");
         return Err(ApiError::bad_request(message));
     }
     object["apiVersion"] = json!(resource.api_version());
@@ -162,17 +160,25 @@ pub(super) fn validate(resource: &Resource, object: &Value, old: Option<&Value>)
         });
     }
     validate_owners(object, &mut causes);
-    for name in finalizers(object) {
-        let bare = !name.contains('/');
-        if bare && !["orphan", "foregroundDeletion", "kubernetes"].contains(&name) && resource.custom().is_none() {
+    // The real server checks these names where its core kinds are validated, not those of extensions.
+    let is_core = resource.custom().is_none()
+        && !["apiextensions.k8s.io", "apiregistration.k8s.io"].contains(&resource.group.as_str());
+    for (at, name) in finalizers(object).into_iter().enumerate() {
+        let field = format!("metadata.finalizers[{at}]");
+        if is_core && !name.contains('/') && !["orphan", "foregroundDeletion", "kubernetes"].contains(&name) {
             let why = "name is neither a standard finalizer name nor is it fully qualified";
-            causes.push(Cause::invalid("metadata.finalizers", &json!(name), why));
+            causes.push(Cause::invalid(field, &json!(name), why));
+        } else {
+            validate_key(&field, name, &mut causes);
         }
     }
     if let Some(old) = old.filter(|old| is_terminating(old)) {
         let before: BTreeSet<&str> = finalizers(old).into_iter().collect();
-        let new: Vec<String> =
-            finalizers(object).into_iter().filter(|name| !before.contains(name)).map(|name| format!("{name:?}")).collect();
+        let new: Vec<String> = finalizers(object)
+            .into_iter()
+            .filter(|name| !before.contains(name))
+            .map(|name| format!("{name:?}"))
+            .collect();
         if !new.is_empty() {
             let why = format!(
                 "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",

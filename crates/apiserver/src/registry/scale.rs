@@ -47,7 +47,9 @@ pub(crate) fn read(resource: &Resource, object: &Value) -> Result<Value, ApiErro
     }
     match paths.selector.and_then(|path| object.pointer(&path)) {
         Some(Value::String(text)) => scale["status"]["selector"] = json!(text),
-        Some(selector @ Value::Object(_)) => scale["status"]["selector"] = json!(selector::print_label_selector(selector)),
+        Some(selector @ Value::Object(_)) => {
+            scale["status"]["selector"] = json!(selector::print_label_selector(selector))
+        }
         _ => {}
     }
     Ok(scale)

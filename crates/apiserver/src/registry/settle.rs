@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, meta_text, metadata};
+use super::{
+    DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, meta_text, metadata,
+};
 use crate::crd;
 use crate::owners::{Place, references};
 use crate::resource::{Gvr, Resource, split_api_version};
@@ -167,11 +169,8 @@ impl Registry<'_> {
 
     fn collect(&mut self, resource: &Arc<Resource>, key: &Key, stored: &Stored, policy: Propagation) {
         let target = Target { resource, namespace: &key.0, name: &key.1, subresource: "" };
-        let delete = DeleteOptions {
-            propagation: Some(policy),
-            uid: Some(stored.uid.to_string()),
-            ..DeleteOptions::default()
-        };
+        let delete =
+            DeleteOptions { propagation: Some(policy), uid: Some(stored.uid.to_string()), ..DeleteOptions::default() };
         if let Err(error) = self.delete(&target, &delete, &mut collector()) {
             tracing::debug!(%error, name = key.1, "Garbage collection was refused");
         }
@@ -271,8 +270,7 @@ impl Registry<'_> {
             .iter()
             .map(|place| self.state.stores.get(&place.0).and_then(|store| store.get(&place.1)).cloned())
             .collect();
-        next["status"]["conditions"] =
-            namespace_conditions(&live.value, &left, &finalizing, &self.clock.now_seconds());
+        next["status"]["conditions"] = namespace_conditions(&live.value, &left, &finalizing, &self.clock.now_seconds());
         if left.is_empty() {
             let others: Vec<Value> = next["spec"]["finalizers"]
                 .as_array()
@@ -339,17 +337,18 @@ fn namespace_conditions(live: &Value, left: &[Place], objects: &[Option<Arc<Stor
     let mut waits = std::collections::BTreeMap::<String, usize>::new();
     for (place, stored) in left.iter().zip(objects) {
         let (group, plural) = &place.0;
-        *kinds.entry(if group.is_empty() { format!("{plural}.") } else { format!("{plural}.{group}") }).or_default() += 1;
+        *kinds.entry(if group.is_empty() { format!("{plural}.") } else { format!("{plural}.{group}") }).or_default() +=
+            1;
         for name in stored.iter().flat_map(|stored| finalizers(&stored.value)) {
             *waits.entry(name.to_owned()).or_default() += 1;
         }
     }
-    let told: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} has {count} resource instances")).collect();
-    let content = (!left.is_empty()).then(|| format!("Some resources are remaining: {}", told.join(", ")));
     let told: Vec<String> =
-        waits.iter().map(|(name, count)| format!("{name} in {count} resource instances")).collect();
-    let finalizing =
-        (!waits.is_empty()).then(|| format!("Some content in the namespace has finalizers remaining: {}", told.join(", ")));
+        kinds.iter().map(|(kind, count)| format!("{kind} has {count} resource instances")).collect();
+    let content = (!left.is_empty()).then(|| format!("Some resources are remaining: {}", told.join(", ")));
+    let told: Vec<String> = waits.iter().map(|(name, count)| format!("{name} in {count} resource instances")).collect();
+    let finalizing = (!waits.is_empty())
+        .then(|| format!("Some content in the namespace has finalizers remaining: {}", told.join(", ")));
     let rows = [
         ("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered", None, ""),
         (

@@ -35,11 +35,11 @@ impl Registry<'_> {
         if meta_text(&body, "resourceVersion").is_empty() && rules::needs_resource_version(target.resource) {
             let cause = Cause {
                 reason: "FieldValueInvalid",
-                message: "Invalid value: 0x0: must be specified for an update".to_owned(),
+                message: "Invalid value: 0: must be specified for an update".to_owned(),
                 field: "metadata.resourceVersion".to_owned(),
             };
             let resource = target.resource;
-            return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, vec![cause]));
+            return Err(ApiError::invalid(&resource.group, &resource.plural, target.name, vec![cause]));
         }
         rules::decode(target.resource, &mut body, options)?;
         Ok((self.replace(target, &live, body, options)?, Outcome::Updated))
@@ -98,14 +98,11 @@ impl Registry<'_> {
         if target.subresource == "scale" {
             return self.update_scale(target, &config, options);
         }
-        meta::check_identity(target, &mut config)?;
+        // The copy is filled in; what is applied stays as it was written, since each of its fields will be owned.
+        meta::check_identity(target, &mut config.clone())?;
         let Some(live) = self.find(resource, target.namespace, target.name) else {
             if !target.subresource.is_empty() {
                 return Err(ApiError::not_found(resource, target.name));
-            }
-            metadata(&mut config).insert("name".to_owned(), json!(target.name));
-            if resource.namespaced {
-                metadata(&mut config).insert("namespace".to_owned(), json!(target.namespace));
             }
             metadata(&mut config).remove("resourceVersion");
             return Ok((self.create_applied(target, config, options)?, Outcome::Created));
@@ -150,6 +147,9 @@ impl Registry<'_> {
             return Err(ApiError::conflict(target.resource, target.name, &why));
         }
         let rv = meta_text(object, "resourceVersion");
+        if !rv.is_empty() && rv.parse::<u64>().is_err() {
+            return Err(ApiError::unforeseen(format!("strconv.ParseUint: parsing {rv:?}: invalid syntax")));
+        }
         if !rv.is_empty() && rv != "0" && rv != live.rv.to_string() {
             return Err(ApiError::stale(target.resource, target.name));
         }
@@ -168,7 +168,9 @@ impl Registry<'_> {
         let resource = target.resource;
         metadata(&mut object).insert("resourceVersion".to_owned(), json!(live.rv.to_string()));
         self.prepare_update(target, current, &mut object, options)?;
-        if rules::counts_generations(resource) && rules::starts_generation(resource, current, &object) {
+        // What is written through `/status` is never what is wanted, annotations included.
+        let wanted = target.subresource != "status" && rules::starts_generation(resource, current, &object);
+        if rules::counts_generations(resource) && wanted {
             let generation = current["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             metadata(&mut object).insert("generation".to_owned(), json!(generation));
         }
