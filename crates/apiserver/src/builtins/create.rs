@@ -28,7 +28,12 @@ const LAST_PORT: u16 = 32767;
 impl Default for Allocator {
     fn default() -> Self {
         // 10.96.0.1 is the service `kubernetes`.
-        Self(Mutex::new(Pools { addresses: BTreeSet::from([0, 1]), next_address: 2, ports: BTreeSet::new(), next_port: FIRST_PORT }))
+        Self(Mutex::new(Pools {
+            addresses: BTreeSet::from([0, 1]),
+            next_address: 2,
+            ports: BTreeSet::new(),
+            next_port: FIRST_PORT,
+        }))
     }
 }
 
@@ -132,10 +137,20 @@ pub struct WriteContext<'a> {
 
 type Object = Map<String, Value>;
 
-pub(super) fn prepare_create(group: &str, kind: &str, object: &mut Value, ctx: &WriteContext<'_>) -> Result<(), Vec<FieldError>> {
+pub(super) fn prepare_create(
+    group: &str,
+    kind: &str,
+    object: &mut Value,
+    ctx: &WriteContext<'_>,
+) -> Result<(), Vec<FieldError>> {
     match (group, kind) {
         ("", "Namespace") => {
-            object["spec"]["finalizers"] = json!(["kubernetes"]);
+            let finalizers = &mut object["spec"]["finalizers"];
+            match finalizers.as_array_mut() {
+                Some(names) if names.contains(&json!("kubernetes")) => {}
+                Some(names) => names.push(json!("kubernetes")),
+                None => *finalizers = json!(["kubernetes"]),
+            }
             object["status"]["phase"] = json!("Active");
         }
         ("", "PersistentVolume") => {
@@ -180,7 +195,8 @@ pub(super) fn prepare_update(
             }
         }
         ("apps", "DaemonSet") => {
-            let before = old.pointer("/metadata/annotations").and_then(|annotations| annotations[TEMPLATE_GENERATION].as_str());
+            let before =
+                old.pointer("/metadata/annotations").and_then(|annotations| annotations[TEMPLATE_GENERATION].as_str());
             let before: u64 = before.and_then(|text| text.parse().ok()).unwrap_or(1);
             let changed = old.pointer("/spec/template") != object.pointer("/spec/template");
             set_annotation(object, TEMPLATE_GENERATION, &(before + u64::from(changed)).to_string());
@@ -270,7 +286,8 @@ fn admit_pod(pod: &mut Value) {
             key_matches && (have["effect"] == "NoExecute" || have.get("effect").is_none())
         });
         if !tolerated {
-            tolerations.push(json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 }));
+            tolerations
+                .push(json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 }));
         }
     }
     let class = quality_of_service(&pod["spec"]);
@@ -279,11 +296,13 @@ fn admit_pod(pod: &mut Value) {
 }
 
 fn quality_of_service(spec: &Value) -> &'static str {
-    let containers = ["containers", "initContainers"].into_iter().flat_map(|list| spec[list].as_array().into_iter().flatten());
+    let containers =
+        ["containers", "initContainers"].into_iter().flat_map(|list| spec[list].as_array().into_iter().flatten());
     let (mut any, mut all) = (false, true);
     for container in containers {
         let resources = &container["resources"];
-        any |= ["requests", "limits"].iter().any(|which| resources[which].as_object().is_some_and(|map| !map.is_empty()));
+        any |=
+            ["requests", "limits"].iter().any(|which| resources[which].as_object().is_some_and(|map| !map.is_empty()));
         all &= ["cpu", "memory"].iter().all(|what| {
             let limit = &resources["limits"][what];
             limit.is_string() && (resources["requests"].get(what).is_none() || resources["requests"][what] == *limit)
@@ -325,7 +344,12 @@ fn allocate_service(service: &mut Value, old: Option<&Value>, ctx: &WriteContext
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-fn allocate_addresses(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'_>, problems: &mut Vec<FieldError>) {
+fn allocate_addresses(
+    service: &mut Value,
+    old: Option<&Value>,
+    ctx: &WriteContext<'_>,
+    problems: &mut Vec<FieldError>,
+) {
     let kept = |ip: &Value| old.is_some_and(|old| old["spec"]["clusterIP"] == *ip);
     let Some(spec) = service["spec"].as_object_mut() else { return };
     let wanted = spec.get("clusterIP").or_else(|| spec.get("clusterIPs").and_then(|ips| ips.get(0))).cloned();
@@ -405,7 +429,8 @@ fn allocate_ports(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'
 fn keep_allocated(old: &Value, service: &mut Value) {
     if needs_cluster_ip(old) && needs_cluster_ip(service) {
         for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-            let empty = service["spec"].get(field).is_none_or(|value| value.is_null() || value == "" || *value == json!([]));
+            let empty =
+                service["spec"].get(field).is_none_or(|value| value.is_null() || value == "" || *value == json!([]));
             if let (true, Some(value)) = (empty, old["spec"].get(field)) {
                 service["spec"][field] = value.clone();
             }

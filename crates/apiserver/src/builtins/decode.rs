@@ -150,7 +150,9 @@ impl Walk<'_> {
             Shape::Int32 => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
             Shape::Int64 => value.as_i64().is_some(),
             Shape::Float => value.is_number(),
-            Shape::IntOrString => value.is_string() || value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+            Shape::IntOrString => {
+                value.is_string() || value.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
+            }
             Shape::Quantity => value.is_string() || value.is_number(),
             Shape::Bytes | Shape::Time | Shape::MicroTime | Shape::Duration => value.is_string(),
             Shape::List(_) => value.is_array(),
@@ -242,7 +244,12 @@ impl Walk<'_> {
                 Step::Index(_) | Step::Key(_) => None,
             })
             .collect();
-        DecodeError::WrongType { found, owner: owner.go_name().to_owned(), field: names.join("."), want: want.to_owned() }
+        DecodeError::WrongType {
+            found,
+            owner: owner.go_name().to_owned(),
+            field: names.join("."),
+            want: want.to_owned(),
+        }
     }
 
     fn go_type(&self, shape: &Shape) -> String {

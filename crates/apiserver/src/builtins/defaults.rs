@@ -3,7 +3,6 @@
 //! Ported from the `SetDefaults_…` functions of Kubernetes v1.35.4 (`pkg/apis/*/v1/defaults.go`). As there, a type's
 //! rules run before those of the types inside it. Defaults that the types declare themselves are in `data/types.zst`.
 
-
 use serde_json::{Map, Value, json};
 
 use super::quantity::Quantity;
@@ -378,7 +377,9 @@ fn limit_range_item(item: &mut Object) {
     if text(item, "type") != "Container" {
         return;
     }
-    let of = |item: &Object, key: &str| entries(item, key).map(|(name, value)| (name.clone(), value.clone())).collect::<Object>();
+    let of = |item: &Object, key: &str| {
+        entries(item, key).map(|(name, value)| (name.clone(), value.clone())).collect::<Object>()
+    };
     fill_map(item, "default", of(item, "max"));
     fill_map(item, "defaultRequest", of(item, "default"));
     fill_map(item, "defaultRequest", of(item, "min"));
@@ -420,7 +421,8 @@ fn pod(pod: &mut Object) {
 
 /// The old name of the field is kept equal to the new one (`pkg/apis/core/v1/conversion.go`).
 fn service_account_name(spec: &mut Object) {
-    let name = [text(spec, "serviceAccountName"), text(spec, "serviceAccount")].into_iter().find(|name| !name.is_empty());
+    let name =
+        [text(spec, "serviceAccountName"), text(spec, "serviceAccount")].into_iter().find(|name| !name.is_empty());
     if let Some(name) = name.map(str::to_owned) {
         spec.insert("serviceAccount".to_owned(), json!(name));
         spec.insert("serviceAccountName".to_owned(), json!(name));
@@ -565,8 +567,13 @@ mod tests {
     #[test]
     fn image_tags_are_found() {
         let table = [
-            ("nginx", "latest"), ("nginx:1.27", "1.27"), ("localhost:5000/nginx", "latest"), ("a/b:latest", "latest"),
-            ("nginx@sha256:00", ""), ("nginx:1@sha256:00", "1"), ("host:5000/a/b:v2", "v2"),
+            ("nginx", "latest"),
+            ("nginx:1.27", "1.27"),
+            ("localhost:5000/nginx", "latest"),
+            ("a/b:latest", "latest"),
+            ("nginx@sha256:00", ""),
+            ("nginx:1@sha256:00", "1"),
+            ("host:5000/a/b:v2", "v2"),
         ];
         for (image, want) in table {
             assert_eq!(image_tag(image), want, "{image}");

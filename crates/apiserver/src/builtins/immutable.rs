@@ -42,7 +42,10 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<Fi
         }
         // A suspended job may still be told where to run.
         let suspended = old["spec"]["suspend"] == true;
-        if *path == "spec.template" && suspended && same_but_for_placement(&old["spec"]["template"], &new["spec"]["template"]) {
+        if *path == "spec.template"
+            && suspended
+            && same_but_for_placement(&old["spec"]["template"], &new["spec"]["template"])
+        {
             continue;
         }
         if kind == "StorageClass" && *path != "reclaimPolicy" && *path != "volumeBindingMode" {
@@ -143,7 +146,8 @@ fn volume(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
         spec
     };
     if source(old) != source(new) {
-        problems.push(forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"));
+        problems
+            .push(forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"));
     }
     if old["spec"]["volumeMode"] != new["spec"]["volumeMode"] {
         problems.push(invalid("volumeMode", &new["spec"]["volumeMode"], IMMUTABLE));
@@ -163,12 +167,15 @@ fn claim(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
         }
         if bound {
             drop(spec.as_object_mut().map(|spec| spec.remove("volumeAttributesClassName")));
-            drop(spec.pointer_mut("/resources/requests").and_then(Value::as_object_mut).map(|map| map.remove("storage")));
+            drop(
+                spec.pointer_mut("/resources/requests").and_then(Value::as_object_mut).map(|map| map.remove("storage")),
+            );
         }
         spec
     };
     if comparable(old) != comparable(new) {
-        let detail = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+        let detail =
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
         problems.push(forbidden("spec", detail));
     }
     let size = |object: &Value| quantity(&object["spec"]["resources"]["requests"]["storage"]);
@@ -278,7 +285,10 @@ mod tests {
         let make = |app: &str| json!({ "spec": { "selector": { "matchLabels": { "app": app } } } });
         assert_eq!(check("apps", "Deployment", &make("a"), &make("a")), []);
         let problems = check("apps", "Deployment", &make("a"), &make("b"));
-        assert_eq!(problems[0].to_string(), r#"spec.selector: Invalid value: {"matchLabels":{"app":"b"}}: field is immutable"#);
+        assert_eq!(
+            problems[0].to_string(),
+            r#"spec.selector: Invalid value: {"matchLabels":{"app":"b"}}: field is immutable"#
+        );
     }
 
     #[test]

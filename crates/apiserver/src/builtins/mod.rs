@@ -27,6 +27,7 @@ pub use create::{Allocator, WriteContext};
 pub use decode::DecodeError;
 pub use quantity::{NotAQuantity, Quantity};
 pub use resources::{Group, Resource, Subresource};
+pub(crate) use validate::selects;
 
 use archive::Archive;
 use defaults::Defaults;
@@ -108,9 +109,9 @@ impl Builtins {
     /// milliseconds each time; the text is not kept.
     pub fn openapi_v3(&self, path: &str) -> Option<Arc<[u8]>> {
         let archive = Archive::get();
-        archive.read(path).or_else(|| {
-            archive.read(&if path.contains('/') { format!("apis/{path}") } else { format!("api/{path}") })
-        })
+        archive
+            .read(path)
+            .or_else(|| archive.read(&if path.contains('/') { format!("apis/{path}") } else { format!("api/{path}") }))
     }
 
     /// Returns the structured-merge schemas of a group-version; parsed on first use, then kept.
@@ -137,7 +138,13 @@ impl Builtins {
     ///
     /// Reads and writes the object as Go would (zero values dropped or added, quantities and times in canonical form),
     /// then fills in the defaults. A second call changes nothing. Kinds that are not built in are left alone.
-    pub fn normalize(&self, group: &str, version: &str, kind: &str, object: &mut Value) -> Result<Vec<String>, DecodeError> {
+    pub fn normalize(
+        &self,
+        group: &str,
+        version: &str,
+        kind: &str,
+        object: &mut Value,
+    ) -> Result<Vec<String>, DecodeError> {
         let (types, defaults) = self.types();
         let Some(id) = types.of_kind(group, version, kind) else { return Ok(Vec::new()) };
         let unknown = decode::round_trip(types, id, object)?;

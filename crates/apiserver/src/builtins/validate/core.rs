@@ -85,7 +85,11 @@ pub(super) fn service(service: &Value, errors: &mut Errors) {
     labels(&spec["selector"], "spec.selector", errors);
     errors.one_of("spec.sessionAffinity", &spec["sessionAffinity"], &["ClientIP", "None"]);
     errors.one_of("spec.type", &spec["type"], &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]);
-    errors.one_of("spec.ipFamilyPolicy", &spec["ipFamilyPolicy"], &["SingleStack", "PreferDualStack", "RequireDualStack"]);
+    errors.one_of(
+        "spec.ipFamilyPolicy",
+        &spec["ipFamilyPolicy"],
+        &["SingleStack", "PreferDualStack", "RequireDualStack"],
+    );
     for (at, port) in items(&spec["ports"]).filter(|_| kind == "ClusterIP") {
         if !port["nodePort"].is_null() {
             errors.forbidden(&format!("spec.ports[{at}].nodePort"), "may not be used when `type` is 'ClusterIP'");

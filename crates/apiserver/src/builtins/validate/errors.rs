@@ -25,7 +25,11 @@ pub(in crate::builtins) fn invalid(field: &str, value: &Value, detail: &str) -> 
 
 /// Builds `Forbidden: why`.
 pub(in crate::builtins) fn forbidden(field: &str, detail: &str) -> FieldError {
-    FieldError { field: field.to_owned(), reason: "FieldValueForbidden", message: with_detail("Forbidden".to_owned(), detail) }
+    FieldError {
+        field: field.to_owned(),
+        reason: "FieldValueForbidden",
+        message: with_detail("Forbidden".to_owned(), detail),
+    }
 }
 
 impl Errors {

@@ -147,7 +147,10 @@ fn selector(selector: &Value, path: &str, errors: &mut Errors) {
                 errors.required(&format!("{path}.values"), "must be specified when `operator` is 'In' or 'NotIn'");
             }
             "Exists" | "DoesNotExist" if !empty => {
-                errors.forbidden(&format!("{path}.values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+                errors.forbidden(
+                    &format!("{path}.values"),
+                    "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+                );
             }
             "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
             _ => errors.invalid(&format!("{path}.operator"), &requirement["operator"], "not a valid selector operator"),

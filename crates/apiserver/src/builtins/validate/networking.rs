@@ -88,7 +88,10 @@ fn one_backend(backend: &Value, path: &str, errors: &mut Errors) {
                 }
             }
             let port = &service["port"];
-            match (port["name"].as_str().filter(|name| !name.is_empty()), number(port, "number").filter(|port| *port != 0)) {
+            match (
+                port["name"].as_str().filter(|name| !name.is_empty()),
+                number(port, "number").filter(|port| *port != 0),
+            ) {
                 (Some(_), Some(_)) => errors.invalid(path, &Value::Null, "cannot set both port name & port number"),
                 (Some(name), None) => {
                     for problem in names::port_name(name) {

@@ -19,7 +19,11 @@ pub(super) fn pod_spec(spec: &Value, path: &str, errors: &mut Errors) {
     containers(&spec["initContainers"], &format!("{path}.initContainers"), &volumes, false, errors);
     if matches!(text(spec, "restartPolicy"), "Always" | "OnFailure" | "Never") {
     } else {
-        errors.not_supported(&format!("{path}.restartPolicy"), &spec["restartPolicy"], &["Always", "OnFailure", "Never"]);
+        errors.not_supported(
+            &format!("{path}.restartPolicy"),
+            &spec["restartPolicy"],
+            &["Always", "OnFailure", "Never"],
+        );
     }
     let policies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
     errors.one_of(&format!("{path}.dnsPolicy"), &spec["dnsPolicy"], &policies);

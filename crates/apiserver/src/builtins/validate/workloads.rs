@@ -53,7 +53,8 @@ pub(super) fn stateful_set(spec: &Value, errors: &mut Errors) {
     }
     // The claims' volumes exist in the pods, though not in the template.
     let mut spec = spec.clone();
-    let claims: Vec<Value> = items(&spec["volumeClaimTemplates"]).map(|(_, claim)| claim["metadata"]["name"].clone()).collect();
+    let claims: Vec<Value> =
+        items(&spec["volumeClaimTemplates"]).map(|(_, claim)| claim["metadata"]["name"].clone()).collect();
     if !claims.is_empty() {
         let volumes = &mut spec["template"]["spec"]["volumes"];
         let mut list = volumes.as_array().cloned().unwrap_or_default();

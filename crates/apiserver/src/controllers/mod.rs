@@ -1,0 +1,297 @@
+//! Simulated controllers: what kube-controller-manager, the scheduler and the kubelets would do.
+//!
+//! One task watches the cluster, keeps an index of it, and looks at one object at a time until nothing is left to do; then
+//! it sleeps until the next event or timer. Each look compares what is with what should be and writes only the
+//! difference, so a cluster at rest is quiet. Reasons and messages are those of Kubernetes v1.35, since health checks
+//! read them.
+//!
+//! What goes wrong is told by the annotation `sim.bowline.dev/fault` on a pod or a pod template: `crashloop`, `fail-job`,
+//! `imagepull`, `notready`, `oom`, `pending` or `slow=30s`. It may be set and removed at any time.
+//!
+//! Left out: adoption of orphans, ReplicationControllers, resource requests, taints, probes, preemption, token Secrets.
+//! Jobs do not back off between failed pods. Garbage collection and the end of namespaces are the registry's.
+
+mod budgets;
+mod cron_jobs;
+mod daemon_sets;
+mod deployments;
+mod jobs;
+mod kubelet;
+mod namespaces;
+mod object;
+mod pods;
+mod replica_sets;
+mod revisions;
+mod schedule;
+mod services;
+mod stateful_sets;
+mod volumes;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::select_all;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::Admin;
+use crate::clock::{rfc3339_micros, rfc3339_seconds};
+use crate::error::ApiError;
+use crate::registry::{DeleteOptions, Propagation};
+use crate::resource::Gvr;
+
+pub(crate) use namespaces::furnish as furnish_namespace;
+pub(crate) use schedule::parse as parse_schedule;
+
+use world::{Id, Kind, World};
+
+/// How many objects are looked at before other tasks of the runtime get a turn.
+const BATCH: usize = 32;
+
+/// Starts the controllers; they end when `stop` is cancelled. Must be called within a tokio runtime.
+pub(crate) fn start(admin: &Admin, stop: &CancellationToken) {
+    let simulation = Simulation {
+        world: World::new(admin),
+        admin: admin.named("kube-controller-manager"),
+        kubelet: admin.named("kubelet"),
+        scheduler: admin.named("kube-scheduler"),
+        queue: Queue::default(),
+        timers: BTreeSet::new(),
+        due: BTreeMap::new(),
+        failures: BTreeMap::new(),
+    };
+    let stop = stop.clone();
+    tokio::spawn(async move { stop.run_until_cancelled(simulation.run()).await });
+}
+
+/// Objects to look at, each once, first come first served.
+#[derive(Debug, Default)]
+struct Queue {
+    order: VecDeque<Id>,
+    queued: BTreeSet<Id>,
+}
+
+impl Queue {
+    fn push(&mut self, id: Id) {
+        if self.queued.insert(id.clone()) {
+            self.order.push_back(id);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Id> {
+        let id = self.order.pop_front()?;
+        self.queued.remove(&id);
+        Some(id)
+    }
+}
+
+/// The one task's state.
+struct Simulation {
+    world: World,
+    admin: Admin,
+    kubelet: Admin,
+    scheduler: Admin,
+    queue: Queue,
+    timers: BTreeSet<(Instant, Id)>,
+    /// The timer of each object that has one.
+    due: BTreeMap<Id, Instant>,
+    /// How often in a row an object could not be dealt with.
+    failures: BTreeMap<Id, u32>,
+}
+
+impl Simulation {
+    async fn run(mut self) {
+        loop {
+            let mut looked_at = 0;
+            loop {
+                self.take_in();
+                let Some(id) = self.queue.pop() else { break };
+                self.look_at(&id);
+                looked_at += 1;
+                if looked_at % BATCH == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            self.sleep().await;
+        }
+    }
+
+    fn take_in(&mut self) {
+        for id in self.world.refresh() {
+            self.queue.push(id);
+        }
+        let now = Instant::now();
+        while let Some((due, _)) = self.timers.first() {
+            if *due > now {
+                break;
+            }
+            if let Some((_, id)) = self.timers.pop_first() {
+                self.due.remove(&id);
+                self.queue.push(id);
+            }
+        }
+    }
+
+    async fn sleep(&mut self) {
+        let next = self.timers.first().map(|(due, _)| *due);
+        let mut touched = Vec::new();
+        {
+            let changes = self.world.watches.iter_mut().map(|(kind, watch)| {
+                let kind = *kind;
+                Box::pin(async move { (kind, watch.next().await) })
+            });
+            let timer = async {
+                match next {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let change = tokio::select! {
+                ((kind, notices), ..) = select_all(changes) => notices.map(|notices| (kind, notices)),
+                () = timer => None,
+            };
+            if let Some((kind, notices)) = change {
+                self.world.take(kind, notices, &mut touched);
+            }
+        }
+        for id in touched {
+            self.queue.push(id);
+        }
+    }
+
+    fn look_at(&mut self, id: &Id) {
+        let (namespace, name) = (id.namespace.as_str(), id.name.as_str());
+        let result = match id.kind {
+            Kind::Namespace => self.namespace(name),
+            Kind::Deployment => self.deployment(namespace, name),
+            Kind::ReplicaSet => self.replica_set(namespace, name),
+            Kind::StatefulSet => self.stateful_set(namespace, name),
+            Kind::DaemonSet => self.daemon_set(namespace, name),
+            Kind::Job => self.job(namespace, name),
+            Kind::CronJob => self.cron_job(namespace, name),
+            Kind::Pod => self.pod(namespace, name),
+            Kind::Service => self.service(namespace, name),
+            Kind::Ingress => self.ingress(namespace, name),
+            Kind::Claim => self.claim(namespace, name),
+            Kind::Volume => self.volume(name),
+            Kind::Budget => self.budget(namespace, name),
+            Kind::Autoscaler => self.autoscaler(namespace, name),
+            Kind::ServiceAccount | Kind::ConfigMap | Kind::Node | Kind::ControllerRevision => Ok(()),
+            Kind::EndpointSlice | Kind::Endpoints => Ok(()),
+        };
+        let Err(error) = result else {
+            self.failures.remove(id);
+            return;
+        };
+        let failures = self.failures.entry(id.clone()).or_default();
+        *failures += 1;
+        // A lost race is settled by the event that comes with it; the rest waits, up to a minute.
+        let wait_ms = if error.is_conflict() { 1 } else { 500 << (*failures).min(7) };
+        tracing::debug!(kind = id.kind.api_kind(), namespace, name, %error, "A simulated controller will try again");
+        self.later(id.clone(), Duration::from_millis(wait_ms));
+    }
+
+    /// Has an object looked at again after a while, or earlier when it already has an earlier timer.
+    fn later(&mut self, id: Id, wait: Duration) {
+        let due = Instant::now() + wait;
+        if let Some(have) = self.due.get(&id).copied() {
+            if have <= due {
+                return;
+            }
+            self.timers.remove(&(have, id.clone()));
+        }
+        self.due.insert(id.clone(), due);
+        self.timers.insert((due, id));
+    }
+
+    fn now(&self) -> String {
+        rfc3339_seconds(self.admin.now())
+    }
+
+    fn create(&self, kind: Kind, mut object: Value) -> Result<Arc<Value>, ApiError> {
+        object["apiVersion"] = json!(kind.api_version());
+        object["kind"] = json!(kind.api_kind());
+        self.admin.create(&kind.gvr(), object)
+    }
+
+    fn update(&self, kind: Kind, object: Value) -> Result<Arc<Value>, ApiError> {
+        self.admin.update(&kind.gvr(), object)
+    }
+
+    /// Writes a status when it differs from the one there is.
+    fn write_status(&self, kind: Kind, object: &Value, status: Value) -> Result<(), ApiError> {
+        Self::write_status_as(&self.admin, kind, object, status)
+    }
+
+    fn write_status_as(admin: &Admin, kind: Kind, object: &Value, status: Value) -> Result<(), ApiError> {
+        if object["status"] == status {
+            return Ok(());
+        }
+        let mut object = object.clone();
+        object["status"] = status;
+        admin.update_status(&kind.gvr(), object).map(drop)
+    }
+
+    fn delete(&self, kind: Kind, object: &Value) -> Result<(), ApiError> {
+        let options = DeleteOptions {
+            propagation: Some(Propagation::Background),
+            uid: Some(object::uid(object).to_owned()),
+            ..DeleteOptions::default()
+        };
+        self.admin.delete(&kind.gvr(), object::namespace(object), object::name(object), &options).map(drop)
+    }
+
+    /// Records an Event about an object; one that cannot be recorded is no reason to fail.
+    fn event(&self, kind: Kind, about: &Value, warning: bool, reason: &str, message: &str) {
+        let now = self.admin.now();
+        let namespace = Some(object::namespace(about)).filter(|namespace| !namespace.is_empty()).unwrap_or("default");
+        let component = match kind {
+            Kind::Pod => "kubelet",
+            Kind::Deployment => "deployment-controller",
+            Kind::ReplicaSet => "replicaset-controller",
+            Kind::StatefulSet => "statefulset-controller",
+            Kind::DaemonSet => "daemonset-controller",
+            Kind::Job => "job-controller",
+            Kind::CronJob => "cronjob-controller",
+            _ => "persistentvolume-controller",
+        };
+        let name = format!(
+            "{}.{:x}",
+            object::name(about),
+            now.as_nanosecond() as u64 ^ u64::from(fold(&self.admin.suffix(5)))
+        );
+        let event = json!({
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": { "name": name, "namespace": namespace },
+            "involvedObject": {
+                "apiVersion": kind.api_version(),
+                "kind": kind.api_kind(),
+                "name": object::name(about),
+                "namespace": about["metadata"]["namespace"],
+                "resourceVersion": about["metadata"]["resourceVersion"],
+                "uid": about["metadata"]["uid"],
+            },
+            "reason": reason,
+            "message": message,
+            "type": if warning { "Warning" } else { "Normal" },
+            "source": { "component": component },
+            "reportingComponent": component,
+            "count": 1,
+            "firstTimestamp": rfc3339_seconds(now),
+            "lastTimestamp": rfc3339_seconds(now),
+            "eventTime": Value::Null,
+        });
+        if let Err(error) = self.admin.create(&Gvr::new("", "v1", "events"), event) {
+            tracing::debug!(%error, at = rfc3339_micros(now), "An event could not be recorded");
+        }
+    }
+}
+
+/// Folds a few letters to a number, to tell events of one moment apart.
+fn fold(text: &str) -> u32 {
+    text.bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)))
+}

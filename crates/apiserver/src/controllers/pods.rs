@@ -1,0 +1,118 @@
+//! Pods: a node for each, a status from its kubelet, and an end.
+
+use serde_json::{Value, json};
+
+use super::Simulation;
+use super::kubelet::{Fault, fits, status, unschedulable};
+use super::object::{condition, is_deleted, items, name, namespace, text, uid};
+use super::world::{Id, Kind};
+use crate::error::ApiError;
+use crate::registry::DeleteOptions;
+
+impl Simulation {
+    pub(super) fn pod(&mut self, namespace: &str, pod_name: &str) -> Result<(), ApiError> {
+        let Some(pod) = self.world.get(Kind::Pod, namespace, pod_name) else { return Ok(()) };
+        if is_deleted(&pod) {
+            return self.end(&pod);
+        }
+        if matches!(text(&pod, "/status/phase"), "Succeeded" | "Failed") {
+            return Ok(());
+        }
+        if text(&pod, "/spec/nodeName").is_empty() { self.schedule(&pod) } else { self.report(&pod) }
+    }
+
+    /// Lets a deleted pod go at once: its containers take no time to stop.
+    fn end(&self, pod: &Value) -> Result<(), ApiError> {
+        if pod["metadata"]["deletionGracePeriodSeconds"] == 0 {
+            // It has been said; finalizers hold it.
+            return Ok(());
+        }
+        let options =
+            DeleteOptions { grace_period_secs: Some(0), uid: Some(uid(pod).to_owned()), ..DeleteOptions::default() };
+        self.kubelet.delete(&Kind::Pod.gvr(), namespace(pod), name(pod), &options).map(drop)
+    }
+
+    fn schedule(&mut self, pod: &Value) -> Result<(), ApiError> {
+        let nodes = self.world.list(Kind::Node, "");
+        let usable = nodes.iter().filter(|node| {
+            node["spec"]["unschedulable"] != true && super::object::is_true(node, "Ready") && fits(pod, node)
+        });
+        let load = |node: &Value| self.world.pods_per_node.get(name(node)).copied().unwrap_or(0);
+        let gated = items(pod, "/spec/schedulingGates").next().is_some();
+        let chosen = usable.min_by_key(|node| (load(node), name(node).to_owned()));
+        let chosen = chosen.filter(|_| Fault::of(pod) != Fault::Pending && !gated);
+        let Some(node) = chosen else {
+            let next = unschedulable(pod, nodes.len(), self.admin.now());
+            let fresh = condition(pod, "PodScheduled").is_none();
+            Self::write_status_as(&self.scheduler, Kind::Pod, pod, next.clone())?;
+            if fresh {
+                let why = items(&next, "/conditions").find(|have| have["type"] == "PodScheduled");
+                let why = why.map_or("", |have| text(have, "/message")).to_owned();
+                self.event(Kind::Pod, pod, true, "FailedScheduling", &why);
+            }
+            return Ok(());
+        };
+        let mut bound = pod.clone();
+        bound["spec"]["nodeName"] = node["metadata"]["name"].clone();
+        self.scheduler.update(&Kind::Pod.gvr(), bound)?;
+        let message = format!("Successfully assigned {}/{} to {}", namespace(pod), name(pod), name(node));
+        self.event(Kind::Pod, pod, false, "Scheduled", &message);
+        Ok(())
+    }
+
+    fn report(&mut self, pod: &Value) -> Result<(), ApiError> {
+        let node = self.world.get(Kind::Node, "", text(pod, "/spec/nodeName"));
+        let host = node.as_deref().map_or("", |node| {
+            let address = items(node, "/status/addresses").find(|address| address["type"] == "InternalIP");
+            address.map_or("", |address| text(address, "/address"))
+        });
+        let pod_ip = if pod["spec"]["hostNetwork"] == true { host.to_owned() } else { address_of(uid(pod)) };
+        let (next, again) = status(pod, (&pod_ip, host), self.admin.now());
+        if let Some(wait) = again {
+            self.later(Id::new(Kind::Pod, namespace(pod), name(pod)), wait);
+        }
+        let before = text(pod, "/status/containerStatuses/0/state/waiting/reason").to_owned();
+        let after = text(&next, "/containerStatuses/0/state/waiting/reason").to_owned();
+        let started = pod["status"].get("containerStatuses").is_none();
+        Self::write_status_as(&self.kubelet, Kind::Pod, pod, next)?;
+        if after != before && after.ends_with("BackOff") {
+            let message = if after == "CrashLoopBackOff" {
+                format!("Back-off restarting failed container in pod {}_{}", name(pod), namespace(pod))
+            } else {
+                format!("Back-off pulling image {:?}", text(pod, "/spec/containers/0/image"))
+            };
+            self.event(Kind::Pod, pod, true, "BackOff", &message);
+        } else if started && after.is_empty() {
+            let container = text(pod, "/spec/containers/0/name");
+            self.event(Kind::Pod, pod, false, "Started", &format!("Container started: {container}"));
+        }
+        Ok(())
+    }
+}
+
+/// Returns an address within 10.244.0.0/14 that follows from the uid, so that no pool has to be kept.
+fn address_of(uid: &str) -> String {
+    let mut hash: u32 = 0x811c_9dc5;
+    for byte in uid.bytes() {
+        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+    let [_, _, high, low] = hash.to_be_bytes();
+    let second = 244 + (hash >> 24 & 3);
+    format!("10.{second}.{high}.{}", low.clamp(1, 254))
+}
+
+/// Returns what a Service's endpoints say of a pod, once it has an address.
+pub(super) fn endpoint_of(pod: &Value) -> Option<Value> {
+    let ip = pod["status"]["podIP"].as_str()?;
+    let ready = super::object::is_ready(pod) && !is_deleted(pod);
+    Some(json!({
+        "addresses": [ip],
+        "conditions": {
+            "ready": ready,
+            "serving": super::object::is_ready(pod),
+            "terminating": is_deleted(pod),
+        },
+        "nodeName": pod["spec"]["nodeName"],
+        "targetRef": { "kind": "Pod", "namespace": namespace(pod), "name": name(pod), "uid": uid(pod) },
+    }))
+}
