@@ -54,14 +54,9 @@ pub enum ApplyError {
     /// Others own fields it would change: 409.
     #[error(transparent)]
     Conflicts(Conflicts),
-    /// It is for another version than the endpoint: 400.
-    #[error("Incorrect version specified in apply patch. Specified patch version: {given}, expected: {expected}")]
-    WrongVersion {
-        /// The configuration's version.
-        given: String,
-        /// The endpoint's.
-        expected: String,
-    },
+    /// It is for another version than the endpoint's, or another kind than the live object: 400.
+    #[error("invalid object type: {0}")]
+    WrongKind(String),
     /// It sets owners: 400.
     #[error("metadata.managedFields must be nil")]
     SetsManagedFields,
@@ -104,9 +99,10 @@ pub enum ApplyError {
 
 /// Applies a configuration as the API server does.
 pub fn apply(request: ApplyRequest<'_>) -> Result<Applied, ApplyError> {
-    let given = request.config.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-    if given != request.api_version {
-        return Err(ApplyError::WrongVersion { given: given.to_owned(), expected: request.api_version.to_owned() });
+    let is_version = request.config.get("apiVersion").and_then(Value::as_str) == Some(request.api_version);
+    let is_kind = request.live.is_none_or(|live| live.get("kind") == request.config.get("kind"));
+    if !is_version || !is_kind {
+        return Err(ApplyError::WrongKind(describe_kind(request.config)));
     }
     if managed_fields(request.config).is_some_and(|entries| !entries.is_null()) {
         return Err(ApplyError::SetsManagedFields);
@@ -243,8 +239,12 @@ fn describe(object: &Value) -> String {
     let nothing = json!("");
     let text = |value: Option<&Value>| value.unwrap_or(&nothing).as_str().unwrap_or_default().to_owned();
     let in_metadata = |name: &str| text(metadata(object).and_then(|metadata| metadata.get(name)));
-    let api_version = text(object.get("apiVersion"));
-    let group_version = if api_version.contains('/') { api_version } else { format!("/{api_version}") };
-    let kind = text(object.get("kind"));
-    format!("{}/{}; {group_version}, Kind={kind}", in_metadata("namespace"), in_metadata("name"))
+    format!("{}/{}; {}", in_metadata("namespace"), in_metadata("name"), describe_kind(object))
+}
+
+/// `group/version, Kind=kind`, as Go prints it.
+fn describe_kind(object: &Value) -> String {
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    let slash = if text("apiVersion").contains('/') { "" } else { "/" };
+    format!("{slash}{}, Kind={}", text("apiVersion"), text("kind"))
 }
