@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::file::{add_objects, kind_of, no_kind, yaml_problem};
 use crate::glob::Glob;
-use crate::walk::{Budget, Descend, place, resolve, walk};
+use crate::walk::{Budget, Descend, has_ending, place, resolve, walk};
 use crate::{Foreign, Limits, ManifestObject, ManifestProblem, Rendered};
 
 /// A file with this text is left out.
@@ -93,7 +93,7 @@ struct Selection {
 
 impl Selection {
     fn takes(&self, path: &TreePath, entry: &Entry) -> bool {
-        let has_extension = [".yaml", ".yml", ".json", ".jsonnet"].iter().any(|ending| entry.name.ends_with(ending));
+        let has_extension = has_ending(&entry.name, &[".yaml", ".yml", ".json", ".jsonnet"]);
         if !has_extension && !self.any_extension {
             return false;
         }
@@ -120,7 +120,7 @@ fn take_file(
         },
         EntryKind::Directory | EntryKind::Submodule => return Ok(()),
     };
-    if entry.name.ends_with(".jsonnet") {
+    if has_ending(&entry.name, &[".jsonnet"]) {
         let problem = ManifestProblem::Unsupported { at: place(path), what: Foreign::Jsonnet };
         rendered.problems.push(problem);
         return Ok(());
@@ -155,7 +155,7 @@ fn follow(tree: &dyn Tree, link: &TreePath, rendered: &mut Rendered) -> Result<O
 
 fn read_text(file: &str, text: &[u8], limits: &Limits, rendered: &mut Rendered) {
     let (documents, broken) = bowline_yaml::parse_documents_as(Rules::Sigs, text, &limits.yaml);
-    let is_json = file.ends_with(".json");
+    let is_json = has_ending(file, &[".json"]);
     if is_json && let Some(second) = documents.get(1) {
         let at = bowline_model::Location::line(file, second.line);
         rendered.problems.push(ManifestProblem::SeveralInJson { at });

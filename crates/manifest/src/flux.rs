@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::file::{add_objects, kind_of, no_kind, yaml_problem};
 use crate::ignore::{IGNORE_FILE, Ignored};
-use crate::walk::{Budget, Descend, place, unreadable, walk};
+use crate::walk::{Budget, Descend, has_ending, place, unreadable, walk};
 use crate::{Foreign, Limits, ManifestProblem, Rendered};
 
 const KUSTOMIZATION_FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -53,7 +53,7 @@ pub(crate) fn render(
             }
             return Ok(Descend::Yes);
         }
-        let is_yaml = entry.name.ends_with(".yaml") || entry.name.ends_with(".yml");
+        let is_yaml = has_ending(&entry.name, &[".yaml", ".yml"]);
         if entry.kind == EntryKind::File && is_yaml {
             let text = budget.read(tree, path, path)?;
             read_text(path.as_str(), &text, limits, rendered);

@@ -109,6 +109,11 @@ pub(crate) fn resolve(tree: &dyn Tree, path: &TreePath) -> Result<Resolved, Mani
     Ok(Resolved { path: at, kind: Some(EntryKind::Directory) })
 }
 
+/// Tells whether a name ends in one of these, as Go's tools ask: letter case counts.
+pub(crate) fn has_ending(name: &str, endings: &[&str]) -> bool {
+    endings.iter().any(|ending| name.ends_with(ending))
+}
+
 /// Adds up what is read, and stops at the limit on all files together.
 pub(crate) struct Budget {
     left: usize,

@@ -118,9 +118,14 @@ fn hide_escapes(text: &str) -> String {
             '\0' | '\u{7}'..='\r' | '\u{1b}' | '"' | '\\' | '\u{85}' | '\u{a0}' | '\u{2028}' | '\u{2029}' => {
                 hidden.push(c);
             }
-            c if c <= '\u{ff}' => hidden += &format!("{MARKER}x{code:02X}"),
-            c if c <= '\u{ffff}' => hidden += &format!("{MARKER}u{code:04X}"),
-            _ => hidden += &format!("{MARKER}U{code:08X}"),
+            c => {
+                let escape = match c {
+                    '\0'..='\u{ff}' => format!("{MARKER}x{code:02X}"),
+                    '\u{100}'..='\u{ffff}' => format!("{MARKER}u{code:04X}"),
+                    _ => format!("{MARKER}U{code:08X}"),
+                };
+                hidden.push_str(&escape);
+            }
         }
     }
     hidden

@@ -57,7 +57,8 @@ impl Timestamp {
         } else {
             let sign = if self.offset < 0 { '-' } else { '+' };
             let minutes = self.offset.abs();
-            text += &format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+            let zone = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+            text.push_str(&zone);
         }
         text
     }
