@@ -56,7 +56,7 @@ pub enum ApplyError {
     Conflicts(Conflicts),
     /// It is for another version than the endpoint's, or another kind than the live object: 400.
     #[error("invalid object type: {0}")]
-    WrongKind(String),
+    WrongVersion(String),
     /// It sets owners: 400.
     #[error("metadata.managedFields must be nil")]
     SetsManagedFields,
@@ -102,7 +102,7 @@ pub fn apply(request: ApplyRequest<'_>) -> Result<Applied, ApplyError> {
     let is_version = request.config.get("apiVersion").and_then(Value::as_str) == Some(request.api_version);
     let is_kind = request.live.is_none_or(|live| live.get("kind") == request.config.get("kind"));
     if !is_version || !is_kind {
-        return Err(ApplyError::WrongKind(describe_kind(request.config)));
+        return Err(ApplyError::WrongVersion(describe_kind(request.config)));
     }
     if managed_fields(request.config).is_some_and(|entries| !entries.is_null()) {
         return Err(ApplyError::SetsManagedFields);
