@@ -36,7 +36,9 @@ pub(crate) fn render(
         }
         Some(EntryKind::File) => return Err(ManifestProblem::NotADirectory { path: options.path.clone() }),
     }
-    let mut ignored = Ignored::above(tree, &dir)?;
+    let Some(mut ignored) = Ignored::above(tree, &dir)? else {
+        return Err(ManifestProblem::PathNotFound { path: options.path.clone() });
+    };
     if let Some(problem) = enter(tree, &dir, &mut ignored)? {
         return Err(problem);
     }

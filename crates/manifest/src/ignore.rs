@@ -32,17 +32,21 @@ struct Pattern {
 }
 
 impl Ignored {
-    /// Reads the `.sourceignore` files of the directories that hold `dir`.
-    pub(crate) fn above(tree: &dyn Tree, dir: &TreePath) -> Result<Self, ManifestProblem> {
+    /// Reads the `.sourceignore` files of the directories that hold `dir`; `None` when they leave `dir` out.
+    pub(crate) fn above(tree: &dyn Tree, dir: &TreePath) -> Result<Option<Self>, ManifestProblem> {
         let mut ignored = Self { patterns: Vec::new() };
-        let mut above: Vec<TreePath> = std::iter::successors(dir.parent(), TreePath::parent).collect();
-        above.reverse();
-        for directory in above {
-            let file = directory.child(IGNORE_FILE);
+        let mut way: Vec<TreePath> = std::iter::successors(Some(dir.clone()), TreePath::parent).collect();
+        way.reverse();
+        for step in way.windows(2) {
+            let (holder, held) = (&step[0], &step[1]);
+            let file = holder.child(IGNORE_FILE);
             let entry = tree.entry(&file).map_err(|source| unreadable(&file, source))?;
-            ignored.enter(tree, &directory, entry.is_some_and(|entry| entry.kind == EntryKind::File))?;
+            ignored.enter(tree, holder, entry.is_some_and(|entry| entry.kind == EntryKind::File))?;
+            if ignored.ignores(held, true) {
+                return Ok(None);
+            }
         }
-        Ok(ignored)
+        Ok(Some(ignored))
     }
 
     /// Adds the `.sourceignore` file of a directory, if it `has_file`. It comes after those above, and so wins
