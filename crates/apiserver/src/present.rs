@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
+use crate::builtins::{Builtins, Column};
 use crate::crd::CrdColumn;
 use crate::jsonpath;
 use crate::resource::Resource;
@@ -90,6 +91,7 @@ pub(crate) fn table<'a>(
 /// Where a kind's columns come from.
 enum Columns<'a> {
     Custom(&'a [CrdColumn]),
+    Builtin(&'static [Column]),
     /// Name and age, the columns of everything else.
     Generic,
 }
@@ -97,7 +99,10 @@ enum Columns<'a> {
 fn columns(resource: &Resource) -> Columns<'_> {
     match resource.custom() {
         Some(custom) if !custom.columns.is_empty() => Columns::Custom(&custom.columns),
-        Some(_) | None => Columns::Generic,
+        Some(_) => Columns::Generic,
+        None => Builtins::get()
+            .columns(&resource.group, &resource.version, &resource.kind)
+            .map_or(Columns::Generic, Columns::Builtin),
     }
 }
 
@@ -123,6 +128,12 @@ impl Columns<'_> {
                     definition(&column.name, &column.kind, &column.format, &column.description, column.priority)
                 }))
                 .collect(),
+            Self::Builtin(columns) => columns
+                .iter()
+                .map(|column| {
+                    definition(&column.name, &column.kind, &column.format, &column.description, column.priority)
+                })
+                .collect(),
             Self::Generic => json!([name, definition("Age", "date", "", AGE, 0)]),
         }
     }
@@ -132,6 +143,10 @@ impl Columns<'_> {
         match self {
             Self::Custom(columns) => {
                 std::iter::once(name).chain(columns.iter().map(|column| custom_cell(column, object, now))).collect()
+            }
+            Self::Builtin(_) => {
+                let cells = Builtins::get().cells(&resource.group, &resource.version, &resource.kind, object, now);
+                json!(cells.expect("holds because the kind has columns"))
             }
             Self::Generic => json!([name, age(&object["metadata"]["creationTimestamp"], now)]),
         }

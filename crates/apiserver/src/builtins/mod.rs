@@ -4,6 +4,7 @@
 //! upstream has only in Go code. Everything is decompressed on first use and shared by every cluster of the process.
 
 mod archive;
+mod columns;
 mod create;
 mod decode;
 mod defaults;
@@ -20,9 +21,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bowline_smd::Schemas;
+use jiff::Timestamp;
 use serde_json::Value;
 
 pub use archive::Document;
+pub use columns::Column;
 pub use create::{Allocator, WriteContext};
 pub use decode::DecodeError;
 pub use quantity::{NotAQuantity, Quantity};
@@ -56,6 +59,7 @@ impl std::fmt::Display for FieldError {
 pub struct Builtins {
     resources: OnceLock<Resources>,
     types: OnceLock<(Types, Defaults)>,
+    columns: OnceLock<Vec<columns::Table>>,
     schemas: Mutex<BTreeMap<String, Arc<Schemas>>>,
 }
 
@@ -230,6 +234,17 @@ impl Builtins {
             ("scheduling.k8s.io", &["PriorityClass"]),
         ];
         COUNTED.iter().any(|(have, kinds)| *have == group && kinds.contains(&kind))
+    }
+
+    /// Returns the columns of a kind's tables; `None` for kinds that are not built in or are never listed.
+    pub fn columns(&self, group: &str, version: &str, kind: &str) -> Option<&[Column]> {
+        columns::find(self.columns.get_or_init(columns::load), group, version, kind)
+    }
+
+    /// Returns an object's row, one cell for each of [`Builtins::columns`].
+    pub fn cells(&self, group: &str, version: &str, kind: &str, object: &Value, now: Timestamp) -> Option<Vec<Value>> {
+        let columns = self.columns(group, version, kind)?;
+        Some(columns::cells(group, kind, columns, object, now))
     }
 
     fn has_status(&self, group: &str, version: &str, kind: &str) -> bool {
