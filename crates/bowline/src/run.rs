@@ -49,6 +49,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", default_value = "argocd")]
     argocd_namespace: String,
 
+    /// Looks after the resources of this namespace alone; may be given several times [default: all]
+    #[arg(long = "namespace", value_name = "NAME")]
+    namespaces: Vec<String>,
+
     /// Refuses sources by `file://` or an absolute path: on a shared cluster they would be this machine's files
     #[arg(long)]
     no_local_sources: bool,
@@ -60,6 +64,7 @@ pub(crate) struct Wiring {
     pub(crate) poll_interval: Duration,
     pub(crate) argocd_namespace: String,
     pub(crate) allow_local: bool,
+    pub(crate) namespaces: Vec<String>,
     pub(crate) seed: u64,
 }
 
@@ -76,7 +81,11 @@ pub(crate) fn engine(cluster: Cluster, wiring: Wiring, shutdown: CancellationTok
     });
     let flux = Flux::new(FluxOptions::default());
     let dialects: Vec<Arc<dyn Dialect>> = vec![Arc::new(argo), Arc::new(flux)];
-    let options = bowline_engine::Options { seed: wiring.seed, ..Default::default() };
+    let options = bowline_engine::Options {
+        seed: wiring.seed,
+        only_namespaces: wiring.namespaces.into_iter().collect(),
+        ..Default::default()
+    };
     Engine::new(cluster, sources, dialects, options, shutdown)
 }
 
@@ -100,6 +109,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         poll_interval: options.poll_interval,
         argocd_namespace: options.argocd_namespace,
         allow_local: !options.no_local_sources,
+        namespaces: options.namespaces,
         seed,
     };
     let engine = engine(cluster, wiring, shutdown.clone());

@@ -150,6 +150,10 @@ impl Engine {
 
     fn resource_changed(&self, speaker: &Speaker, key: &ObjectKey, is_there: bool, seen: Instant) {
         let index = &self.shared.index;
+        let only = &self.shared.options.only_namespaces;
+        if !only.is_empty() && !only.contains(&key.namespace) {
+            return;
+        }
         if is_there && !index.has_task(key) {
             let mailbox = Arc::new(Mailbox::default());
             index.add_task(key, mailbox.clone());

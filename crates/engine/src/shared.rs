@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,13 +29,15 @@ pub struct Options {
     pub now: fn() -> Timestamp,
     /// Seeds everything random: jitter, and the names of Events.
     pub seed: u64,
+    /// Looks after the resources of these namespaces alone; empty for all.
+    pub only_namespaces: BTreeSet<String>,
     /// How long lowering or looking may wait for a first answer of the cluster before the wait is reported.
     pub patience: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { now: Timestamp::now, seed: 0, patience: Duration::from_secs(30) }
+        Self { now: Timestamp::now, seed: 0, only_namespaces: BTreeSet::new(), patience: Duration::from_secs(30) }
     }
 }
 

@@ -70,6 +70,7 @@ pub(crate) async fn demo(options: Options) -> anyhow::Result<()> {
         poll_interval: Duration::from_secs(60),
         argocd_namespace: "argocd".to_owned(),
         allow_local: true,
+        namespaces: Vec::new(),
         seed: rand::random(),
     };
     let engine = engine(connect(), wiring, shutdown.clone());

@@ -1,0 +1,127 @@
+//! Faults between Bowline and a cluster, whichever cluster it is.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+
+/// What is done to one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing: it goes through.
+    None,
+    /// It never reaches the server.
+    DropBefore,
+    /// The server carries it out, and the answer is lost.
+    DropAfter,
+    /// It is answered with this status instead of being carried out.
+    Status(u16, &'static str),
+}
+
+/// A request, as far as faults look at it.
+pub(crate) struct Seen<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) is_watch: bool,
+    /// Counts the requests that are no watches, this one included.
+    pub(crate) number: u64,
+    /// Counts the writes, this one included.
+    pub(crate) writes: u64,
+}
+
+impl Seen<'_> {
+    pub(crate) fn is_write(&self) -> bool {
+        *self.method != Method::GET && *self.method != Method::HEAD
+    }
+}
+
+type Rule = Arc<dyn Fn(&Seen<'_>) -> Fault + Send + Sync>;
+
+#[derive(Default)]
+struct State {
+    rule: Option<Rule>,
+    number: u64,
+    writes: u64,
+    /// Method and path of every request that is no watch.
+    log: Vec<(Method, String)>,
+}
+
+/// The place between Bowline and the cluster.
+#[derive(Clone, Default)]
+pub(crate) struct Wire(Arc<Mutex<State>>);
+
+impl Wire {
+    /// Puts a rule in place of the one before.
+    pub(crate) fn set(&self, rule: impl Fn(&Seen<'_>) -> Fault + Send + Sync + 'static) {
+        self.0.lock().expect("not poisoned").rule = Some(Arc::new(rule));
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().expect("not poisoned").rule = None;
+    }
+
+    /// Returns the requests since the last call, watches left out.
+    pub(crate) fn take_log(&self) -> Vec<(Method, String)> {
+        std::mem::take(&mut self.0.lock().expect("not poisoned").log)
+    }
+
+    fn decide(&self, method: &Method, path: &str, query: &str) -> Fault {
+        let mut state = self.0.lock().expect("not poisoned");
+        let is_watch = query.contains("watch=");
+        if !is_watch {
+            state.number += 1;
+            state.log.push((method.clone(), path.to_owned()));
+            if *method != Method::GET {
+                state.writes += 1;
+            }
+        }
+        let seen = Seen { method, path, is_watch, number: state.number, writes: state.writes };
+        state.rule.clone().map_or(Fault::None, |rule| rule(&seen))
+    }
+}
+
+/// A client of the cluster with the wire in between.
+#[derive(Clone)]
+pub(crate) struct Faulty {
+    pub(crate) client: kube::Client,
+    pub(crate) wire: Wire,
+}
+
+impl tower::Service<Request<Body>> for Faulty {
+    type Response = Response<Body>;
+    type Error = tower::BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Self { client, wire } = self.clone();
+        Box::pin(async move {
+            let fault = wire.decide(request.method(), request.uri().path(), request.uri().query().unwrap_or_default());
+            match fault {
+                Fault::None => Ok(client.send(request).await?),
+                Fault::DropBefore => Err("the wire is cut before the server".into()),
+                Fault::DropAfter => {
+                    let answer = client.send(request).await?;
+                    let _ = answer.into_body().collect().await;
+                    Err("the wire is cut after the server".into())
+                }
+                Fault::Status(code, reason) => {
+                    let body = serde_json::json!({
+                        "kind": "Status", "apiVersion": "v1", "status": "Failure",
+                        "reason": reason, "message": format!("{reason}, by the wire"), "code": code,
+                    });
+                    let body = Bytes::from(body.to_string());
+                    Ok(Response::builder().status(code).body(Body::from(body.to_vec()))?)
+                }
+            }
+        })
+    }
+}

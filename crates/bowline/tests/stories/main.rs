@@ -1,0 +1,38 @@
+//! The stories: what Bowline does for a person, and what it does when something is wrong. Each runs on the embedded
+//! API server and on a real control plane, through the same client, and must end the same on both.
+//!
+//! `BOWLINE_CONTROL_PLANE` names the program that runs the real one (`cargo xtask test` sets it). Without it the
+//! real half says that it was skipped; with `CI=true` that is a failure.
+
+mod faults;
+mod git;
+mod stage;
+
+mod basics;
+
+/// Makes of each story two tests, one a cluster.
+macro_rules! stories {
+    ($($story:ident),* $(,)?) => {
+        mod embedded {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $story() {
+                    let stage = crate::stage::Stage::embedded(stringify!($story)).await;
+                    super::$story(&stage).await;
+                    stage.close().await;
+                }
+            )*
+        }
+        mod real {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $story() {
+                    let Some(stage) = crate::stage::Stage::real(stringify!($story)).await else { return };
+                    super::$story(&stage).await;
+                    stage.close().await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use stories;
