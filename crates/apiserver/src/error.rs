@@ -121,7 +121,7 @@ impl ApiError {
         Self { code, reason, message: message.into(), details: None, resume: None }
     }
 
-    fn about(mut self, details: Details) -> Self {
+    pub(crate) fn about(mut self, details: Details) -> Self {
         self.details = Some(Box::new(details));
         self
     }

@@ -43,7 +43,11 @@ pub(crate) fn change(resource: &Resource, kind: PatchKind, current: &Value, body
         PatchKind::Merge => {
             let mut out = current.clone();
             if !body.is_object() {
-                return Err(ApiError::bad_request("json: cannot unmarshal non-object into Go value of type map"));
+                let found = go_type(body);
+                let message = format!(
+                    "error decoding patch: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+                );
+                return Err(ApiError::bad_request(message));
             }
             json_patch::merge(&mut out, body);
             Ok(out)
@@ -53,6 +57,13 @@ pub(crate) fn change(resource: &Resource, kind: PatchKind, current: &Value, body
 }
 
 fn json_patch(current: &Value, body: &Value) -> Result<Value, ApiError> {
+    if !body.is_array() {
+        let found = go_type(body);
+        let message = format!(
+            "error decoding patch: json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp"
+        );
+        return Err(ApiError::bad_request(message));
+    }
     let operations: json_patch::Patch = serde_json::from_value(body.clone())
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
     if operations.0.len() > MAX_JSON_PATCH_OPERATIONS {
@@ -68,6 +79,18 @@ fn json_patch(current: &Value, body: &Value) -> Result<Value, ApiError> {
             .with_causes(Vec::new())
     })?;
     Ok(out)
+}
+
+/// Returns what Go's decoder calls a JSON value.
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
 }
 
 /// Refuses applies that say what an apply may not say.

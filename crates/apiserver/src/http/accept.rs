@@ -37,7 +37,11 @@ pub(super) fn form(accept: &str) -> Result<Form, ApiError> {
             Some(_) => {}
         }
     }
-    Err(ApiError::new(406, "NotAcceptable", "only the following media types are accepted: application/json"))
+    Err(ApiError::new(
+        406,
+        "NotAcceptable",
+        "406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch",
+    ))
 }
 
 /// Returns whether the client wants aggregated discovery, version 2, before anything else it can get.

@@ -39,7 +39,8 @@ fn json(bytes: &[u8]) -> Result<Decoded, ApiError> {
     let mut reader = Reader { path: String::new(), duplicates: Vec::new() };
     let mut from = serde_json::Deserializer::from_slice(bytes);
     let refuse = |error: serde_json::Error| {
-        ApiError::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
+        let why = if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
+        ApiError::bad_request(format!("couldn't get version/kind; json parse error: {why}"))
     };
     let value = Node(&mut reader).deserialize(&mut from).map_err(refuse)?;
     from.end().map_err(refuse)?;

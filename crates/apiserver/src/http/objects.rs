@@ -12,6 +12,7 @@ use super::accept::{self, Form};
 use super::reply::{self, Body};
 use super::service::Call;
 use super::{body, reviews, watch};
+use crate::builtins::Builtins;
 use crate::error::{ApiError, Cause};
 use crate::faults::Fault;
 use crate::patch::PatchKind;
@@ -29,7 +30,8 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
         return Ok(reply::no_such_path());
     }
     let Some(resource) = catalog.find(&Gvr::new(&info.group, &info.version, &info.resource)) else {
-        return Err(ApiError::no_such_resource());
+        let is_builtin = Builtins::get().groups().iter().any(|group| group.name == info.group);
+        return if is_builtin { Err(ApiError::no_such_resource()) } else { Ok(reply::no_such_path()) };
     };
     if (!resource.namespaced && info.namespace.is_some())
         || (resource.namespaced && info.namespace.is_none() && info.name.is_some())
@@ -72,6 +74,12 @@ fn check_verb(call: &Call<'_>, resource: &Resource) -> Result<(), ApiError> {
         "apply" => "patch",
         verb => verb,
     };
+    let wants_name = matches!(verb, "update" | "patch");
+    if (wants_name && call.info.name.is_none())
+        || (verb == "create" && call.info.name.is_some() && call.info.subresource.is_empty())
+    {
+        return Err(ApiError::method_not_allowed());
+    }
     let verbs = if call.info.subresource.is_empty() {
         &resource.verbs
     } else {
@@ -105,9 +113,19 @@ fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions, ApiError> 
     })
 }
 
+fn read(call: &Call<'_>, resource: &Resource) -> Result<body::Decoded, ApiError> {
+    body::decode(call.header(CONTENT_TYPE), call.body).map_err(|mut error| {
+        if error.code == 400 {
+            error.message =
+                format!("the object provided is unrecognized (must be of type {}): {}", resource.kind, error.message);
+        }
+        error
+    })
+}
+
 fn create(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
     let mut options = write_options(call, "CreateOptions")?;
-    let decoded = body::decode(call.header(CONTENT_TYPE), call.body)?;
+    let decoded = read(call, target.resource)?;
     options.duplicates = decoded.duplicates;
     let target = Target { name: "", ..*target };
     let object = call.cluster.with_registry(|registry| registry.create(&target, decoded.value, &mut options))?;
@@ -118,7 +136,7 @@ fn create(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<B
 
 fn update(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
     let mut options = write_options(call, "UpdateOptions")?;
-    let decoded = body::decode(call.header(CONTENT_TYPE), call.body)?;
+    let decoded = read(call, target.resource)?;
     options.duplicates = decoded.duplicates;
     let (object, outcome) =
         call.cluster.with_registry(|registry| registry.update(target, decoded.value, &mut options))?;
@@ -307,6 +325,10 @@ struct Page {
 
 fn choose_page(call: &Call<'_>, target: &Target<'_>, selectors: &Selectors) -> Result<Page, ApiError> {
     let query = call.query;
+    if query.has("limit") && query.text("limit").parse::<i64>().is_err() {
+        let message = format!("strconv.ParseInt: parsing {:?}: invalid syntax", query.text("limit"));
+        return Err(ApiError::bad_request(message));
+    }
     let wanted = Wanted::parse(call)?;
     let limit = query
         .number("limit")
@@ -315,10 +337,9 @@ fn choose_page(call: &Call<'_>, target: &Target<'_>, selectors: &Selectors) -> R
         .map_or(usize::MAX, |it| it as usize);
     let token = match query.text("continue") {
         "" => None,
-        token => Some(
-            Continue::parse(token)
-                .ok_or_else(|| ApiError::bad_request("continue key is not valid: the token is malformed"))?,
-        ),
+        token => Some(Continue::parse(token).ok_or_else(|| {
+            ApiError::bad_request("invalid continue token: continue key is not valid: the token is malformed")
+        })?),
     };
     let namespace = Some(target.namespace).filter(|namespace| !namespace.is_empty());
     let (candidates, rv) = call.cluster.with_state(|state, _| {
@@ -409,7 +430,8 @@ impl Wanted {
                 return refuse(why);
             }
         }
-        let number = parse_rv(rv)?;
+        let number = parse_rv(rv)
+            .map_err(|error| ApiError::bad_request(format!("invalid resource version: {}", error.message)))?;
         let is_exact = rule == "Exact" || (rule.is_empty() && query.number("limit").is_some_and(|limit| limit > 0));
         let asked = number.filter(|rv| *rv > 0);
         Ok(Self {
@@ -432,6 +454,6 @@ pub(super) fn parse_rv(text: &str) -> Result<Option<u64>, ApiError> {
             &text.into(),
             format!("strconv.ParseUint: parsing {text:?}: invalid syntax"),
         );
-        ApiError::bad_request(format!("invalid resource version: {}: {}", cause.field, cause.message))
+        ApiError::unforeseen(format!("{}: {}", cause.field, cause.message))
     })
 }

@@ -99,10 +99,12 @@ fn check_initial_events(call: &Call<'_>) -> Result<Option<bool>, ApiError> {
         return Ok(None);
     }
     if rule != "NotOlderThan" {
-        return refuse(
-            "resourceVersionMatch",
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        );
+        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        let mut causes = vec![Cause::forbidden("resourceVersionMatch", why)];
+        if !rule.is_empty() {
+            causes.push(Cause::unsupported("resourceVersionMatch", &rule.into(), &["NotOlderThan".to_owned()]));
+        }
+        return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", causes));
     }
     if !query.text("continue").is_empty() {
         return refuse("continue", "continue is forbidden for watch");

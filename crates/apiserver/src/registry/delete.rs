@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, metadata};
-use crate::error::{ApiError, deleted_status};
+use crate::error::{ApiError, Details, deleted_status};
 use crate::rules;
 use crate::selector::Selectors;
 use crate::store::Stored;
@@ -145,16 +145,28 @@ impl Registry<'_> {
 }
 
 fn check_preconditions(target: &Target<'_>, live: &Stored, delete: &DeleteOptions) -> Result<(), ApiError> {
-    let refuse = |what: &str, want: &str, have: &str| {
-        let why = format!("Precondition failed: {what} in precondition: {want}, {what} in object meta: {have}");
-        Err(ApiError::conflict(target.resource, target.name, &why))
+    let refuse = |what: &str, want: &str, have: &str, how: &str| {
+        let why = format!(
+            "the {what} in the precondition ({want}) does not match the {what} in record ({have}). The object might have \
+             been {how}"
+        );
+        let resource = target.resource;
+        let message =
+            format!("Operation cannot be fulfilled on {} {:?}: {why}", resource.qualified_kind(), target.name);
+        let details = Details {
+            name: target.name.to_owned(),
+            group: resource.group.clone(),
+            kind: resource.kind.clone(),
+            ..Details::default()
+        };
+        Err(ApiError::new(409, "Conflict", message).about(details))
     };
     if let Some(uid) = delete.uid.as_deref().filter(|uid| *uid != &*live.uid) {
-        return refuse("UID", uid, &live.uid);
+        return refuse("UID", uid, &live.uid, "deleted and then recreated");
     }
     let have = live.rv.to_string();
     if let Some(rv) = delete.resource_version.as_deref().filter(|rv| *rv != have) {
-        return refuse("ResourceVersion", rv, &have);
+        return refuse("ResourceVersion", rv, &have, "modified");
     }
     Ok(())
 }

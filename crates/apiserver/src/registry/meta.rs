@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{Target, finalizers, is_terminating, meta_text, metadata};
+use crate::builtins::Builtins;
 use crate::error::{ApiError, Cause};
 use crate::resource::Resource;
 
@@ -57,44 +58,47 @@ pub(super) fn check_identity(target: &Target<'_>, object: &mut Value) -> Result<
 fn check_kind(resource: &Resource, object: &Value) -> Result<(), ApiError> {
     let text = |key: &str| object[key].as_str().unwrap_or_default();
     let (version, kind) = (text("apiVersion"), text("kind"));
-    if resource.custom().is_some() {
-        if kind.is_empty() {
-            return Err(ApiError::bad_request("Object 'Kind' is missing in the body of the request"));
-        }
-        if version.is_empty() {
-            return Err(ApiError::bad_request("Object 'apiVersion' is missing in the body of the request"));
-        }
-    }
     let want = resource.api_version();
-    if (!version.is_empty() && version != want) || (!kind.is_empty() && kind != resource.kind) {
-        let (given_group, given_version) = crate::resource::split_api_version(version);
-        let given_version = if version.is_empty() { &resource.version } else { given_version };
-        let given_group = if version.is_empty() { &resource.group } else { given_group };
-        let given_kind = if kind.is_empty() { &resource.kind } else { kind };
-        let message = if resource.custom().is_some() && kind != resource.kind {
-            format!("the kind in the data ({given_kind}) does not match the expected kind ({})", resource.kind)
+    let is_custom = resource.custom().is_some();
+    if is_custom && kind.is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{object}'",
+            resource.kind
+        )));
+    }
+    let given = if version.is_empty() && !is_custom { &want } else { version };
+    let (group, bare_version) = crate::resource::split_api_version(given);
+    if given != want {
+        let known = is_custom || Builtins::get().knows(group, bare_version, kind);
+        let message = if known {
+            format!("the API version in the data ({given}) does not match the expected API version ({want})")
         } else {
             format!(
-                "the API version in the data ({}) does not match the expected API version ({want})",
-                crate::resource::api_version(given_group, given_version)
+                "{kind} in version {bare_version:?} cannot be handled as a {}: no kind {kind:?} is registered for version \
+                 {given:?} in scheme \"pkg/runtime/scheme.go:111\"",
+                resource.kind
             )
-        };
-        let message = if !kind.is_empty() && kind != resource.kind && resource.custom().is_none() {
-            format!(
-                "{kind} in version {given_version:?} cannot be handled as a {}: converting ({}.{kind}) to ({}.{}): \
-                 unknown conversion",
-                resource.kind, given_version, resource.version, resource.kind
-            )
-        } else {
-            message
         };
         return Err(ApiError::bad_request(message));
     }
-    Ok(())
+    if kind.is_empty() || kind == resource.kind {
+        return Ok(());
+    }
+    if is_custom {
+        let cause = Cause::invalid("kind", &json!(kind), format!("must be {}", resource.kind));
+        return Err(ApiError::invalid(&resource.group, kind, meta_text(object, "name"), vec![cause]));
+    }
+    let package = group.split('.').next().filter(|name| !name.is_empty()).unwrap_or("core");
+    Err(ApiError::bad_request(format!(
+        "{kind} in version {bare_version:?} cannot be handled as a {want}: converting ({bare_version}.{kind}) to \
+         ({package}.{want}): unknown conversion",
+        want = resource.kind
+    )))
 }
 
 /// Refuses metadata of the wrong JSON types, which would otherwise be taken for absent.
 fn check_types(resource: &Resource, object: &Value) -> Result<(), ApiError> {
+    let prefix = if resource.custom().is_some() { "" } else { "metadata." };
     let wrong = |field: &str, found: &Value, want: &str| {
         let found = match found {
             Value::Bool(_) => "bool",
@@ -105,7 +109,7 @@ fn check_types(resource: &Resource, object: &Value) -> Result<(), ApiError> {
         };
         ApiError::bad_request(format!(
             "{kind} in version {version:?} cannot be handled as a {kind}: json: cannot unmarshal {found} into Go struct \
-             field ObjectMeta.metadata.{field} of type {want}",
+             field ObjectMeta.{prefix}{field} of type {want}",
             kind = resource.kind,
             version = resource.version,
         ))

@@ -27,6 +27,9 @@ use crate::store::{Change, Key, Stored};
 /// Largest object the store takes, as etcd's request limit: 1.5 MiB.
 const MAX_STORED_BYTES: usize = 1_572_864;
 
+/// Largest message the real server's etcd client sends: 2 MiB. Only the words of the refusal differ.
+const MAX_SENT_BYTES: usize = 2_097_152;
+
 /// What becomes of fields the schema does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FieldValidation {
@@ -148,7 +151,13 @@ impl Registry<'_> {
         value["metadata"]["resourceVersion"] = json!(rv.to_string());
         let value = rules::to_storage(resource, value, &self.state.catalog);
         let stored = Arc::new(Stored::new(value, rv));
-        if stored.json().len() > MAX_STORED_BYTES {
+        let size = stored.json().len();
+        if size > MAX_SENT_BYTES {
+            return Err(ApiError::unforeseen(format!(
+                "rpc error: code = ResourceExhausted desc = trying to send message larger than max ({size} vs. {MAX_SENT_BYTES})"
+            )));
+        }
+        if size > MAX_STORED_BYTES {
             return Err(ApiError::unforeseen("etcdserver: request is too large"));
         }
         self.state.next_rv();

@@ -65,7 +65,12 @@ impl Registry<'_> {
         }
         let mut patched = patch::change(target.resource, kind, &current, body)?;
         meta::check_identity(target, &mut patched)?;
-        rules::decode(target.resource, &mut patched, options)?;
+        rules::decode(target.resource, &mut patched, options).map_err(|error| {
+            // What the patch made cannot be read: that is the patch's fault, unless only the names are unknown.
+            let is_strict = error.message.contains("strict decoding error");
+            let cause = Cause::invalid("patch", &json!(body.to_string()), &error.message);
+            if is_strict { error } else { ApiError::invalid("", "", "", vec![cause]) }
+        })?;
         Ok((self.replace(target, &live, patched, options)?, Outcome::Updated))
     }
 
