@@ -91,7 +91,8 @@ async fn requests_are_counted_and_controllers_are_not() {
 
 #[tokio::test]
 async fn only_those_with_the_token_are_let_in() {
-    let options = Options { controllers: false, token: Some("right".to_owned()), allow_anonymous: false, ..Options::default() };
+    let options =
+        Options { controllers: false, token: Some("right".to_owned()), allow_anonymous: false, ..Options::default() };
     let cluster = Cluster::new(options);
     for (token, want) in [(None, 401), (Some("wrong"), 401), (Some("right"), 200)] {
         let answer = cluster.service().oneshot(request("GET", MAPS, token, &Value::Null)).await.expect("an answer");
