@@ -246,6 +246,8 @@ impl Stage {
         let argo = ArgoOptions {
             control_namespace: self.home(),
             fetch_timeout: Duration::from_secs(5),
+            // Stories share a cluster and their apps' names: this is what tells installations apart.
+            installation_id: Some(self.name.clone()),
             ..ArgoOptions::default()
         };
         let dialects: Vec<Arc<dyn Dialect>> =
@@ -494,7 +496,7 @@ pub(crate) fn condition<'a>(object: &'a Object, kind: &str) -> Option<&'a Value>
 
 /// Writes a ConfigMap with one value.
 pub(crate) fn config_map(name: &str, value: &str) -> String {
-    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: {value}\n")
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: \"{value}\"\n")
 }
 
 /// Writes a Deployment with an image.
