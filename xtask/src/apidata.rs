@@ -233,6 +233,7 @@ fn source_note() -> String {
          | `openapi-v3.zst` | the OpenAPI v3 documents of the stable group-versions: a little-endian length, a JSON index, one zstd frame a document |\n\
          | `resources.json` | groups in discovery order; resources with verbs, short names, categories, subresources |\n\
          | `types.zst` | each Go type's fields: name, flags (p pointer, o omitempty, z omitzero), type, declared default |\n\
-         | `columns.json` | table columns, recorded from a real server of that release |\n"
+         | `columns.zst` | table columns, recorded from a real server of that release by `tests/defaults/record.sh` |\n\
+         | `root-ca.crt` | a certificate made for the simulation; nothing is signed with it |\n"
     )
 }

@@ -26,12 +26,9 @@ async fn wait_for(admin: &Admin, gvr: &Gvr, name: &str, what: &str, wanted: impl
             return Arc::clone(object);
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        if tokio::time::timeout(left, watch.next()).await.is_err() {
-            panic!(
-                "{name} never was {what}: {}",
-                have.map_or("it is not there".to_owned(), |have| format!("{have:#}"))
-            );
-        }
+        let in_time = tokio::time::timeout(left, watch.next()).await.is_ok();
+        let shown = have.map_or("it is not there".to_owned(), |have| format!("{have:#}"));
+        assert!(in_time, "{name} never was {what}: {shown}");
     }
 }
 
@@ -339,7 +336,7 @@ async fn a_cron_job_starts_a_job_each_minute_and_forgets_old_ones() {
         "spec": { "schedule": "* * * * *", "successfulJobsHistoryLimit": 2, "jobTemplate": { "spec": template } },
     });
     admin.create(&Gvr::new("batch", "v1", "cronjobs"), cron).expect("it is made");
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     let cron = admin
         .get(&Gvr::new("batch", "v1", "cronjobs"), "default", "tick")
         .expect("reading works")
@@ -393,7 +390,7 @@ async fn a_pod_falls_ill_and_recovers_with_its_annotation() {
     let reason = |pod: &Value, kind: &str| condition(pod, kind)["reason"].as_str().unwrap_or_default().to_owned();
     wait_for(&admin, &pods, "p", "unschedulable", |pod| reason(pod, "PodScheduled") == "Unschedulable").await;
     let set = |fault: Value| {
-        merge(&admin, &pods, "p", json!({ "metadata": { "annotations": { "sim.bowline.dev/fault": fault } } }))
+        merge(&admin, &pods, "p", json!({ "metadata": { "annotations": { "sim.bowline.dev/fault": fault } } }));
     };
     set(Value::Null);
     wait_for(&admin, &pods, "p", "ready", |pod| condition(pod, "Ready")["status"] == "True").await;

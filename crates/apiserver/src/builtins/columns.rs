@@ -135,9 +135,10 @@ fn middle(group: &str, kind: &str, object: &Value, now: Timestamp) -> Option<Vec
         ("", "Service") => service(object),
         ("apiregistration.k8s.io", "APIService") => {
             let service = &object["spec"]["service"];
-            let at = match service.is_object() {
-                true => format!("{}/{}", text(service, "/namespace"), text(service, "/name")),
-                false => "Local".to_owned(),
+            let at = if service.is_object() {
+                format!("{}/{}", text(service, "/namespace"), text(service, "/name"))
+            } else {
+                "Local".to_owned()
             };
             let condition = items(object, "/status/conditions").into_iter().find(|have| have["type"] == "Available");
             vec![json!(at), json!(condition.map_or("Unknown", |condition| text(condition, "/status")))]
@@ -216,9 +217,10 @@ fn middle(group: &str, kind: &str, object: &Value, now: Timestamp) -> Option<Vec
             let of = &object["spec"]["parameters"];
             let group = text(of, "/apiGroup");
             let dot = if group.is_empty() { "" } else { "." };
-            let shown = match of.is_object() {
-                true => format!("{}{dot}{group}/{}", text(of, "/kind"), text(of, "/name")),
-                false => "<none>".to_owned(),
+            let shown = if of.is_object() {
+                format!("{}{dot}{group}/{}", text(of, "/kind"), text(of, "/name"))
+            } else {
+                "<none>".to_owned()
             };
             vec![json!(text(object, "/spec/controller")), json!(shown)]
         }
@@ -326,9 +328,10 @@ fn event(event: &Value, now: Timestamp) -> Vec<Value> {
     let host = or(text(&source, "/host"), text(event, "/reportingInstance")).to_owned();
     let source = if host.is_empty() { component } else { format!("{component}, {host}") };
     let series = &event["series"];
-    let (last, times) = match series.is_object() {
-        true => (age(&series["lastObservedTime"], now), int(series, "/count")),
-        false => (last, pick("count", "deprecatedCount").as_i64().unwrap_or(0).max(1)),
+    let (last, times) = if series.is_object() {
+        (age(&series["lastObservedTime"], now), int(series, "/count"))
+    } else {
+        (last, pick("count", "deprecatedCount").as_i64().unwrap_or(0).max(1))
     };
     let message = pick("message", "note");
     vec![
@@ -393,9 +396,10 @@ fn phase(object: &Value) -> &str {
 
 fn volume(volume: &Value) -> Vec<Value> {
     let claim = &volume["spec"]["claimRef"];
-    let claim = match claim.is_object() {
-        true => format!("{}/{}", text(claim, "/namespace"), text(claim, "/name")),
-        false => String::new(),
+    let claim = if claim.is_object() {
+        format!("{}/{}", text(claim, "/namespace"), text(claim, "/name"))
+    } else {
+        String::new()
     };
     vec![
         json!(text(volume, "/spec/capacity/storage")),
@@ -513,7 +517,7 @@ fn pod(pod: &Value, now: Timestamp) -> Vec<Value> {
     let gates = items(pod, "/spec/readinessGates");
     let open = gates.iter().filter(|gate| {
         let met = |have: &&Value| have["type"] == gate["conditionType"] && have["status"] == "True";
-        items(pod, "/status/conditions").iter().any(|have| met(have))
+        items(pod, "/status/conditions").iter().any(met)
     });
     let readiness = if gates.is_empty() { "<none>".to_owned() } else { format!("{}/{}", open.count(), gates.len()) };
     vec![

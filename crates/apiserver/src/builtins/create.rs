@@ -93,10 +93,9 @@ impl Allocator {
         for port in node_ports(old).into_iter().filter(|port| !kept.contains(port)) {
             pools.ports.remove(&port);
         }
-        if new["spec"].get("clusterIP") != old["spec"].get("clusterIP") {
-            if let Some(address) = old["spec"]["clusterIP"].as_str().and_then(address).filter(|address| *address > 1) {
-                pools.addresses.remove(&address);
-            }
+        let address = old["spec"]["clusterIP"].as_str().and_then(address).filter(|address| *address > 1);
+        if let Some(address) = address.filter(|_| new["spec"].get("clusterIP") != old["spec"].get("clusterIP")) {
+            pools.addresses.remove(&address);
         }
     }
 
@@ -222,10 +221,10 @@ fn add_finalizer(object: &mut Value, finalizer: &str) {
     if finalizers.is_null() {
         *finalizers = json!([]);
     }
-    if let Value::Array(finalizers) = finalizers {
-        if !finalizers.contains(&json!(finalizer)) {
-            finalizers.push(json!(finalizer));
-        }
+    if let Value::Array(finalizers) = finalizers
+        && !finalizers.contains(&json!(finalizer))
+    {
+        finalizers.push(json!(finalizer));
     }
 }
 
@@ -256,10 +255,9 @@ fn select_by_uid(job: &mut Value, uid: &str) {
 
 /// An applied manifest does not say what the server generated, and an update without it must not remove it.
 fn keep_generated(old: &Value, job: &mut Value) {
-    if job["spec"].get("selector").is_none_or(Value::is_null) {
-        if let Some(selector) = old["spec"].get("selector") {
-            job["spec"]["selector"] = selector.clone();
-        }
+    let unselected = job["spec"].get("selector").is_none_or(Value::is_null);
+    if let (true, Some(selector)) = (unselected, old["spec"].get("selector")) {
+        job["spec"]["selector"] = selector.clone();
     }
 }
 
@@ -418,10 +416,9 @@ fn allocate_ports(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'
             None => {}
         }
     }
-    if needs_health_port(service) && service["spec"]["healthCheckNodePort"].is_null() && !ctx.dry_run {
-        if let Some(number) = ctx.allocator.node_port() {
-            service["spec"]["healthCheckNodePort"] = json!(number);
-        }
+    let unhealthy = needs_health_port(service) && service["spec"]["healthCheckNodePort"].is_null();
+    if let Some(number) = (unhealthy && !ctx.dry_run).then(|| ctx.allocator.node_port()).flatten() {
+        service["spec"]["healthCheckNodePort"] = json!(number);
     }
 }
 
@@ -453,10 +450,10 @@ fn keep_allocated(old: &Value, service: &mut Value) {
             }
         }
     }
-    if needs_health_port(old) && needs_health_port(service) && service["spec"].get("healthCheckNodePort").is_none() {
-        if let Some(number) = old["spec"].get("healthCheckNodePort") {
-            service["spec"]["healthCheckNodePort"] = number.clone();
-        }
+    let unnamed = service["spec"].get("healthCheckNodePort").is_none();
+    let kept = old["spec"].get("healthCheckNodePort").filter(|_| needs_health_port(old) && needs_health_port(service));
+    if let (true, Some(number)) = (unnamed, kept) {
+        service["spec"]["healthCheckNodePort"] = number.clone();
     }
 }
 

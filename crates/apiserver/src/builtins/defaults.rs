@@ -225,13 +225,17 @@ impl Defaults {
         match (shape, value) {
             (Shape::Struct(id), value) => self.apply(types, *id, value),
             (Shape::List(element), Value::Array(items)) => {
-                items.iter_mut().for_each(|item| self.apply_shape(types, element, item));
+                for item in items {
+                    self.apply_shape(types, element, item);
+                }
             }
             (Shape::Map(element), Value::Object(entries)) if **element == Shape::Quantity => {
                 entries.values_mut().for_each(round_up_to_milli);
             }
             (Shape::Map(element), Value::Object(entries)) => {
-                entries.values_mut().for_each(|item| self.apply_shape(types, element, item));
+                for item in entries.values_mut() {
+                    self.apply_shape(types, element, item);
+                }
             }
             _ => {}
         }
@@ -312,10 +316,9 @@ fn claim_templates(spec: &mut Object) {
 fn job(job: &mut Object) {
     let template = job.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels")).cloned();
     let unlabelled = job.get("metadata").and_then(|metadata| metadata.get("labels")).is_none();
-    if let (Some(Value::Object(labels)), true) = (template, unlabelled) {
-        if let Some(Value::Object(metadata)) = job.get_mut("metadata") {
-            metadata.insert("labels".to_owned(), Value::Object(labels));
-        }
+    let metadata = job.get_mut("metadata").and_then(Value::as_object_mut);
+    if let (Some(labels), true, Some(metadata)) = (template, unlabelled, metadata) {
+        metadata.insert("labels".to_owned(), labels);
     }
     let Some(Value::Object(spec)) = job.get_mut("spec") else { return };
     if !has(spec, "parallelism") {

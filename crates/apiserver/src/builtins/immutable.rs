@@ -80,11 +80,9 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<Fi
                     problems.push(invalid(&format!("spec.{field}"), &new["spec"][field], IMMUTABLE));
                 }
             }
-            for field in ["plural", "kind"] {
-                // Only a plural can be in use by stored keys; the kind is free until the names are accepted.
-                if field == "plural" && old["spec"]["names"][field] != new["spec"]["names"][field] {
-                    problems.push(invalid("spec.names.plural", &new["spec"]["names"][field], IMMUTABLE));
-                }
+            // Stored keys hold the plural; the kind is free until the names are accepted.
+            if old["spec"]["names"]["plural"] != new["spec"]["names"]["plural"] {
+                problems.push(invalid("spec.names.plural", &new["spec"]["names"]["plural"], IMMUTABLE));
             }
         }
         _ => {}
@@ -180,10 +178,11 @@ fn claim(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     }
     let size = |object: &Value| quantity(&object["spec"]["resources"]["requests"]["storage"]);
     let capacity = quantity(&new["status"]["capacity"]["storage"]);
-    if let (Some(before), Some(after)) = (size(old), size(new)) {
-        if after < before && capacity.is_none_or(|capacity| after <= capacity) {
-            problems.push(forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"));
-        }
+    if let (Some(before), Some(after)) = (size(old), size(new))
+        && after < before
+        && capacity.is_none_or(|capacity| after <= capacity)
+    {
+        problems.push(forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"));
     }
 }
 

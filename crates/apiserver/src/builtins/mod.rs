@@ -89,7 +89,7 @@ impl Builtins {
 
     /// Returns every resource: groups in discovery order, versions best first, plurals sorted.
     pub fn resources(&self) -> &[Resource] {
-        &self.table().resources
+        &self.table().all
     }
 
     /// Finds a resource by kind.

@@ -88,7 +88,7 @@ struct Row {
 
 pub(super) struct Resources {
     pub(super) groups: Vec<Group>,
-    pub(super) resources: Vec<Resource>,
+    pub(super) all: Vec<Resource>,
     by_kind: BTreeMap<(String, String, String), usize>,
     by_plural: BTreeMap<(String, String, String), usize>,
 }
@@ -102,17 +102,17 @@ impl Resources {
             resources.iter().enumerate().map(|(at, have)| (key(have), at)).collect()
         };
         let (by_kind, by_plural) = (index(|have| &have.kind), index(|have| &have.plural));
-        Self { groups: table.groups, by_kind, by_plural, resources }
+        Self { groups: table.groups, by_kind, by_plural, all: resources }
     }
 
     pub(super) fn by_kind(&self, group: &str, version: &str, kind: &str) -> Option<&Resource> {
         let at = self.by_kind.get(&(group.to_owned(), version.to_owned(), kind.to_owned()))?;
-        Some(&self.resources[*at])
+        Some(&self.all[*at])
     }
 
     pub(super) fn by_plural(&self, group: &str, version: &str, plural: &str) -> Option<&Resource> {
         let at = self.by_plural.get(&(group.to_owned(), version.to_owned(), plural.to_owned()))?;
-        Some(&self.resources[*at])
+        Some(&self.all[*at])
     }
 }
 

@@ -51,9 +51,10 @@ impl Simulation {
                 self.later(Id::new(Kind::CronJob, namespace, cron_name), Duration::from_millis(wait_ms.max(100)));
             }
         }
-        match references.is_empty() {
-            true => drop(status.as_object_mut().map(|status| status.remove("active"))),
-            false => status["active"] = json!(references),
+        if references.is_empty() {
+            drop(status.as_object_mut().map(|status| status.remove("active")));
+        } else {
+            status["active"] = json!(references);
         }
         self.forget_jobs(&cron, &jobs)?;
         self.write_status(Kind::CronJob, &cron, status)

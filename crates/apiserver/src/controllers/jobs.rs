@@ -114,7 +114,8 @@ impl Simulation {
             let mut pod = pod_from(&job["spec"]["template"], job, Kind::Job.api_version(), "Job");
             let mut prefix = format!("{}-", name(job));
             if is_indexed(job) {
-                let index = (0..).find(|index| !taken.contains(index)).unwrap_or(0);
+                let wanted = int(job, "/spec/completions");
+                let Some(index) = (0..wanted).find(|index| !taken.contains(index)) else { break };
                 taken.insert(index);
                 prefix = format!("{}-{index}-", name(job));
                 if pod["metadata"]["annotations"].is_null() {
@@ -161,10 +162,8 @@ impl Simulation {
         if !conditions.is_empty() {
             status["conditions"] = json!(conditions);
         }
-        if finished {
-            if let Some(ttl_secs) = job["spec"]["ttlSecondsAfterFinished"].as_u64() {
-                self.later(Id::new(Kind::Job, namespace(job), name(job)), Duration::from_secs(ttl_secs));
-            }
+        if let (true, Some(ttl_secs)) = (finished, job["spec"]["ttlSecondsAfterFinished"].as_u64()) {
+            self.later(Id::new(Kind::Job, namespace(job), name(job)), Duration::from_secs(ttl_secs));
         }
         self.write_status(Kind::Job, job, status)
     }

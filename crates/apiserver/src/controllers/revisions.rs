@@ -45,6 +45,7 @@ impl Simulation {
                             "name": format!("{}-{hash}", name(owner)),
                             "namespace": owner["metadata"]["namespace"],
                             "labels": labels,
+                            "annotations": owner["metadata"].get("annotations").cloned().unwrap_or_else(|| json!({})),
                             "ownerReferences": [owner_reference(owner, kind.api_version(), kind.api_kind())],
                         },
                         "data": data,

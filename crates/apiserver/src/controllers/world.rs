@@ -237,12 +237,12 @@ impl World {
 
     fn forget(&mut self, id: &Id, object: &Value, touched: &mut Vec<Id>) {
         self.objects.remove(id);
-        if let Some(owner) = controller_of(object) {
-            if let Some(owned) = self.owned.get_mut(owner) {
-                owned.remove(id);
-                if owned.is_empty() {
-                    self.owned.remove(owner);
-                }
+        if let Some(owner) = controller_of(object)
+            && let Some(owned) = self.owned.get_mut(owner)
+        {
+            owned.remove(id);
+            if owned.is_empty() {
+                self.owned.remove(owner);
             }
         }
         self.by_uid.remove(super::object::uid(object));
