@@ -397,6 +397,14 @@ fn allocate_ports(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'
     let mut taken = held.clone();
     for (at, port) in ports.enumerate() {
         match port["nodePort"].as_u64().and_then(|port| u16::try_from(port).ok()) {
+            Some(number) if !(FIRST_PORT..=LAST_PORT).contains(&number) => problems.push(FieldError {
+                field: format!("spec.ports[{at}].nodePort"),
+                reason: "FieldValueInvalid",
+                message: format!(
+                    "Invalid value: {number}: provided port is not in the valid range. The range of valid ports is \
+                     {FIRST_PORT}-{LAST_PORT}"
+                ),
+            }),
             Some(number) if !taken.contains(&number) && !ctx.dry_run => {
                 if !ctx.allocator.take_port(number) {
                     problems.push(FieldError {

@@ -1,6 +1,6 @@
-//! Compares what is made of each new object with what a real kube-apiserver made of it.
+//! Compares what is made of each new object with what a real kube-apiserver made of it, and why bad ones are refused.
 //!
-//! `tests/defaults/record.sh` asked; its answers are committed, so that this runs without one.
+//! `tests/{defaults,refusals}/record.sh` asked; the answers are committed, so that this runs without a real server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,25 @@ use super::{Allocator, Builtins, WriteContext};
 const UID: &str = "00000000-0000-4000-8000-000000000000";
 const NOW: &str = "2026-01-01T00:00:00Z";
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/defaults")
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// Lists the cases of a folder: name and request path.
+fn cases(folder: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(tests().join(folder).join("paths.txt")).expect("paths.txt is there");
+    let case = |line: &str| line.split_once(' ').map(|(name, path)| (format!("{folder}/{name}"), path.to_owned()));
+    text.lines().map(|line| case(line).expect("a name and a path")).collect()
+}
+
+fn gvk(object: &Value) -> (String, String, String) {
+    let api_version = object["apiVersion"].as_str().expect("an apiVersion");
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    (group.to_owned(), version.to_owned(), object["kind"].as_str().expect("a kind").to_owned())
 }
 
 fn read(name: &str) -> Value {
-    let text = fs::read_to_string(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let text = fs::read_to_string(tests().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -85,16 +98,12 @@ fn new_objects_become_what_a_real_server_makes_of_them() {
     let builtins = Builtins::get();
     let mut found = Vec::new();
     let mut count = 0;
-    for line in fs::read_to_string(folder().join("paths.txt")).expect("paths.txt is there").lines() {
-        let (name, path) = line.split_once(' ').expect("a name and a path");
-        let (input, output) = (read(&format!("{name}.in.json")), read(&format!("{name}.out.json")));
+    for (case, path) in cases("defaults") {
+        let name = case.trim_start_matches("defaults/");
+        let (input, output) = (read(&format!("{case}.in.json")), read(&format!("{case}.out.json")));
         let (mut object, want) = (input, steady(output));
         let plural = path.rsplit('/').next().expect("a path ends in a plural");
-        let (group, version) = match object["apiVersion"].as_str().expect("an apiVersion").split_once('/') {
-            Some((group, version)) => (group.to_owned(), version.to_owned()),
-            None => (String::new(), "v1".to_owned()),
-        };
-        let kind = object["kind"].as_str().expect("a kind").to_owned();
+        let (group, version, kind) = gvk(&object);
         assert_eq!(builtins.by_plural(&group, &version, plural).map(|resource| &resource.kind), Some(&kind), "{name}");
 
         let unknown = builtins.normalize(&group, &version, &kind, &mut object).expect("it decodes");
@@ -121,3 +130,46 @@ fn new_objects_become_what_a_real_server_makes_of_them() {
     assert!(found.is_empty(), "{} differences in {count} objects:\n{}", found.len(), found.join("\n"));
     assert!(count >= 60, "only {count} objects were compared");
 }
+
+/// Says why an object is refused, in the words of the server; empty when it is not.
+fn refusal(builtins: &Builtins, mut object: Value) -> String {
+    let (group, version, kind) = gvk(&object);
+    if let Err(error) = builtins.normalize(&group, &version, &kind, &mut object) {
+        return format!("{kind} in version {version:?} cannot be handled as a {kind}: {error}");
+    }
+    let allocator = Allocator::default();
+    let ctx = WriteContext { uid: UID, now: NOW, allocator: &allocator, dry_run: true };
+    let mut problems = match builtins.prepare_create(&group, &version, &kind, &mut object, &ctx) {
+        Ok(()) => builtins.validate(&group, &kind, &object),
+        Err(problems) => problems,
+    };
+    if problems.is_empty() {
+        return String::new();
+    }
+    let dot = if group.is_empty() { "" } else { "." };
+    let name = &object["metadata"]["name"];
+    let all: Vec<String> = problems.drain(..).map(|problem| problem.to_string()).collect();
+    let shown = if all.len() == 1 { all[0].clone() } else { format!("[{}]", all.join(", ")) };
+    format!("{kind}{dot}{group} {name} is invalid: {shown}")
+}
+
+#[test]
+fn bad_objects_are_refused_in_the_words_of_a_real_server() {
+    let mut found = Vec::new();
+    let cases = cases("refusals");
+    for (case, _) in &cases {
+        let want = read(&format!("{case}.out.json"))["message"].as_str().unwrap_or_default().to_owned();
+        let have = refusal(Builtins::get(), read(&format!("{case}.in.json")));
+        if want != have && !DIFFERENT_WORDS.iter().any(|(known, _)| case.ends_with(known)) {
+            found.push(format!("{case}\n  want {want}\n  have {have}"));
+        }
+    }
+    assert!(found.is_empty(), "{} of {} differ:\n{}", found.len(), cases.len(), found.join("\n"));
+}
+
+/// Refusals whose words differ on purpose, and why.
+const DIFFERENT_WORDS: &[(&str, &str)] = &[
+    ("deployment-strategy", "Go prints its internal struct, whose field names no client knows"),
+    ("pdb", "Go prints its internal struct, whose field names no client knows"),
+    ("service-ports", "Go prints its internal struct, whose field names no client knows"),
+];

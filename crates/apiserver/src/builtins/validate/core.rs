@@ -167,6 +167,9 @@ fn access_modes(spec: &Value, path: &str, errors: &mut Errors) {
     for (_, mode) in items(&spec["accessModes"]) {
         errors.one_of(&field, mode, &ACCESS_MODES);
     }
+}
+
+fn volume_mode(spec: &Value, path: &str, errors: &mut Errors) {
     errors.one_of(&format!("{path}.volumeMode"), &spec["volumeMode"], &["Block", "Filesystem"]);
 }
 
@@ -182,6 +185,7 @@ pub(super) fn claim_spec(spec: &Value, path: &str, errors: &mut Errors) {
         Some(size) if size.nanos() <= 0 => errors.invalid(&field, storage, "must be greater than zero"),
         Some(_) => {}
     }
+    volume_mode(spec, path, errors);
 }
 
 pub(super) fn volume(spec: &Value, errors: &mut Errors) {
@@ -189,6 +193,7 @@ pub(super) fn volume(spec: &Value, errors: &mut Errors) {
         errors.required("spec.accessModes", "");
     }
     access_modes(spec, "spec", errors);
+    volume_mode(spec, "spec", errors);
     if spec["capacity"]["storage"].is_null() {
         errors.not_supported("spec.capacity", &spec["capacity"], &["storage"]);
     }

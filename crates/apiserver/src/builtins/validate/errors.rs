@@ -51,6 +51,11 @@ impl Errors {
         self.0.push(invalid(field, if value.is_null() { &empty } else { value }, detail));
     }
 
+    /// Like [`Errors::invalid`] for what is no text in Go: nothing is `null`.
+    pub(super) fn invalid_object(&mut self, field: &str, value: &Value, detail: &str) {
+        self.0.push(invalid(field, value, detail));
+    }
+
     pub(super) fn forbidden(&mut self, field: &str, detail: &str) {
         self.0.push(forbidden(field, detail));
     }

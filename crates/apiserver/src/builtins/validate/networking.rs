@@ -8,7 +8,7 @@ pub(super) fn ingress(spec: &Value, errors: &mut Errors) {
     let (rules, backend) = (&spec["rules"], &spec["defaultBackend"]);
     if rules.as_array().is_none_or(Vec::is_empty) && backend.is_null() {
         let detail = "either `defaultBackend` or `rules` must be specified";
-        errors.invalid("spec", &Value::Array(Vec::new()), detail);
+        errors.invalid_object("spec", rules, detail);
     }
     if !backend.is_null() {
         one_backend(backend, "spec.defaultBackend", errors);

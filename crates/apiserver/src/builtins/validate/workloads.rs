@@ -66,10 +66,6 @@ pub(super) fn stateful_set(spec: &Value, errors: &mut Errors) {
 }
 
 pub(super) fn daemon_set(spec: &Value, errors: &mut Errors) {
-    if spec["selector"].is_null() {
-        errors.required("spec.selector", "");
-        return;
-    }
     selector_and_template(spec, "daemonset", "DaemonSet", errors);
     non_negative(spec, &["minReadySeconds", "revisionHistoryLimit"], "spec", errors);
     let kind = text(&spec["updateStrategy"], "type");
@@ -81,15 +77,16 @@ pub(super) fn daemon_set(spec: &Value, errors: &mut Errors) {
 
 fn selector_and_template(spec: &Value, noun: &str, controller: &str, errors: &mut Errors) {
     let (chosen, template) = (&spec["selector"], &spec["template"]);
-    if chosen.is_null() {
+    let labels = &template["metadata"]["labels"];
+    // A DaemonSet without a selector merely matches nothing; elsewhere that is said too.
+    if chosen.is_null() && controller != "DaemonSet" {
         errors.required("spec.selector", "");
-    } else {
-        selector(chosen, "spec.selector", errors);
-        if is_empty_selector(chosen) {
-            errors.invalid("spec.selector", chosen, &format!("empty selector is invalid for {noun}"));
-        } else if !selects(chosen, &template["metadata"]["labels"]) {
-            errors.invalid("spec.template.metadata.labels", &template["metadata"]["labels"], DOES_NOT_MATCH);
-        }
+    }
+    selector(chosen, "spec.selector", errors);
+    if !chosen.is_null() && is_empty_selector(chosen) {
+        errors.invalid("spec.selector", chosen, &format!("empty selector is invalid for {noun}"));
+    } else if chosen.is_null() || !selects(chosen, labels) {
+        errors.invalid_object("spec.template.metadata.labels", labels, DOES_NOT_MATCH);
     }
     pods::template(template, "spec.template", errors);
     let pod = &template["spec"];
@@ -181,11 +178,6 @@ pub(super) fn cron_job(spec: &Value, errors: &mut Errors) {
 }
 
 pub(super) fn autoscaler(spec: &Value, errors: &mut Errors) {
-    for field in ["kind", "name"] {
-        if text(&spec["scaleTargetRef"], field).is_empty() {
-            errors.required(&format!("spec.scaleTargetRef.{field}"), "");
-        }
-    }
     let least = number(spec, "minReplicas").unwrap_or(1);
     if least < 1 {
         errors.invalid("spec.minReplicas", &spec["minReplicas"], "must be greater than or equal to 1");
@@ -193,8 +185,19 @@ pub(super) fn autoscaler(spec: &Value, errors: &mut Errors) {
     let most = number(spec, "maxReplicas").unwrap_or(0);
     if most < 1 {
         errors.invalid("spec.maxReplicas", &spec["maxReplicas"], "must be greater than 0");
-    } else if most < least {
+    }
+    if most < least {
         errors.invalid("spec.maxReplicas", &spec["maxReplicas"], "must be greater than or equal to `minReplicas`");
+    }
+    let target = &spec["scaleTargetRef"];
+    for field in ["kind", "name"] {
+        if text(target, field).is_empty() {
+            errors.required(&format!("spec.scaleTargetRef.{field}"), "");
+        }
+    }
+    if text(target, "apiVersion").is_empty() {
+        let field = "spec.scaleTargetRef.apiVersion";
+        errors.invalid(field, &target["apiVersion"], "apiVersion must specify API group");
     }
 }
 
