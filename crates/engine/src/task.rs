@@ -677,11 +677,12 @@ impl Task {
             resource = self.publish(&resource, report, true).await?;
         }
         let (end, results) = self.carry(app, wanted, looked, revision, &mandate).await;
+        let took = seen.elapsed();
         self.shared.tell(Happening::Synced {
             app: self.id.clone(),
             revision: revision.clone(),
             cause: mandate.cause,
-            took: seen.elapsed(),
+            took,
             done: results
                 .iter()
                 .filter(|result| !matches!(result.outcome, ObjectOutcome::Unchanged | ObjectOutcome::PruneSkipped))
@@ -713,7 +714,8 @@ impl Task {
                 sync.phase = SyncPhase::Succeeded;
                 "successfully synced (all tasks run)".clone_into(&mut sync.message);
                 let (created, configured, pruned) = tally(&sync);
-                info!(app = %self.id, %revision, created, configured, pruned, heals, "Sync finished");
+                let took_ms = took.as_secs_f64() * 1000.0;
+                info!(app = %self.id, %revision, created, configured, pruned, heals, took_ms, "Sync finished");
                 self.memory.sync = Some(sync);
                 self.memory.failure = None;
                 self.memory.retries = 0;
