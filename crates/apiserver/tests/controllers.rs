@@ -418,3 +418,61 @@ async fn three_hundred_deployments_at_once_become_available() {
         wait_for(&admin, &deployments, &format!("web-{number}"), "rolled out", is_rolled_out).await;
     }
 }
+
+#[tokio::test]
+async fn controllers_survive_a_history_that_is_too_short() {
+    let cluster = Cluster::new(Options { watch_window: 1, ..Options::default() });
+    let admin = cluster.admin().named("test");
+    for number in 0..10 {
+        let name = format!("web-{number}");
+        admin.create(&apps("deployments"), workload("Deployment", &name, Some(3), "a:1")).expect("it is made");
+    }
+    for number in 0..10 {
+        wait_for(&admin, &apps("deployments"), &format!("web-{number}"), "rolled out", is_rolled_out).await;
+    }
+    admin.delete(&apps("deployments"), "default", "web-0", &DeleteOptions::default()).expect("it is deleted");
+    rest(&cluster).await;
+    assert_eq!(admin.list(&core("pods"), Some("default")).expect("pods").len(), 27);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_job_goes_when_its_time_is_up() {
+    let start = "2026-01-01T00:00:00Z".parse().expect("a time");
+    let cluster = Cluster::new(Options { clock: bowline_apiserver::Clock::tokio(start), ..Options::default() });
+    let admin = cluster.admin().named("test");
+    let jobs = Gvr::new("batch", "v1", "jobs");
+    admin.create(&jobs, job("brief", json!({ "ttlSecondsAfterFinished": 30 }), json!({}))).expect("it is made");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let there = admin.get(&jobs, "default", "brief").expect("reading works").expect("it is there");
+    assert_eq!(condition(&there, "Complete")["status"], "True");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(admin.get(&jobs, "default", "brief").expect("reading works").is_none());
+    assert!(admin.list(&core("pods"), Some("default")).expect("pods").is_empty());
+}
+
+#[tokio::test]
+async fn budgets_and_autoscalers_report_on_what_they_watch() {
+    let cluster = Cluster::new(Options::default());
+    let admin = cluster.admin().named("test");
+    admin.create(&apps("deployments"), workload("Deployment", "web", Some(2), "a:1")).expect("it is made");
+    let budgets = Gvr::new("policy", "v1", "poddisruptionbudgets");
+    let budget = json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        "metadata": { "name": "web", "namespace": "default" },
+        "spec": { "minAvailable": 1, "selector": { "matchLabels": { "app": "web" } } },
+    });
+    admin.create(&budgets, budget).expect("it is made");
+    let budget = wait_for(&admin, &budgets, "web", "met", |budget| budget["status"]["disruptionsAllowed"] == 1).await;
+    assert_eq!(condition(&budget, "DisruptionAllowed")["reason"], "SufficientPods");
+    let scalers = Gvr::new("autoscaling", "v2", "horizontalpodautoscalers");
+    let scaler = json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": { "name": "web", "namespace": "default" },
+        "spec": { "maxReplicas": 5, "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" } },
+    });
+    admin.create(&scalers, scaler).expect("it is made");
+    wait_for(&admin, &scalers, "web", "informed", |scaler| {
+        scaler["status"]["currentReplicas"] == 2 && condition(scaler, "ScalingActive")["status"] == "True"
+    })
+    .await;
+}
