@@ -75,21 +75,24 @@ fn aggregated_group(catalog: &Catalog, name: &str, versions: &[String]) -> Value
             json!({ "version": version, "resources": resources, "freshness": "Current" })
         })
         .collect();
-    let mut metadata = json!({ "creationTimestamp": null });
+    let mut metadata = json!({});
     if !name.is_empty() {
         metadata["name"] = json!(name);
     }
     json!({ "metadata": metadata, "versions": versions })
 }
 
-fn kind_of(gvk: &Gvk) -> Value {
-    json!({ "group": gvk.group, "version": gvk.version, "kind": gvk.kind })
+/// Names a kind; built-in ones leave out the group version they share with their resource, as upstream.
+fn kind_of(resource: &Resource, gvk: &Gvk) -> Value {
+    let is_implied = resource.custom().is_none() && gvk.group == resource.group && gvk.version == resource.version;
+    let (group, version) = if is_implied { ("", "") } else { (gvk.group.as_str(), gvk.version.as_str()) };
+    json!({ "group": group, "version": version, "kind": gvk.kind })
 }
 
 fn aggregated_resource(resource: &Resource) -> Value {
     let mut out = json!({
         "resource": resource.plural,
-        "responseKind": kind_of(&resource.gvk()),
+        "responseKind": kind_of(resource, &resource.gvk()),
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": resource.singular,
         "verbs": resource.verbs,
@@ -101,10 +104,9 @@ fn aggregated_resource(resource: &Resource) -> Value {
         out["categories"] = json!(resource.categories);
     }
     if !resource.subresources.is_empty() {
-        let subresources = resource
-            .subresources
-            .iter()
-            .map(|sub| json!({ "subresource": sub.name, "responseKind": kind_of(&sub.gvk), "verbs": sub.verbs }));
+        let subresources = resource.subresources.iter().map(
+            |sub| json!({ "subresource": sub.name, "responseKind": kind_of(resource, &sub.gvk), "verbs": sub.verbs }),
+        );
         out["subresources"] = subresources.collect();
     }
     out
@@ -177,10 +179,14 @@ pub(crate) fn resource_list(catalog: &Catalog, group: &str, version: &str) -> Op
         }
     }
     let resources: Vec<Value> = rows.into_values().collect();
-    Some(json!({
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version(group, version),
-        "resources": resources,
-    }))
+    let mut list = json!({
+        "kind": "APIResourceList", "groupVersion": api_version(group, version), "resources": resources,
+    });
+    // The core group's list is the one without.
+    if !group.is_empty() {
+        list["apiVersion"] = json!("v1");
+    }
+    Some(list)
 }
 
 #[cfg(test)]

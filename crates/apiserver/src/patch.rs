@@ -104,12 +104,16 @@ pub(crate) fn check_apply(target: &Target<'_>, config: &mut Value, options: &Wri
     }
     metadata(config).remove("managedFields");
     let resource = target.resource;
-    let want = match resource.subresource(target.subresource) {
-        Some(sub) if target.subresource == "scale" => sub.gvk.api_version(),
-        _ => resource.api_version(),
+    let (want, want_kind) = match resource.subresource(target.subresource) {
+        Some(sub) if target.subresource == "scale" => (sub.gvk.api_version(), sub.gvk.kind.clone()),
+        _ => (resource.api_version(), resource.kind.clone()),
     };
+    let kind = config["kind"].as_str().unwrap_or_default();
     match config["apiVersion"].as_str().unwrap_or_default() {
-        "" => Err(ApiError::bad_request("apiVersion must be set")),
+        have if have.is_empty() || (!kind.is_empty() && kind != want_kind) => {
+            let (group, version) = crate::resource::split_api_version(have);
+            Err(ApiError::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")))
+        }
         have if have != want => Err(ApiError::bad_request(format!(
             "Incorrect version specified in apply patch. Specified patch version: {have}, expected: {want}"
         ))),

@@ -88,6 +88,7 @@ pub(crate) fn own(
     clock: &Clock,
 ) -> Value {
     let (ty, reset_fields) = (type_of(resource), reset_fields(resource, subresource));
+    let (object, unset) = without_unset_times(resource, object);
     let request = UpdateRequest {
         ty: &ty,
         live,
@@ -99,12 +100,29 @@ pub(crate) fn own(
         reset_fields: &reset_fields,
     };
     // Where ownership cannot be told, the real server writes the object without it.
-    bowline_smd::update(request).unwrap_or_else(|error| {
+    let mut object = bowline_smd::update(request).unwrap_or_else(|error| {
         tracing::debug!(%error, kind = resource.kind, "Field owners could not be recorded");
         let mut object = object;
         metadata(&mut object).remove("managedFields");
         object
-    })
+    });
+    for key in unset {
+        object[key] = Value::Null;
+    }
+    object
+}
+
+/// Takes out the times of an Event that are written as null: to Go they are not there, so nobody owns them.
+fn without_unset_times(resource: &Resource, mut object: Value) -> (Value, Vec<String>) {
+    let mut unset = Vec::new();
+    if resource.plural == "events" && resource.custom().is_none() {
+        let map = object.as_object_mut().into_iter().flatten();
+        unset = map.filter(|(_, value)| value.is_null()).map(|(key, _)| key.clone()).collect();
+        for key in &unset {
+            set(&mut object, key, None);
+        }
+    }
+    (object, unset)
 }
 
 /// Merges an applied configuration into the live object, or into nothing; tells whether anything changed.
@@ -406,6 +424,11 @@ pub(crate) fn present(resource: &Resource, stored: &Arc<Value>) -> Arc<Value> {
         rename(&mut object, &EVENT_FIELDS);
     } else if resource.is("autoscaling", "horizontalpodautoscalers") {
         convert_autoscaler(&mut object, &resource.version);
+    }
+    if resource.custom().is_none()
+        && let Err(error) = Builtins::get().normalize(&resource.group, &resource.version, &resource.kind, &mut object)
+    {
+        tracing::debug!(%error, kind = resource.kind, "A stored object does not fit the version asked for");
     }
     Arc::new(object)
 }

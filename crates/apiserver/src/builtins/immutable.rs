@@ -223,7 +223,13 @@ fn service(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     if external(old) || external(new) || (headless(old) && headless(new)) {
         return;
     }
-    let (before, after) = (&old["spec"]["clusterIPs"], &new["spec"]["clusterIPs"]);
+    let before = &old["spec"]["clusterIPs"];
+    let mut after = new["spec"]["clusterIPs"].clone();
+    // Whoever changes `clusterIP` alone means the first of `clusterIPs`.
+    if after == *before && old["spec"]["clusterIP"] != new["spec"]["clusterIP"] && after.get(0).is_some() {
+        after[0] = new["spec"]["clusterIP"].clone();
+    }
+    let after = &after;
     let empty = after.as_array().is_none_or(Vec::is_empty);
     if empty && !before.is_null() {
         problems.push(invalid("spec.clusterIPs[0]", after, "primary clusterIP can not be unset"));

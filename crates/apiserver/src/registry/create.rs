@@ -49,7 +49,7 @@ impl Registry<'_> {
         let resource = target.resource;
         if !meta_text(&config, "uid").is_empty() {
             let why = format!(
-                "Precondition failed: UID in precondition: {}, UID in object meta: ",
+                "uid mismatch: the provided object specified uid {}, and no existing object was found",
                 meta_text(&config, "uid")
             );
             return Err(ApiError::conflict(resource, target.name, &why));

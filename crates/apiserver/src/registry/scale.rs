@@ -62,20 +62,39 @@ pub(crate) fn write(resource: &Resource, name: &str, object: &Value, scale: &Val
         let message = format!("the name of the object ({given}) does not match the name on the URL ({name})");
         return Err(ApiError::bad_request(message));
     }
-    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
-    if replicas < 0 {
-        let cause = Cause::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0");
-        return Err(ApiError::invalid("autoscaling", "Scale", name, vec![cause]));
-    }
+    let replicas = replicas(name, scale)?;
     let mut object = object.clone();
-    let path = ScalePaths::of(resource)?.spec;
-    let mut at = &mut object;
-    for step in path.trim_start_matches('/').split('/') {
+    put(&mut object, &ScalePaths::of(resource)?.spec, replicas);
+    Ok(object)
+}
+
+/// Returns an applied scale as a configuration of the object itself.
+pub(crate) fn as_parent(resource: &Resource, name: &str, scale: &Value) -> Result<Value, ApiError> {
+    let mut config =
+        json!({ "apiVersion": resource.api_version(), "kind": resource.kind, "metadata": { "name": name } });
+    if scale["spec"].get("replicas").is_some() {
+        put(&mut config, &ScalePaths::of(resource)?.spec, replicas(name, scale)?);
+    }
+    Ok(config)
+}
+
+fn replicas(name: &str, scale: &Value) -> Result<i64, ApiError> {
+    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+    if replicas >= 0 {
+        return Ok(replicas);
+    }
+    let cause = Cause::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0");
+    Err(ApiError::invalid("autoscaling", "Scale", name, vec![cause]))
+}
+
+/// Puts a number at a pointer, making the objects on the way.
+fn put(object: &mut Value, pointer: &str, number: i64) {
+    let mut at = object;
+    for step in pointer.trim_start_matches('/').split('/') {
         if !at.is_object() {
             *at = json!({});
         }
         at = &mut at[step];
     }
-    *at = json!(replicas);
-    Ok(object)
+    *at = json!(number);
 }

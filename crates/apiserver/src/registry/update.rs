@@ -64,13 +64,16 @@ impl Registry<'_> {
             return self.update_scale(target, &patched, options);
         }
         let mut patched = patch::change(target.resource, kind, &current, body)?;
-        meta::check_identity(target, &mut patched)?;
-        rules::decode(target.resource, &mut patched, options).map_err(|error| {
-            // What the patch made cannot be read: that is the patch's fault, unless only the names are unknown.
-            let is_strict = error.message.contains("strict decoding error");
-            let cause = Cause::invalid("patch", &json!(body.to_string()), &error.message);
-            if is_strict { error } else { ApiError::invalid("", "", "", vec![cause]) }
-        })?;
+        let uid = meta_text(&patched, "uid");
+        if uid != &*live.uid {
+            let cause = Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
+            let resource = target.resource;
+            return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, vec![cause]));
+        }
+        let text = patched.to_string();
+        meta::check_identity(target, &mut patched)
+            .and_then(|()| rules::decode(target.resource, &mut patched, options))
+            .map_err(|error| blame_patch(error, &text))?;
         Ok((self.replace(target, &live, patched, options)?, Outcome::Updated))
     }
 
@@ -101,7 +104,7 @@ impl Registry<'_> {
         let mut config = config.clone();
         patch::check_apply(target, &mut config, options)?;
         if target.subresource == "scale" {
-            return self.update_scale(target, &config, options);
+            config = scale::as_parent(resource, target.name, &config)?;
         }
         // The copy is filled in; what is applied stays as it was written, since each of its fields will be owned.
         meta::check_identity(target, &mut config.clone())?;
@@ -116,8 +119,12 @@ impl Registry<'_> {
         let current = rules::present(resource, &live.value);
         let (mut object, changed) =
             rules::apply(resource, target.subresource, Some(&current), &config, options, self.clock)?;
+        let is_scale = target.subresource == "scale";
+        let show = |object: Arc<Value>| -> Result<Arc<Value>, ApiError> {
+            if is_scale { Ok(Arc::new(scale::read(resource, &object)?)) } else { Ok(object) }
+        };
         if !changed {
-            return Ok((current, Outcome::Updated));
+            return Ok((show(current)?, Outcome::Updated));
         }
         rules::decode(resource, &mut object, options)?;
         keep_server_fields(&current, &mut object);
@@ -126,7 +133,8 @@ impl Registry<'_> {
         if let Some(managed) = managed {
             metadata(&mut object).insert("managedFields".to_owned(), managed);
         }
-        Ok((self.store_successor(target, &live, &current, object, options)?, Outcome::Updated))
+        let stored = self.store_successor(target, &live, &current, object, options)?;
+        Ok((show(stored)?, Outcome::Updated))
     }
 
     fn update_scale(
@@ -197,6 +205,13 @@ impl Registry<'_> {
         }
         Ok(shown)
     }
+}
+
+/// Tells that what a patch made cannot be read, which is the patch's fault.
+fn blame_patch(error: ApiError, patched: &str) -> ApiError {
+    let Some((_, why)) = error.message.split_once(" cannot be handled as a ") else { return error };
+    let why = why.split_once(": ").map_or(why, |(_, why)| why);
+    ApiError::invalid("", "", "", vec![Cause::invalid("patch", &json!(patched), why)])
 }
 
 /// Copies what clients cannot change from the live object.
