@@ -476,3 +476,47 @@ async fn budgets_and_autoscalers_report_on_what_they_watch() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_recreated_deployment_has_no_two_versions_at_once_and_a_paused_one_stands_still() {
+    let cluster = Cluster::new(Options::default());
+    let admin = cluster.admin().named("test");
+    let deployments = apps("deployments");
+    let mut web = workload("Deployment", "web", Some(2), "a:1");
+    web["spec"]["strategy"] = json!({ "type": "Recreate" });
+    admin.create(&deployments, web).expect("it is made");
+    wait_for(&admin, &deployments, "web", "rolled out", is_rolled_out).await;
+    let image = |tag: &str| json!({ "template": { "spec": { "containers": [{ "name": "c", "image": tag }] } } });
+    let mut pods = admin.watch(&core("pods")).expect("pods are served");
+    // The first look is at what there is; the second tells all that happened since.
+    let mut notices = pods.poll();
+    merge(&admin, &deployments, "web", json!({ "spec": image("a:2") }));
+    wait_for(&admin, &deployments, "web", "rolled out again", is_rolled_out).await;
+    let mut live = std::collections::BTreeMap::new();
+    notices.extend(pods.poll());
+    assert!(notices.len() > 6, "the old pods went and the new ones came: {notices:?}");
+    for notice in notices {
+        let bowline_apiserver::Notice::Changed(change, pod) = notice else { continue };
+        let name = pod["metadata"]["name"].to_string();
+        if change == bowline_apiserver::Change::Deleted {
+            live.remove(&name);
+        } else {
+            live.insert(name, pod["spec"]["containers"][0]["image"].to_string());
+        }
+        let versions: std::collections::BTreeSet<&String> = live.values().collect();
+        assert!(versions.len() < 2, "both at once: {live:?}");
+    }
+    assert_eq!(live.len(), 2);
+
+    merge(&admin, &deployments, "web", json!({ "spec": { "paused": true } }));
+    merge(&admin, &deployments, "web", json!({ "spec": image("a:3") }));
+    let paused = wait_for(&admin, &deployments, "web", "paused", |object| {
+        condition(object, "Progressing")["reason"] == "DeploymentPaused"
+    })
+    .await;
+    assert_eq!(paused["status"].get("updatedReplicas"), None);
+    rest(&cluster).await;
+    assert_eq!(admin.list(&apps("replicasets"), Some("default")).expect("sets").len(), 2);
+    merge(&admin, &deployments, "web", json!({ "spec": { "paused": false } }));
+    wait_for(&admin, &deployments, "web", "rolled out at last", is_rolled_out).await;
+}
