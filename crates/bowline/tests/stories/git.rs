@@ -60,4 +60,28 @@ impl Repository {
         self.write(path, content);
         self.commit(path)
     }
+
+    /// Returns the commit that `HEAD` names.
+    pub(crate) fn head(&self) -> String {
+        self.repository.head().expect("has commits").peel_to_commit().expect("a commit").id().to_string()
+    }
+
+    /// Makes a branch where `HEAD` is.
+    pub(crate) fn branch(&self, name: &str) {
+        let commit = self.repository.head().expect("has commits").peel_to_commit().expect("a commit");
+        self.repository.branch(name, &commit, false).expect("a branch can be made");
+    }
+
+    /// Makes a lightweight tag where `HEAD` is.
+    pub(crate) fn tag(&self, name: &str) {
+        let commit = self.repository.head().expect("has commits").peel(git2::ObjectType::Commit).expect("a commit");
+        self.repository.tag_lightweight(name, &commit, true).expect("a tag can be made");
+    }
+
+    /// Sets the branch and the work tree back to a commit, as a forced push would.
+    pub(crate) fn rewind(&self, commit: &str) {
+        let id = commit.parse().expect("a commit id");
+        let commit = self.repository.find_object(id, None).expect("the commit is there");
+        self.repository.reset(&commit, git2::ResetType::Hard, None).expect("can be set back");
+    }
 }

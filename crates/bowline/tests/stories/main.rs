@@ -4,11 +4,15 @@
 //! `BOWLINE_CONTROL_PLANE` names the program that runs the real one (`cargo xtask test` sets it). Without it the
 //! real half says that it was skipped; with `CI=true` that is a failure.
 
+mod bystander;
 mod faults;
 mod git;
+mod remotes;
 mod stage;
 
 mod basics;
+mod sources;
+mod sync;
 
 /// Makes of each story two tests, one a cluster.
 macro_rules! stories {
