@@ -178,11 +178,16 @@ pub(crate) fn strategic(resource: &Resource, current: &Value, patch: &Value) -> 
 pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let Some(custom) = resource.custom() else {
         let builtins = Builtins::get();
+        let mut causes = Vec::new();
+        if is_definition(resource) {
+            causes = crd::check(object);
+        }
         let mut mistakes = builtins.validate(&resource.group, &resource.kind, object);
         if let Some(old) = old {
             mistakes.extend(builtins.check_immutable(&resource.group, &resource.kind, old, object));
         }
-        return mistakes.into_iter().map(Cause::from).collect();
+        causes.extend(mistakes.into_iter().map(Cause::from));
+        return causes;
     };
     let mut causes = crd::validate(object, &custom.schema);
     if let Some(old) = old.filter(|_| !causes.is_empty()) {
@@ -261,15 +266,8 @@ impl Registry<'_> {
         Builtins::get()
             .prepare_create(&resource.group, &resource.version, &resource.kind, object, &ctx)
             .map_err(|mistakes| refuse(resource, meta_text(object, "name"), mistakes))?;
-        if resource.is(EXTENSIONS, "customresourcedefinitions") {
+        if is_definition(resource) {
             crd::establish(object, &self.clock.now_seconds());
-            let meta = metadata(object);
-            let finalizers = meta.entry("finalizers").or_insert_with(|| json!([]));
-            if let Some(names) =
-                finalizers.as_array_mut().filter(|names| !names.contains(&json!(crd::CLEANUP_FINALIZER)))
-            {
-                names.push(json!(crd::CLEANUP_FINALIZER));
-            }
         }
         Ok(())
     }
@@ -296,7 +294,7 @@ impl Registry<'_> {
         Builtins::get()
             .prepare_update(&resource.group, &resource.version, &resource.kind, old, object, &ctx)
             .map_err(|mistakes| refuse(resource, target.name, mistakes))?;
-        if resource.is(EXTENSIONS, "customresourcedefinitions") {
+        if is_definition(resource) {
             crd::establish(object, &self.clock.now_seconds());
         }
         Ok(())
@@ -371,6 +369,10 @@ pub(crate) fn default_propagation(resource: &Resource, options: &mut WriteOption
         return Some(Propagation::Orphan);
     }
     resource.is("", "replicationcontrollers").then_some(Propagation::Orphan)
+}
+
+pub(crate) fn is_definition(resource: &Resource) -> bool {
+    resource.is(EXTENSIONS, "customresourcedefinitions")
 }
 
 pub(crate) fn is_namespace(resource: &Resource) -> bool {

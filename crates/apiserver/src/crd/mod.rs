@@ -1,5 +1,6 @@
 //! CustomResourceDefinitions: read once when they change, served at once.
 
+mod check;
 mod structural;
 mod validate;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+pub(crate) use check::check;
 pub(crate) use structural::{apply_defaults, prune};
 pub(crate) use validate::validate;
 
@@ -191,4 +193,15 @@ pub(crate) fn establish(object: &mut Value, now: &str) {
         stored.push(storage);
     }
     *status = json!({ "acceptedNames": names, "conditions": conditions, "storedVersions": stored });
+}
+
+/// Tells in a CRD's status that its objects are being deleted.
+pub(crate) fn begin_termination(object: &mut Value, now: &str) {
+    let condition = json!({
+        "type": "Terminating", "status": "True", "lastTransitionTime": now, "reason": "InstanceDeletionPending",
+        "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+    });
+    if let Some(conditions) = object["status"]["conditions"].as_array_mut() {
+        conditions.push(condition);
+    }
 }

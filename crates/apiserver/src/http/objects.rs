@@ -83,9 +83,18 @@ fn check_verb(call: &Call<'_>, resource: &Resource) -> Result<(), ApiError> {
     let verbs = if call.info.subresource.is_empty() {
         &resource.verbs
     } else {
-        &resource.subresource(&call.info.subresource).ok_or_else(ApiError::no_such_resource)?.verbs
+        &resource.subresource(&call.info.subresource).ok_or_else(|| missing_subresource(call, resource))?.verbs
     };
     if verbs.iter().any(|have| have == verb) { Ok(()) } else { Err(ApiError::method_not_allowed()) }
+}
+
+/// A custom resource without `status` or `scale` has the path, but nothing at it.
+fn missing_subresource(call: &Call<'_>, resource: &Resource) -> ApiError {
+    let name = call.info.name.as_deref().unwrap_or_default();
+    match (resource.custom(), call.info.subresource.as_str()) {
+        (Some(_), "scale" | "status") => ApiError::not_found(resource, name),
+        _ => ApiError::no_such_resource(),
+    }
 }
 
 /// Sends one object in the form the client asked for.

@@ -214,6 +214,7 @@ fn describe(call: &Call<'_>, path: &str) -> Option<Response<Body>> {
         ["api", version] => reply::json(200, &discovery::resource_list(&catalog, "", version)?),
         ["apis", group] => reply::json(200, &discovery::group(&catalog, group)?),
         ["apis", group, version] => reply::json(200, &discovery::resource_list(&catalog, group, version)?),
+        ["openapi", "v2"] => openapi_v2(call.header(ACCEPT)),
         ["openapi", "v3"] => tagged(call, &crate::openapi::of(&catalog).index, "application/json"),
         ["openapi", "v3", ..] => {
             let key = parts[2..].join("/");
@@ -221,6 +222,20 @@ fn describe(call: &Call<'_>, path: &str) -> Option<Response<Body>> {
         }
         _ => return None,
     })
+}
+
+/// Answers with an OpenAPI v2 document that defines nothing.
+///
+/// Clients that find a kind missing from version 3 look here before they give up; with a 404 they would blame the
+/// document instead of the kind.
+fn openapi_v2(accept: &str) -> Response<Body> {
+    const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    if accept.contains("application/com.github.proto-openapi.spec.v2") {
+        // Field 1 of gnostic's Document, `swagger`, is the text "2.0".
+        return reply::bytes(200, PROTOBUF, Bytes::from_static(b"\x0a\x032.0"));
+    }
+    let info = json!({ "title": "Kubernetes", "version": GIT_VERSION });
+    reply::json(200, &json!({ "swagger": "2.0", "info": info, "paths": {}, "definitions": {} }))
 }
 
 fn paths(catalog: &Catalog) -> Value {

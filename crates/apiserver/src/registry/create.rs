@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Registry, Target, WriteOptions, is_terminating, meta, meta_text, metadata};
 use crate::error::{ApiError, Cause};
+use crate::resource::Gvr;
 use crate::rules;
 
 /// Longest base of a generated name; five letters are added (k8s: `apiserver/pkg/storage/names`).
@@ -66,10 +67,18 @@ impl Registry<'_> {
 
     /// Refuses new content where there can be none.
     fn admit(&mut self, target: &Target<'_>, name: &str) -> Result<(), ApiError> {
+        if target.resource.custom().is_some() {
+            let definitions = self.resource(&Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions"))?;
+            let definition = self.find(&definitions, "", &target.resource.qualified());
+            if definition.is_some_and(|definition| is_terminating(&definition.value)) {
+                let why = "create not allowed while custom resource definition is terminating";
+                return Err(ApiError::forbidden(target.resource, name, why));
+            }
+        }
         if !target.resource.namespaced {
             return Ok(());
         }
-        let namespaces = self.resource(&crate::resource::Gvr::new("", "v1", "namespaces"))?;
+        let namespaces = self.resource(&Gvr::new("", "v1", "namespaces"))?;
         let Some(namespace) = self.find(&namespaces, "", target.namespace) else {
             return Err(ApiError::namespace_not_found(target.namespace));
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, metadata};
+use crate::crd;
 use crate::error::{ApiError, Details, deleted_status};
 use crate::rules;
 use crate::selector::Selectors;
@@ -39,7 +40,12 @@ impl Registry<'_> {
         rules::check_delete(resource, &live.value)?;
         let mut next = Value::clone(&rules::present(resource, &live.value));
         let grace = rules::grace_period(resource, &next, delete.grace_period_secs, POD_GRACE_SECS);
-        let left = self.finalizers_after(target, &next, delete, options);
+        let mut left = self.finalizers_after(target, &next, delete, options);
+        if rules::is_definition(resource) && !is_terminating(&next) {
+            // Its objects go first; see `end_definition`.
+            left.push(crd::CLEANUP_FINALIZER.to_owned());
+            crd::begin_termination(&mut next, &self.clock.now_seconds());
+        }
         let status = deleted_status(resource, target.name, &live.uid);
 
         if is_terminating(&next) {
@@ -66,11 +72,12 @@ impl Registry<'_> {
             let at = crate::clock::rfc3339_seconds(at.unwrap_or(jiff::Timestamp::MAX));
             let generation = next["metadata"]["generation"].as_i64();
             let meta = metadata(&mut next);
-            if !rules::is_namespace(resource) {
+            let is_bare = rules::is_namespace(resource) || rules::is_definition(resource);
+            if !is_bare {
                 meta.insert("deletionGracePeriodSeconds".to_owned(), json!(grace));
             }
             meta.insert("deletionTimestamp".to_owned(), json!(at));
-            if let Some(generation) = generation.filter(|generation| *generation > 0) {
+            if let Some(generation) = generation.filter(|generation| *generation > 0 && !is_bare) {
                 meta.insert("generation".to_owned(), json!(generation + 1));
             }
             if rules::is_namespace(resource) {
