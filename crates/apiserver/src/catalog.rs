@@ -38,7 +38,7 @@ impl Catalog {
     }
 
     /// Returns what is served besides the built-in resources once these CRDs, and no others, are established.
-    pub(crate) fn with_definitions(&self, definitions: &BTreeMap<String, Arc<Definition>>) -> Arc<Self> {
+    pub(crate) fn with_definitions(definitions: &BTreeMap<String, Arc<Definition>>) -> Arc<Self> {
         let builtin = Self::builtin();
         let mut groups = builtin.groups.clone();
         let mut resources = builtin.resources.clone();

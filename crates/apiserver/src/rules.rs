@@ -352,8 +352,7 @@ pub(crate) fn needs_resource_version(resource: &Resource) -> bool {
 pub(crate) fn creates_on_update(resource: &Resource) -> bool {
     matches!(
         (resource.group.as_str(), resource.plural.as_str()),
-        (RBAC, _)
-            | ("coordination.k8s.io", _)
+        (RBAC | "coordination.k8s.io", _)
             | ("", "events" | "endpoints" | "services" | "limitranges")
             | ("events.k8s.io", "events")
             | ("node.k8s.io", "runtimeclasses")

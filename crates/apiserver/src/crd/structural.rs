@@ -1,5 +1,7 @@
 //! Pruning and defaulting by a structural schema.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 /// Removes fields the schema does not name and returns their paths.
@@ -50,7 +52,7 @@ fn prune_at(value: &mut Value, schema: &Value, is_resource: bool, path: &mut Str
             }
             for (at, item) in items.iter_mut().enumerate() {
                 let length = path.len();
-                path.push_str(&format!("[{at}]"));
+                let _ = write!(path, "[{at}]");
                 prune_at(item, schema, false, path, unknown);
                 path.truncate(length);
             }

@@ -1,6 +1,6 @@
 //! Request bodies: JSON read with an eye on duplicate fields, YAML, and the limit on their size.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -110,7 +110,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let length = self.0.path.len();
         let mut out = Vec::new();
         loop {
-            self.0.path.push_str(&format!("[{}]", out.len()));
+            let _ = write!(self.0.path, "[{}]", out.len());
             let item = items.next_element_seed(Node(self.0))?;
             self.0.path.truncate(length);
             match item {

@@ -177,7 +177,7 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
     })?;
     let mut options = write_options(call, "PatchOptions")?;
     if kind == PatchKind::Apply {
-        options.manager = call.query.text("fieldManager").to_owned();
+        call.query.text("fieldManager").clone_into(&mut options.manager);
     } else if call.query.has("force") {
         let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
         return Err(ApiError::invalid_options("PatchOptions", cause));

@@ -1,5 +1,7 @@
 //! Requests that store nothing: reviews of access and tokens, and the verbs of pods and service accounts.
 
+use std::sync::Arc;
+
 use http::Response;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -10,8 +12,9 @@ use super::service::Call;
 use crate::clock::rfc3339_seconds;
 use crate::error::ApiError;
 use crate::patch::PatchKind;
-use crate::registry::{DeleteOptions, Target, WriteOptions};
+use crate::registry::{DeleteOptions, Registry, Target, WriteOptions};
 use crate::resource::Resource;
+use crate::store::Stored;
 
 /// How long a requested token claims to live when the request does not say.
 const TOKEN_SECS: i64 = 3600;
@@ -70,7 +73,7 @@ fn read(call: &Call<'_>) -> Result<Value, ApiError> {
 
 fn with_target<T>(
     call: &Call<'_>,
-    act: impl FnOnce(&mut crate::registry::Registry<'_>, &Target<'_>) -> Result<T, ApiError>,
+    act: impl FnOnce(&mut Registry<'_>, &Target<'_>) -> Result<T, ApiError>,
 ) -> Result<T, ApiError> {
     let info = call.info;
     call.cluster.with_registry(|registry| {
@@ -85,8 +88,15 @@ fn with_target<T>(
     })
 }
 
+fn live(call: &Call<'_>) -> Result<Arc<Stored>, ApiError> {
+    with_target(call, |registry, target| {
+        let live = registry.live(target)?;
+        Ok(live)
+    })
+}
+
 fn log(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
-    let pod = with_target(call, |registry, target| registry.live(target))?;
+    let pod = live(call)?;
     let name = pod.value["metadata"]["name"].as_str().unwrap_or_default();
     Ok(reply::text(200, &format!("{name}: nothing runs here; this is a cluster in memory\n")))
 }
@@ -129,7 +139,7 @@ fn bind(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
 /// Hands out a token that says whose it is; this server does not check it.
 fn token(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let mut request = read(call)?;
-    let account = with_target(call, |registry, target| registry.live(target))?;
+    let account = live(call)?;
     let secs = request["spec"]["expirationSeconds"].as_i64().unwrap_or(TOKEN_SECS);
     let until = call.cluster.clock().now().checked_add(jiff::SignedDuration::from_secs(secs));
     let until = rfc3339_seconds(until.unwrap_or(jiff::Timestamp::MAX));

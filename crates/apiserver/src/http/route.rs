@@ -120,7 +120,7 @@ pub(super) fn parse(method: &str, path: &str, query: &Query, content_type: &str,
     info.name = rest.next();
     info.subresource = rest.collect::<Vec<_>>().join("/");
     let is_watch = is_legacy_watch || (query.flag("watch") && info.subresource.is_empty());
-    info.verb = match (method, &info.name) {
+    let verb = match (method, &info.name) {
         ("GET" | "HEAD", _) if is_watch => "watch",
         ("GET" | "HEAD", Some(_)) => "get",
         ("GET" | "HEAD", None) => "list",
@@ -131,8 +131,8 @@ pub(super) fn parse(method: &str, path: &str, query: &Query, content_type: &str,
         ("DELETE", Some(_)) => "delete",
         ("DELETE", None) => "deletecollection",
         _ => return info,
-    }
-    .to_owned();
+    };
+    verb.clone_into(&mut info.verb);
     info
 }
 

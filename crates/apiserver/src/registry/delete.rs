@@ -40,7 +40,7 @@ impl Registry<'_> {
         rules::check_delete(resource, &live.value)?;
         let mut next = Value::clone(&rules::present(resource, &live.value));
         let grace = rules::grace_period(resource, &next, delete.grace_period_secs, POD_GRACE_SECS);
-        let mut left = self.finalizers_after(target, &next, delete, options);
+        let mut left = finalizers_after(target, &next, delete, options);
         if rules::is_definition(resource) && !is_terminating(&next) {
             // Its objects go first; see `end_definition`.
             left.push(crd::CLEANUP_FINALIZER.to_owned());
@@ -97,33 +97,6 @@ impl Registry<'_> {
         Ok(Deleted::Terminating(rules::present(resource, &stored.value)))
     }
 
-    /// Returns the finalizers once the propagation policy has had its say.
-    fn finalizers_after(
-        &self,
-        target: &Target<'_>,
-        object: &Value,
-        delete: &DeleteOptions,
-        options: &mut WriteOptions,
-    ) -> Vec<String> {
-        let mut left: Vec<String> = finalizers(object).into_iter().map(str::to_owned).collect();
-        let policy = delete.propagation.or_else(|| {
-            if left.iter().any(|name| name == ORPHAN) {
-                Some(Propagation::Orphan)
-            } else if left.iter().any(|name| name == FOREGROUND) {
-                Some(Propagation::Foreground)
-            } else {
-                rules::default_propagation(target.resource, options)
-            }
-        });
-        left.retain(|name| name != ORPHAN && name != FOREGROUND);
-        match policy {
-            Some(Propagation::Orphan) => left.push(ORPHAN.to_owned()),
-            Some(Propagation::Foreground) => left.push(FOREGROUND.to_owned()),
-            Some(Propagation::Background) | None => {}
-        }
-        left
-    }
-
     /// Deletes all objects the selectors choose and returns them as they were.
     pub(crate) fn delete_collection(
         &mut self,
@@ -149,6 +122,32 @@ impl Registry<'_> {
         }
         Ok(deleted)
     }
+}
+
+/// Returns the finalizers once the propagation policy has had its say.
+fn finalizers_after(
+    target: &Target<'_>,
+    object: &Value,
+    delete: &DeleteOptions,
+    options: &mut WriteOptions,
+) -> Vec<String> {
+    let mut left: Vec<String> = finalizers(object).into_iter().map(str::to_owned).collect();
+    let policy = delete.propagation.or_else(|| {
+        if left.iter().any(|name| name == ORPHAN) {
+            Some(Propagation::Orphan)
+        } else if left.iter().any(|name| name == FOREGROUND) {
+            Some(Propagation::Foreground)
+        } else {
+            rules::default_propagation(target.resource, options)
+        }
+    });
+    left.retain(|name| name != ORPHAN && name != FOREGROUND);
+    match policy {
+        Some(Propagation::Orphan) => left.push(ORPHAN.to_owned()),
+        Some(Propagation::Foreground) => left.push(FOREGROUND.to_owned()),
+        Some(Propagation::Background) | None => {}
+    }
+    left
 }
 
 fn check_preconditions(target: &Target<'_>, live: &Stored, delete: &DeleteOptions) -> Result<(), ApiError> {

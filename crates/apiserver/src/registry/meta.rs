@@ -43,7 +43,7 @@ pub(super) fn check_identity(target: &Target<'_>, object: &mut Value) -> Result<
     }
     let namespace = meta_text(object, "namespace");
     if resource.namespaced && !namespace.is_empty() && namespace != target.namespace {
-        let message = format!("the namespace of the provided object does not match the namespace sent on the request");
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
         return Err(ApiError::bad_request(message));
     }
     object["apiVersion"] = json!(resource.api_version());

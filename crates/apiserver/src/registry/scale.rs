@@ -48,7 +48,7 @@ pub(crate) fn read(resource: &Resource, object: &Value) -> Result<Value, ApiErro
     match paths.selector.and_then(|path| object.pointer(&path)) {
         Some(Value::String(text)) => scale["status"]["selector"] = json!(text),
         Some(selector @ Value::Object(_)) => {
-            scale["status"]["selector"] = json!(selector::print_label_selector(selector))
+            scale["status"]["selector"] = json!(selector::print_label_selector(selector));
         }
         _ => {}
     }

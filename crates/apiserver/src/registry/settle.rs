@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, meta_text, metadata,
 };
+use crate::catalog::Catalog;
 use crate::crd;
 use crate::owners::{Place, references};
 use crate::resource::{Gvr, Resource, split_api_version};
@@ -90,7 +91,7 @@ impl Registry<'_> {
             self.state.store(&(group.to_owned(), plural.to_owned())).close();
         }
         let definitions = crd::definitions(self);
-        self.state.catalog = self.state.catalog.with_definitions(&definitions);
+        self.state.catalog = Catalog::with_definitions(&definitions);
     }
 
     /// Does all that follows from the writes so far.
@@ -286,10 +287,10 @@ impl Registry<'_> {
                 next["spec"]["finalizers"] = Value::Array(others);
             }
         }
-        if next != *live.value {
-            if let Err(error) = self.commit(&resource, key, next) {
-                tracing::debug!(%error, name, "The namespace's conditions could not be written");
-            }
+        if next != *live.value
+            && let Err(error) = self.commit(&resource, key, next)
+        {
+            tracing::debug!(%error, name, "The namespace's conditions could not be written");
         }
     }
 

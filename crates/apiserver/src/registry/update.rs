@@ -86,7 +86,7 @@ impl Registry<'_> {
         options: &mut WriteOptions,
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
-        self.check_preconditions(target, live, &object)?;
+        check_preconditions(target, live, &object)?;
         let current = rules::present(resource, &live.value);
         keep_server_fields(&current, &mut object);
         rules::keep_other_parts(resource, target.subresource, &current, &mut object);
@@ -115,7 +115,7 @@ impl Registry<'_> {
             metadata(&mut config).remove("resourceVersion");
             return Ok((self.create_applied(target, config, options)?, Outcome::Created));
         };
-        self.check_preconditions(target, &live, &config)?;
+        check_preconditions(target, &live, &config)?;
         let current = rules::present(resource, &live.value);
         let (mut object, changed) =
             rules::apply(resource, target.subresource, Some(&current), &config, options, self.clock)?;
@@ -144,29 +144,12 @@ impl Registry<'_> {
         options: &mut WriteOptions,
     ) -> Result<(Arc<Value>, Outcome), ApiError> {
         let live = self.live(target)?;
-        self.check_preconditions(target, &live, body)?;
+        check_preconditions(target, &live, body)?;
         let current = rules::present(target.resource, &live.value);
         let object = scale::write(target.resource, target.name, &current, body)?;
         let object = rules::own(target.resource, "scale", Some(&current), object, options, self.clock);
         let stored = self.store_successor(target, &live, &current, object, options)?;
         Ok((Arc::new(scale::read(target.resource, &stored)?), Outcome::Updated))
-    }
-
-    fn check_preconditions(&self, target: &Target<'_>, live: &Stored, object: &Value) -> Result<(), ApiError> {
-        let uid = meta_text(object, "uid");
-        if !uid.is_empty() && uid != &*live.uid {
-            let have = &live.uid;
-            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {have}");
-            return Err(ApiError::conflict(target.resource, target.name, &why));
-        }
-        let rv = meta_text(object, "resourceVersion");
-        if !rv.is_empty() && rv.parse::<u64>().is_err() {
-            return Err(ApiError::unforeseen(format!("strconv.ParseUint: parsing {rv:?}: invalid syntax")));
-        }
-        if !rv.is_empty() && rv != "0" && rv != live.rv.to_string() {
-            return Err(ApiError::stale(target.resource, target.name));
-        }
-        Ok(())
     }
 
     /// Validates and stores the next state; a state equal to the live one is not stored.
@@ -205,6 +188,23 @@ impl Registry<'_> {
         }
         Ok(shown)
     }
+}
+
+fn check_preconditions(target: &Target<'_>, live: &Stored, object: &Value) -> Result<(), ApiError> {
+    let uid = meta_text(object, "uid");
+    if !uid.is_empty() && uid != &*live.uid {
+        let have = &live.uid;
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {have}");
+        return Err(ApiError::conflict(target.resource, target.name, &why));
+    }
+    let rv = meta_text(object, "resourceVersion");
+    if !rv.is_empty() && rv.parse::<u64>().is_err() {
+        return Err(ApiError::unforeseen(format!("strconv.ParseUint: parsing {rv:?}: invalid syntax")));
+    }
+    if !rv.is_empty() && rv != "0" && rv != live.rv.to_string() {
+        return Err(ApiError::stale(target.resource, target.name));
+    }
+    Ok(())
 }
 
 /// Tells that what a patch made cannot be read, which is the patch's fault.
