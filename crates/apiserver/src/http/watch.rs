@@ -195,7 +195,7 @@ impl Watcher {
                 },
                 () = self.stop.cancelled() => return None,
                 () = tokio::time::sleep_until(self.deadline) => return None,
-                () = tokio::time::sleep_until(bookmark_at) => {
+                () = tokio::time::sleep_until(bookmark_at), if self.bookmark_at.is_some() => {
                     self.push_bookmark(false);
                     self.bookmark_at = Some(Instant::now() + BOOKMARK_EVERY);
                 }
