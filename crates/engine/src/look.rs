@@ -63,6 +63,7 @@ pub(crate) async fn want(
             None => definitions.get(&(gvk.group.clone(), gvk.kind.clone())).copied(),
         };
         let problem = place(app, &mut object, namespaced);
+        yield_to_controllers(&mut object);
         let rules = dialect.adopt(&app.id, app.destination.namespace.as_deref(), &mut object);
         if object.name().is_empty() {
             name(&mut object, revision, rules.phase.as_str());
@@ -110,6 +111,21 @@ fn place(app: &App, object: &mut Object, namespaced: Option<bool>) -> Option<Fai
         }
     }
     None
+}
+
+/// Takes out what the control plane fills in and overwrites, so that nobody fights it.
+///
+/// The rules of an aggregated ClusterRole are the sum of others', by the API's own description; manifests carry
+/// an empty list there, because its Go type has no other way to write it.
+fn yield_to_controllers(object: &mut Object) {
+    let is_cluster_role =
+        object.kind() == "ClusterRole" && object.api_version().starts_with("rbac.authorization.k8s.io/");
+    if is_cluster_role
+        && object.at("/aggregationRule").is_some_and(Value::is_object)
+        && let Some(fields) = object.value_mut().as_object_mut()
+    {
+        fields.remove("rules");
+    }
 }
 
 /// Names an object that only has a `generateName`: the same for the same revision, so that a sync that was
