@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_apiserver::{Cluster, Identity, Options, Transport};
+use bowline_apiserver::{Cluster, Fleet, Identity, Options, Transport};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{
@@ -182,11 +182,7 @@ const STORY: &[(&str, i32, &[&str])] = &[
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kubectl_lives_here() {
-    let is_there = Command::new("kubectl").args(["version", "--client"]).output().await.is_ok();
-    if !is_there {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "kubectl must be there in CI");
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), "skipped: kubectl_lives_here (there is no kubectl)");
+    if !has_kubectl("kubectl_lives_here").await {
         return;
     }
     let cluster =
@@ -216,4 +212,44 @@ async fn kubectl_lives_here() {
     cluster.shutdown();
     server.await.expect("the server ends");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kubectl_reaches_each_cluster_of_a_fleet() {
+    if !has_kubectl("kubectl_reaches_each_cluster_of_a_fleet").await {
+        return;
+    }
+    let fleet = Fleet::new();
+    for name in ["east", "west"] {
+        fleet.insert(name, Cluster::new(Options { controllers: false, ..Options::default() }));
+    }
+    let transport = Transport::Tls(Arc::new(Identity::generate(&[]).expect("a certificate")));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address: SocketAddr = listener.local_addr().expect("an address");
+    let kubectl = |name: &str| Kubectl::new(&fleet.kubeconfig(name, address, &transport).expect("a cluster"));
+    let (east, west) = (kubectl("east"), kubectl("west"));
+    let stop = CancellationToken::new();
+    let server = tokio::spawn({
+        let (fleet, transport, stop) = (fleet.clone(), transport.clone(), stop.clone());
+        async move { fleet.serve(listener, transport, stop).await }
+    });
+    east.file("deployment.yaml", DEPLOYMENT);
+    let (code, output) = east.run("apply --server-side -f deployment.yaml").await;
+    assert_eq!(code, 0, "{output}");
+    let (code, output) = west.run("get deployment web").await;
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains("deployments.apps \"web\" not found"), "{output}");
+    stop.cancel();
+    server.await.expect("the server ends");
+}
+
+/// Returns whether there is a `kubectl`; where there is none, says that the test is skipped.
+async fn has_kubectl(test: &str) -> bool {
+    let is_there = Command::new("kubectl").args(["version", "--client"]).output().await.is_ok();
+    if !is_there {
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "kubectl must be there in CI");
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), "skipped: {test} (there is no kubectl)");
+    }
+    is_there
 }

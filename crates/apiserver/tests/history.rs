@@ -109,7 +109,9 @@ proptest! {
         paused().block_on(async {
             let cluster = Cluster::new(Options { controllers: false, ..Options::default() });
             let rv = cluster.resource_version().to_string();
-            steps.iter().for_each(|step| act(&cluster, step));
+            for step in &steps {
+                act(&cluster, step);
+            }
             let want = shown(&list(&cluster, "labelSelector=chosen%3Dyes").await);
             assert_eq!(watched(&cluster, &rv).await, want);
         });
@@ -119,7 +121,9 @@ proptest! {
     fn pages_show_one_revision_whatever_happens_between(before in steps(), after in steps()) {
         paused().block_on(async {
             let cluster = Cluster::new(Options { controllers: false, ..Options::default() });
-            before.iter().for_each(|step| act(&cluster, step));
+            for step in &before {
+                act(&cluster, step);
+            }
             let want = shown(&list(&cluster, "").await);
             let mut page = list(&cluster, "limit=2").await;
             let rv = page["metadata"]["resourceVersion"].clone();
