@@ -5,6 +5,7 @@
 //! needs Go; its output is committed, so nothing else does.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -119,7 +120,10 @@ fn pack(documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
         compressor.long_distance_matching(true)?;
         compressor.window_log(23)?;
         let frame = compressor.compress(document)?;
-        let hash: String = Sha512::digest(document).iter().map(|byte| format!("{byte:02X}")).collect();
+        let hash: String = Sha512::digest(document).iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02X}");
+            text
+        });
         index.push(
             json!({ "key": key, "offset": frames.len(), "size": frame.len(), "raw": document.len(), "hash": hash }),
         );

@@ -32,7 +32,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { request: Duration::from_secs(30), list: Duration::from_secs(60), silence: Duration::from_secs(180) }
+        Self { request: Duration::from_secs(30), list: Duration::from_mins(1), silence: Duration::from_mins(3) }
     }
 }
 

@@ -90,14 +90,11 @@ impl WatchScope {
     }
 
     fn query(&self) -> String {
-        let mut query = String::new();
-        if !self.name.is_empty() {
-            query.push_str(&format!("&fieldSelector=metadata.name%3D{}", crate::discovery::escape(&self.name)));
-        }
-        if !self.labels.is_empty() {
-            query.push_str(&format!("&labelSelector={}", crate::discovery::escape(&self.labels)));
-        }
-        query
+        let select = |selector: &str, text: &str| match text {
+            "" => String::new(),
+            text => format!("{selector}{}", crate::discovery::escape(text)),
+        };
+        select("&fieldSelector=metadata.name%3D", &self.name) + &select("&labelSelector=", &self.labels)
     }
 }
 
@@ -359,10 +356,9 @@ impl WatchTask {
         let mut found: BTreeMap<(String, String), Arc<Live>> = BTreeMap::new();
         let mut next = String::new();
         let version = loop {
-            let mut path = format!("{collection}?limit={PAGE}{}", self.scope.query());
-            if !next.is_empty() {
-                path.push_str(&format!("&continue={}", crate::discovery::escape(&next)));
-            }
+            let from =
+                if next.is_empty() { String::new() } else { format!("&continue={}", crate::discovery::escape(&next)) };
+            let path = format!("{collection}?limit={PAGE}{}{from}", self.scope.query());
             let page = match self.page(&path).await {
                 // The definition is gone, and its objects with it.
                 Err(error) if error.is_not_found() => {

@@ -130,12 +130,9 @@ impl Cluster {
         manager: &str,
         patch: &Value,
     ) -> Result<Object, ApiError> {
-        let mut path = resource.path(namespace, Some(name));
-        if !subresource.is_empty() {
-            path.push('/');
-            path.push_str(subresource);
-        }
-        path.push_str(&format!("?fieldManager={}", escape(manager)));
+        let object = resource.path(namespace, Some(name));
+        let slash = if subresource.is_empty() { "" } else { "/" };
+        let path = format!("{object}{slash}{subresource}?fieldManager={}", escape(manager));
         let answer = self.write(Method::PATCH, &path, "application/merge-patch+json", json_bytes(patch)).await?;
         self.take_answer(&resource.gvk, &path, &answer, false)
     }

@@ -29,10 +29,10 @@ const WRITES_AT_ONCE: usize = 16;
 const CONFLICT_RETRIES: u32 = 6;
 
 /// How long a new definition may take to be served.
-const DEFINITION_PATIENCE: Duration = Duration::from_secs(60);
+const DEFINITION_PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a deleted object may take to make room for its replacement.
-const REPLACE_PATIENCE: Duration = Duration::from_secs(60);
+const REPLACE_PATIENCE: Duration = Duration::from_mins(1);
 
 /// One sync being carried out.
 pub(crate) struct Carry<'a> {
@@ -484,7 +484,7 @@ impl Carry<'_> {
                 return end;
             }
             // Another app may have come to desire it since the plan was made.
-            if self.shared.index.claimed_by_other(&item.key, &self.app.id).is_some() {
+            if !self.shared.index.claimed_by_others(&item.key, &self.app.id).is_empty() {
                 continue;
             }
             let outcome = self.delete(&item, &uid).await;

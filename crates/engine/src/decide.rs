@@ -11,6 +11,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) revision: &'a Revision,
     /// The last revision whose sync wrote everything.
     pub(crate) written: Option<&'a Revision>,
+    /// A former process began a sync and did not end it.
+    pub(crate) is_begun: bool,
     /// A request that has not been carried out.
     pub(crate) request: Option<&'a SyncRequest>,
     /// The sync before this one failed, and is to be tried again then.
@@ -80,7 +82,9 @@ pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decis
         return mandate(situation.request);
     }
     if plan.is_quiet() {
-        return Decision::InSync;
+        // What is left of a sync that was broken off: hooks, perhaps, and to say how it ended.
+        let is_to_end = situation.is_begun && app.sync.automatic.is_some();
+        return if is_to_end { mandate(None) } else { Decision::InSync };
     }
     let Some(automatic) = app.sync.automatic else { return Decision::Leave };
     if !is_new && !automatic.self_heal && !retries {
@@ -113,8 +117,8 @@ mod tests {
             source: SourceSpec {
                 remote: Remote { url: "file:///x".to_owned(), credentials: Credentials::default() },
                 git_ref: GitRef::Head,
-                interval: Duration::from_secs(60),
-                timeout: Duration::from_secs(60),
+                interval: Duration::from_mins(1),
+                timeout: Duration::from_mins(1),
                 pinned: None,
             },
             render: Render::Directory(DirectoryOptions {
@@ -136,12 +140,12 @@ mod tests {
                 fail_on_shared: false,
                 wait_between_waves: true,
                 retry,
-                timeout: Duration::from_secs(60),
+                timeout: Duration::from_mins(1),
             },
             health: HealthRules {
                 judge: HealthJudge::ArgoCd,
                 wait_for: WaitFor::Nothing,
-                timeout: Duration::from_secs(60),
+                timeout: Duration::from_mins(1),
             },
             field_manager: "m".to_owned(),
         }
@@ -188,8 +192,15 @@ mod tests {
             ("no more tries", Some(heals), &drifted, &old, None, true, Decision::Leave),
         ];
         for (story, automatic, plan, written, retry_at, given_up, want) in cases {
-            let situation =
-                Situation { revision: &new, written: Some(written), request: None, retry_at, given_up, now };
+            let situation = Situation {
+                revision: &new,
+                written: Some(written),
+                is_begun: false,
+                request: None,
+                retry_at,
+                given_up,
+                now,
+            };
             assert_eq!(decide(&app(automatic), plan, &situation), want, "{story}");
         }
     }
@@ -199,8 +210,15 @@ mod tests {
         let now = Instant::now();
         let revision = Revision::named("main", "a");
         let careful = Automatic { prune: true, self_heal: true, allow_empty: false };
-        let situation =
-            Situation { revision: &revision, written: None, request: None, retry_at: None, given_up: false, now };
+        let situation = Situation {
+            revision: &revision,
+            written: None,
+            is_begun: false,
+            request: None,
+            retry_at: None,
+            given_up: false,
+            now,
+        };
         let empty = plan(&[(prune(), false), (prune(), false)]);
         assert!(matches!(decide(&app(Some(careful)), &empty, &situation),
             Decision::Refuse(failure) if failure.reason == Reason::EmptyRender));

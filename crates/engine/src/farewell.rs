@@ -69,7 +69,7 @@ async fn remove_objects(
         if marks.owner.as_ref() != Some(&app)
             || marks.keep
             || marks.leave_alone
-            || shared.index.claimed_by_other(key, &app).is_some()
+            || !shared.index.claimed_by_others(key, &app).is_empty()
         {
             continue;
         }

@@ -94,9 +94,10 @@ impl Index {
         }
     }
 
-    /// Returns another app that desires the object now.
-    pub(crate) fn claimed_by_other(&self, key: &ObjectKey, app: &AppId) -> Option<AppId> {
-        lock(&self.0).claims.get(key)?.iter().find(|other| *other != app).cloned()
+    /// Returns the other apps that desire the object now.
+    pub(crate) fn claimed_by_others(&self, key: &ObjectKey, app: &AppId) -> BTreeSet<AppId> {
+        let inner = lock(&self.0);
+        inner.claims.get(key).into_iter().flatten().filter(|other| *other != app).cloned().collect()
     }
 
     /// Notes whose marks a live object carries; `version` is the API version it was read in.
@@ -168,6 +169,19 @@ impl Inner {
         swap(&mut self.live, id, &old.live, &new.live);
         swap(&mut self.references, id, &old.references, &new.references);
         swap(&mut self.claims, id, &old.claims, &new.claims);
+        // What one app lets go, another may have been waiting for.
+        let heirs: BTreeSet<_> = old
+            .claims
+            .difference(&new.claims)
+            .filter_map(|key| self.claims.get(key))
+            .flatten()
+            .filter(|heir| *heir != id)
+            .collect();
+        for mailbox in heirs.into_iter().filter_map(|heir| self.tasks.get(heir)) {
+            mailbox.put(|wake| {
+                wake.live.get_or_insert_with(Instant::now);
+            });
+        }
     }
 }
 

@@ -201,7 +201,7 @@ pub(crate) async fn look(
             // Its definition comes with this very sync, and discovery was complete: there can be none.
             None => None,
         };
-        live.insert(key, found.map(|object| live_object(dialect, app, object, false)));
+        live.insert(key, found.map(|object| live_object(shared, dialect, app, object, false)));
     }
     let mut entries = Vec::with_capacity(inventory.len());
     for (key, version) in inventory {
@@ -213,7 +213,7 @@ pub(crate) async fn look(
             Some(resource) => read(shared, &resource, key).await?,
             None => None,
         };
-        live.insert(key.clone(), found.map(|object| live_object(dialect, app, object, true)));
+        live.insert(key.clone(), found.map(|object| live_object(shared, dialect, app, object, true)));
     }
     let plan = plan(&Input {
         app: &app.id,
@@ -222,7 +222,7 @@ pub(crate) async fn look(
         inventory: &entries,
         types: &wanted.types,
         blocked: &wanted.blocked,
-        claims: &|key| shared.index.claimed_by_other(key, &app.id),
+        claims: &|key| shared.index.claimed_by_others(key, &app.id),
         manager: &app.field_manager,
         accepted,
         may_prune,
@@ -231,7 +231,7 @@ pub(crate) async fn look(
     Ok(Look { plan, objects, live })
 }
 
-fn live_object(dialect: &dyn Dialect, app: &App, object: Object, is_leaving: bool) -> LiveObject {
+fn live_object(shared: &Shared, dialect: &dyn Dialect, app: &App, object: Object, is_leaving: bool) -> LiveObject {
     let marks = dialect.marks(&object);
     let order = if is_leaving {
         let rules = dialect.adopt(&app.id, None, &mut object.clone());
@@ -239,7 +239,8 @@ fn live_object(dialect: &dyn Dialect, app: &App, object: Object, is_leaving: boo
     } else {
         (0, 0)
     };
-    LiveObject { object, marks, order }
+    let owners = shared.dialects.iter().filter_map(|dialect| dialect.marks(&object).owner).collect();
+    LiveObject { object, marks, owners, order }
 }
 
 /// Finds where an inventoried object is served: in the version it was applied in, or the preferred one.

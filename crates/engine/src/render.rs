@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bowline_manifest::{Limits, render};
@@ -57,9 +58,8 @@ fn digest(objects: &[(Object, Location)]) -> String {
         hasher.update(object.value().to_string().as_bytes());
         hasher.update(b"\n");
     }
-    let mut text = String::from("sha256:");
-    for byte in hasher.finalize() {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    hasher.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bowline_cluster::{ApiError, Known};
 use bowline_model::{
-    Activity, App, AppId, Commit, Explain as _, Failure, GitRef, HealthStatus, Object, ObjectKey, ObjectOutcome,
-    ObjectReport, Reason, Remote, Report, Revision, SourceSpec, SyncPhase, SyncReport, WaitFor,
+    Activity, App, AppId, BegunSync, Commit, Explain as _, Failure, GitRef, HealthStatus, Object, ObjectKey,
+    ObjectOutcome, ObjectReport, Reason, Remote, Report, Revision, SourceSpec, SyncPhase, SyncReport, WaitFor,
 };
 use bowline_plan::Accepted;
 use bowline_source::Subscription;
@@ -85,8 +85,12 @@ struct Memory {
     syncs: u64,
     retries: u32,
     retry_at: Option<Instant>,
+    /// What the last sync tried in vain, and how.
+    tried: Option<(Revision, App)>,
     /// Why the last sync failed; forgotten when one succeeds or everything is in sync by itself.
     failure: Option<Failure>,
+    /// A sync that a former process began and did not end.
+    begun: Option<BegunSync>,
     handled_request: Option<String>,
     waits_for_health_since: Option<Instant>,
 }
@@ -182,6 +186,7 @@ impl Task {
             self.memory.inventory = recalled.inventory.into_iter().map(|entry| (entry.key, entry.version)).collect();
             self.memory.written.clone_from(&recalled.applied);
             self.memory.applied = recalled.applied;
+            self.memory.begun = recalled.begun;
             self.memory.is_recalled = true;
         }
         if resource.is_deleting() {
@@ -452,10 +457,18 @@ impl Task {
         seen: Option<Instant>,
         source_failure: Option<Failure>,
     ) -> Result<Next, ApiError> {
+        // A wait is for what was tried before: what is newer, or asked for otherwise, begins afresh and at once.
+        let is_tried = |tried: &(Revision, App)| tried.0 == *revision && same_rules(&tried.1, app);
+        if self.memory.retry_at.is_some() && !self.memory.tried.as_ref().is_some_and(is_tried) {
+            self.memory.retry_at = None;
+            self.memory.retries = 0;
+            self.memory.failure = None;
+        }
         let looked = self.look(app, wanted, may_prune(app, request.as_ref())).await?;
         let situation = Situation {
             revision,
             written: self.memory.written.as_ref(),
+            is_begun: self.memory.begun.is_some(),
             request: request.as_ref(),
             retry_at: self.memory.retry_at,
             given_up: false,
@@ -470,7 +483,7 @@ impl Task {
                 self.sync(resource, app, wanted, &looked, revision, mandate, seen.unwrap_or_else(Instant::now)).await
             }
             Decision::InSync => {
-                if !app.sync.automatic.is_none() {
+                if app.sync.automatic.is_some() {
                     self.memory.written = Some(revision.clone());
                 }
                 if looked.blocked().is_none() {
@@ -645,13 +658,15 @@ impl Task {
             self.memory.retries = 0;
             self.memory.syncs += 1;
         }
-        let before = self.memory.sync.take().filter(|_| is_retry);
+        let before = self.memory.sync.take().filter(|_| is_retry).map(|before| before.started_at);
+        let begun = self.memory.begun.take().filter(|begun| begun.revision.commit == revision.commit);
+        let started_at = before.or(begun.map(|begun| begun.started_at));
         let mut sync = SyncReport {
             number: self.memory.syncs,
             revision: revision.clone(),
             phase: SyncPhase::Running,
             message: "waiting for the objects to be applied".to_owned(),
-            started_at: before.map_or_else(|| self.shared.now(), |before| before.started_at),
+            started_at: started_at.unwrap_or_else(|| self.shared.now()),
             finished_at: None,
             retries: self.memory.retries,
             automatic: mandate.request.is_none(),
@@ -798,6 +813,7 @@ impl Task {
         self.shared.tell(Happening::Failed { app: self.id.clone(), failure: failure.clone() });
         let wait = self.shared.jitter(wait);
         self.memory.retry_at = Some(Instant::now() + wait);
+        self.memory.tried = Some((revision.clone(), app.clone()));
         self.memory.sync = Some(sync);
         self.memory.failure = Some(failure.clone());
         let after = self.look(app, wanted, may_prune(app, None)).await?;
@@ -834,6 +850,14 @@ impl Task {
 /// Tells whether two lowerings of a resource want the same of a render.
 fn same_wants(a: &App, b: &App) -> bool {
     a.destination == b.destination && a.render == b.render && a.field_manager == b.field_manager
+}
+
+/// Tells whether two lowerings of a resource ask for the same, apart from a request in hand.
+fn same_rules(a: &App, b: &App) -> bool {
+    let mut b = b.clone();
+    b.generation = a.generation;
+    b.sync.request.clone_from(&a.sync.request);
+    *a == b
 }
 
 fn source_failure(error: &bowline_source::SourceError) -> Failure {

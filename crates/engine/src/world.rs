@@ -19,10 +19,23 @@ pub(crate) struct CachedWorld<'a> {
 #[derive(Default, Clone)]
 pub(crate) struct Kinds(BTreeMap<GroupKind, Option<ApiResource>>);
 
+/// What is known of a kind that lowering asks for.
+enum KnownKind<'a> {
+    /// Nobody has asked yet.
+    NotYet,
+    /// The cluster does not have it, so there are no objects of it.
+    Absent,
+    /// It is read in this version.
+    ReadAs(&'a Gvk),
+}
+
 impl Kinds {
-    /// Returns the version a kind is read in; of a kind that the cluster does not have, there are no objects.
-    fn known(&self, kind: &GroupKind) -> Option<Option<&Gvk>> {
-        self.0.get(kind).map(|resource| resource.as_ref().map(|resource| &resource.gvk))
+    fn known(&self, kind: &GroupKind) -> KnownKind<'_> {
+        match self.0.get(kind) {
+            None => KnownKind::NotYet,
+            Some(None) => KnownKind::Absent,
+            Some(Some(resource)) => KnownKind::ReadAs(&resource.gvk),
+        }
     }
 
     /// Forgets the kinds that were not there: they may have come.
@@ -35,8 +48,11 @@ impl World for CachedWorld<'_> {
     fn get(&self, key: &ObjectKey) -> Result<Option<Arc<Object>>, Unread> {
         let unread = Unread::Object(key.clone());
         lock(&self.asked).insert(unread.clone());
-        let Some(gvk) = self.kinds.known(&key.group_kind()) else { return Err(unread) };
-        let Some(gvk) = gvk else { return Ok(None) };
+        let gvk = match self.kinds.known(&key.group_kind()) {
+            KnownKind::ReadAs(gvk) => gvk,
+            KnownKind::Absent => return Ok(None),
+            KnownKind::NotYet => return Err(unread),
+        };
         match self.shared.cluster.get(gvk, &key.namespace, &key.name) {
             Known::Yes(live) => Ok(live.map(|live| Arc::new(live.object()))),
             Known::NotYet => Err(unread),
@@ -52,8 +68,11 @@ impl World for CachedWorld<'_> {
     ) -> Result<Vec<Arc<Object>>, Unread> {
         let unread = Unread::Labelled(kind.clone(), namespace.to_owned(), label.to_owned(), value.to_owned());
         lock(&self.asked).insert(unread.clone());
-        let Some(gvk) = self.kinds.known(kind) else { return Err(unread) };
-        let Some(gvk) = gvk else { return Ok(Vec::new()) };
+        let gvk = match self.kinds.known(kind) {
+            KnownKind::ReadAs(gvk) => gvk,
+            KnownKind::Absent => return Ok(Vec::new()),
+            KnownKind::NotYet => return Err(unread),
+        };
         match self.shared.cluster.list(&labelled_scope(gvk, namespace, label, value)) {
             Known::Yes(found) => Ok(found.iter().map(|live| Arc::new(live.object())).collect()),
             Known::NotYet => Err(unread),

@@ -128,11 +128,11 @@ fn flatten_option(map: &mut Map<String, Value>) {
             }
         }
     }
-    if let Some(Value::Array(types)) = map.get("type") {
-        if let [one] = types.iter().filter(|name| name.as_str() != Some("null")).collect::<Vec<_>>().as_slice() {
-            let one = (*one).clone();
-            map.insert("type".to_owned(), one);
-        }
+    if let Some(Value::Array(types)) = map.get("type")
+        && let [one] = types.iter().filter(|name| name.as_str() != Some("null")).collect::<Vec<_>>().as_slice()
+    {
+        let one = (*one).clone();
+        map.insert("type".to_owned(), one);
     }
     if map.get("nullable") == Some(&Value::Bool(true)) {
         map.remove("nullable");
@@ -141,13 +141,13 @@ fn flatten_option(map: &mut Map<String, Value>) {
         }
     }
     // A single reference wrapped to carry a description.
-    if let Some(Value::Array(all)) = map.get("allOf") {
-        if let [Value::Object(only)] = all.as_slice() {
-            let only = only.clone();
-            map.remove("allOf");
-            for (key, value) in only {
-                map.entry(key).or_insert(value);
-            }
+    if let Some(Value::Array(all)) = map.get("allOf")
+        && let [Value::Object(only)] = all.as_slice()
+    {
+        let only = only.clone();
+        map.remove("allOf");
+        for (key, value) in only {
+            map.entry(key).or_insert(value);
         }
     }
 }

@@ -86,7 +86,7 @@ mod tests {
             assert_eq!(duration, Duration::from_millis(millis), "{text}");
             assert_eq!(format_go_duration(duration), text);
         }
-        assert_eq!(parse_go_duration("1.5h"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_go_duration("1.5h"), Ok(Duration::from_mins(90)));
         for text in ["", "5", "-1s", "1d", "s", "1h-1m"] {
             assert!(parse_go_duration(text).is_err(), "{text}");
         }

@@ -184,15 +184,9 @@ impl Failure {
 
     /// Returns the failure in one line, as conditions hold it: place, message, help.
     pub fn one_line(&self) -> String {
-        let mut text = String::new();
-        if let Some(at) = &self.at {
-            text.push_str(&format!("{at}: "));
-        }
-        text.push_str(&self.message);
-        if let Some(help) = &self.help {
-            text.push_str(&format!(" ({help})"));
-        }
-        text
+        let at = self.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+        let help = self.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{at}{}{help}", self.message)
     }
 }
 

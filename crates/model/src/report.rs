@@ -245,6 +245,17 @@ pub struct Recalled {
     pub inventory: Vec<InventoryEntry>,
     /// The last revision that was wholly applied.
     pub applied: Option<Revision>,
+    /// The sync that was begun and of which no end is on record: whoever comes next ends it.
+    pub begun: Option<BegunSync>,
+}
+
+/// A sync of which only the beginning is on record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BegunSync {
+    /// What it applies.
+    pub revision: Revision,
+    /// When it began.
+    pub started_at: Timestamp,
 }
 
 /// One object of an inventory.

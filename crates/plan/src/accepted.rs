@@ -11,8 +11,11 @@ use serde_json::Value;
 /// live in memory: after a restart one apply that changes nothing learns them again.
 #[derive(Debug, Clone, Default)]
 pub struct Accepted {
-    fields: BTreeMap<ObjectKey, BTreeMap<String, (Option<Value>, Option<Value>)>>,
+    fields: BTreeMap<ObjectKey, Fields>,
 }
+
+/// By path, what was wanted and what the server made of it.
+type Fields = BTreeMap<String, (Option<Value>, Option<Value>)>;
 
 impl Accepted {
     /// Notes every field of one object that departs in the server's own answer to an apply; replaces what was

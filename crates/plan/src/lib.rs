@@ -7,7 +7,7 @@ mod accepted;
 mod compare;
 mod order;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bowline_model::{
     AppId, ApplyRule, Desired, Drifted, Failure, Gvk, InventoryEntry, LiveMarks, Object, ObjectKey, ObjectSync, Phase,
@@ -22,6 +22,8 @@ pub use order::Step;
 pub struct LiveObject {
     pub object: Object,
     pub marks: LiveMarks,
+    /// The apps that own the object by the marks of any dialect.
+    pub owners: BTreeSet<AppId>,
     /// Wave and rank by the dialect's rules: what is pruned goes in the reverse of this order.
     pub order: (i32, u32),
 }
@@ -41,8 +43,8 @@ pub struct Input<'a> {
     pub types: &'a BTreeMap<Gvk, TypeRef>,
     /// Objects that cannot be written, and why: their kind is not known to the cluster, say.
     pub blocked: &'a BTreeMap<ObjectKey, Failure>,
-    /// Tells which other app desires an object at this moment.
-    pub claims: &'a dyn Fn(&ObjectKey) -> Option<AppId>,
+    /// Tells which other apps desire an object at this moment.
+    pub claims: &'a dyn Fn(&ObjectKey) -> BTreeSet<AppId>,
     /// The field manager of our writes.
     pub manager: &'a str,
     /// What the server is known to make of our writes.
@@ -151,7 +153,7 @@ impl Plan {
 
     /// Tells whether everything that was desired is gone from the render, while there is something to prune.
     pub fn wipes_everything(&self) -> bool {
-        self.items.iter().any(|item| item.requires_pruning())
+        self.items.iter().any(Item::requires_pruning)
             && self.items.iter().all(|item| item.desired.is_none() || item.is_hook)
     }
 }
@@ -230,15 +232,16 @@ fn desired_action(input: &Input<'_>, key: &ObjectKey, want: &Desired) -> (Action
 
 /// Returns the app that has the better claim to an object that this app desires too.
 ///
-/// Whose marks are on the live object keeps it, as long as it desires it. With no marks to go by, the app
-/// that comes first by key has it: any rule would do, so long as both apps come to the same answer.
+/// Whose marks are on the live object keeps it, as long as it desires it. With no marks to go by, or those of
+/// several, the app that comes first by key has it: any rule would do, so long as all come to the same answer.
 fn other_owner(input: &Input<'_>, key: &ObjectKey, live: Option<&LiveObject>) -> Option<AppId> {
-    let other = (input.claims)(key)?;
-    match live.and_then(|live| live.marks.owner.as_ref()) {
-        Some(owner) if owner == input.app => None,
-        Some(owner) if *owner == other => Some(other),
-        _ => (other < *input.app).then_some(other),
+    let mut claimants = (input.claims)(key);
+    if claimants.is_empty() {
+        return None;
     }
+    claimants.insert(input.app.clone());
+    let holder = live.and_then(|live| claimants.intersection(&live.owners).next().cloned());
+    holder.or_else(|| claimants.pop_first()).filter(|winner| winner != input.app)
 }
 
 fn prune_action(input: &Input<'_>, entry: &InventoryEntry) -> Action {
@@ -252,7 +255,7 @@ fn prune_action(input: &Input<'_>, entry: &InventoryEntry) -> Action {
     let Some(live) = live else { return Action::Skip(Skip::IsGone) };
     if live.marks.owner.as_ref() != Some(input.app) {
         Action::Skip(Skip::NotOurs)
-    } else if (input.claims)(&entry.key).is_some() {
+    } else if !(input.claims)(&entry.key).is_empty() {
         Action::Skip(Skip::HandedOver)
     } else if live.object.is_deleting() {
         Action::Skip(Skip::IsGoing)
