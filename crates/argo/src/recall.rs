@@ -1,6 +1,6 @@
 //! Reading back what status says about the last sync.
 
-use bowline_model::{InventoryEntry, Object, ObjectKey, Recalled, Revision};
+use bowline_model::{BegunSync, InventoryEntry, Object, ObjectKey, Recalled, Revision};
 use serde_json::Value;
 
 /// Returns the objects of the last sync and the last revision that was wholly applied.
@@ -11,7 +11,18 @@ use serde_json::Value;
 pub(crate) fn recall(resource: &Object) -> Recalled {
     let resources = resource.at("/status/resources").and_then(Value::as_array);
     let inventory = resources.into_iter().flatten().filter_map(entry).collect();
-    Recalled { inventory, applied: applied(resource).map(|commit| Revision { name: None, commit }) }
+    let applied = applied(resource).map(|commit| Revision { name: None, commit });
+    Recalled { inventory, applied, begun: begun(resource) }
+}
+
+/// An automatic sync that still runs. One that was asked for is still asked for, and is begun again as a whole.
+fn begun(resource: &Object) -> Option<BegunSync> {
+    let state = resource.at("/status/operationState").filter(|state| state["phase"] == "Running")?;
+    if state["operation"]["initiatedBy"]["automated"] != true {
+        return None;
+    }
+    let revision = Revision { name: None, commit: revision_of(&state["syncResult"])? };
+    Some(BegunSync { revision, started_at: state["startedAt"].as_str()?.parse().ok()? })
 }
 
 fn entry(resource: &Value) -> Option<InventoryEntry> {
@@ -63,6 +74,23 @@ mod tests {
         ]}));
         let want = InventoryEntry { key: ObjectKey::new("", "Service", "web", "cart"), version: "v1".to_owned() };
         assert_eq!(recalled.inventory, [want]);
+    }
+
+    #[test]
+    fn an_automatic_sync_that_runs_is_begun() {
+        let state = |phase: &str, automated: bool| {
+            json!({"operationState": {"phase": phase, "startedAt": "2026-01-02T03:04:05Z",
+                "operation": {"initiatedBy": {"automated": automated}}, "syncResult": {"revision": "b"}}})
+        };
+        for (status, want) in [
+            (json!({}), None),
+            (state("Running", true), Some("b")),
+            (state("Running", false), None),
+            (state("Succeeded", true), None),
+        ] {
+            let begun = recall_status(status.clone()).begun.map(|begun| begun.revision.commit);
+            assert_eq!(begun.as_deref(), want, "{status}");
+        }
     }
 
     #[test]

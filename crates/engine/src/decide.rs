@@ -54,7 +54,8 @@ pub(crate) fn may_prune(app: &App, request: Option<&SyncRequest>) -> bool {
 }
 
 pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decision {
-    let is_new = situation.written != Some(situation.revision);
+    // By commit: what is read back from status after a restart need not name the branch.
+    let is_new = situation.written.is_none_or(|written| written.commit != situation.revision.commit);
     let retries = situation.retry_at.is_some();
     let cause = match (situation.request, is_new, retries) {
         (Some(_), ..) => Cause::Request,

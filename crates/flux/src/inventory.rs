@@ -1,6 +1,6 @@
 //! The ids by which `status.inventory` names objects.
 
-use bowline_model::{InventoryEntry, Object, ObjectKey};
+use bowline_model::{BegunSync, InventoryEntry, Object, ObjectKey};
 use serde_json::Value;
 
 use crate::api::ResourceRef;
@@ -34,6 +34,18 @@ pub(crate) fn parse_id(id: &str) -> Option<ObjectKey> {
 pub(crate) fn entries(resource: &Object) -> Vec<ResourceRef> {
     let entries = resource.at("/status/inventory/entries").and_then(Value::as_array);
     entries.into_iter().flatten().filter_map(|entry| serde_json::from_value(entry.clone()).ok()).collect()
+}
+
+/// Returns the sync that status says goes on, at a revision that has not been applied.
+pub(crate) fn begun(resource: &Object) -> Option<BegunSync> {
+    let attempted = resource.text("/status/lastAttemptedRevision")?;
+    if resource.text("/status/lastAppliedRevision") == Some(attempted) {
+        return None;
+    }
+    let conditions = resource.at("/status/conditions")?.as_array()?;
+    let reconciling = conditions.iter().find(|one| one["type"] == "Reconciling" && one["status"] == "True")?;
+    let started_at = reconciling["lastTransitionTime"].as_str()?.parse().ok()?;
+    Some(BegunSync { revision: attempted.parse().ok()?, started_at })
 }
 
 /// Returns the objects of a resource's inventory, sorted.

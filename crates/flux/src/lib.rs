@@ -94,6 +94,7 @@ impl Dialect for Flux {
         Recalled {
             inventory: inventory::recall(resource),
             applied: resource.text("/status/lastAppliedRevision").and_then(|text| text.parse().ok()),
+            begun: inventory::begun(resource),
         }
     }
 

@@ -253,6 +253,14 @@ async fn drift_is_shown_where_healing_is_off(stage: &Stage) {
     let settings = stage.object("v1", "ConfigMap", "settings").await.expect("is there");
     assert_eq!(settings.text("/data/key"), Some("wrong"), "it is left");
 
+    // A new process leaves it as well: the revision was applied once.
+    stage.kill();
+    let engine = stage.start();
+    stage.until("it has looked", async || engine.counters().looks.load(Ordering::Relaxed) > 1).await;
+    until_at_rest(stage).await;
+    let settings = stage.object("v1", "ConfigMap", "settings").await.expect("is there");
+    assert_eq!(settings.text("/data/key"), Some("wrong"), "it is still left");
+
     // Put right by hand, it is in sync again; a new commit is applied over drift.
     stage.patch(&settings, "", json!({"data": {"key": "right"}})).await;
     stage.until_synced("app", "").await;
