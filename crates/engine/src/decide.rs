@@ -11,7 +11,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) revision: &'a Revision,
     /// The last revision whose sync wrote everything.
     pub(crate) written: Option<&'a Revision>,
-    /// A former process began a sync and did not end it.
+    /// A sync was begun and has not ended: a former process was broken off, or an attempt failed.
     pub(crate) is_begun: bool,
     /// A request that has not been carried out.
     pub(crate) request: Option<&'a SyncRequest>,
@@ -79,13 +79,22 @@ pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decis
         );
         return Decision::Refuse(failure.help("delete the app itself, or allow empty renders in its sync policy"));
     }
-    if situation.request.is_some() {
-        return mandate(situation.request);
+    if let Some(request) = situation.request {
+        return match situation.retry_at {
+            Some(at) if request.resumes && at > situation.now => Decision::Later(at),
+            _ => mandate(Some(request)),
+        };
     }
     if plan.is_quiet() {
+        if !situation.is_begun || app.sync.automatic.is_none() {
+            return Decision::InSync;
+        }
         // What is left of a sync that was broken off: hooks, perhaps, and to say how it ended.
-        let is_to_end = situation.is_begun && app.sync.automatic.is_some();
-        return if is_to_end { mandate(None) } else { Decision::InSync };
+        let has_hooks = plan.items.iter().any(|item| item.is_hook);
+        return match situation.retry_at {
+            Some(at) if has_hooks && at > situation.now => Decision::Later(at),
+            _ => mandate(None),
+        };
     }
     let Some(automatic) = app.sync.automatic else { return Decision::Leave };
     if !is_new && !automatic.self_heal && !retries {

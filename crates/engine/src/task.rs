@@ -95,6 +95,13 @@ struct Memory {
     waits_for_health_since: Option<Instant>,
 }
 
+impl Memory {
+    /// Tells whether the last sync has come to no end: it is to be tried again.
+    fn is_unfinished(&self) -> bool {
+        self.sync.as_ref().is_some_and(|sync| sync.phase == SyncPhase::Running)
+    }
+}
+
 /// When the next pass is made, if nothing wakes the task before.
 enum Next {
     After(Duration),
@@ -468,7 +475,7 @@ impl Task {
         let situation = Situation {
             revision,
             written: self.memory.written.as_ref(),
-            is_begun: self.memory.begun.is_some(),
+            is_begun: self.memory.begun.is_some() || self.memory.is_unfinished(),
             request: request.as_ref(),
             retry_at: self.memory.retry_at,
             given_up: false,
@@ -652,7 +659,8 @@ impl Task {
         mandate: Mandate,
         seen: Instant,
     ) -> Result<Next, ApiError> {
-        let is_retry = self.memory.retry_at.take().is_some();
+        let retry_at = self.memory.retry_at.take();
+        let is_retry = retry_at.is_some() && mandate.request.as_ref().is_none_or(|request| request.resumes);
         let heals = mandate.cause == Cause::Drift;
         if !is_retry {
             self.memory.retries = 0;
@@ -710,7 +718,7 @@ impl Task {
         });
         sync.results = results;
         sync.finished_at = Some(self.shared.now());
-        if let Some(request) = &mandate.request {
+        if let (Some(request), false) = (&mandate.request, matches!(end, End::Failed(_))) {
             self.memory.handled_request = Some(request.id.clone());
         }
         Counters::add(&self.shared.counters.syncs);
@@ -804,6 +812,7 @@ impl Task {
                 wait
             }
             None => {
+                self.memory.handled_request = mandate.request.as_ref().map(|request| request.id.clone());
                 sync.phase = SyncPhase::Failed;
                 sync.message = failure.one_line();
                 AFTER_GIVING_UP

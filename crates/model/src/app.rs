@@ -124,6 +124,8 @@ pub struct SyncRequest {
     pub initiated_by: String,
     /// How a failure is tried again.
     pub retry: Retry,
+    /// It was begun before, by an attempt that failed or by a process that is gone.
+    pub resumes: bool,
 }
 
 /// What a created namespace carries.

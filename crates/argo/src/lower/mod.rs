@@ -64,11 +64,12 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
     })))
 }
 
-/// Returns what the resource asks for by its `operation`, or why that cannot be done.
+/// Returns what the resource asks for by its `operation`, or asked for and still waits for; or why that cannot be
+/// done.
 pub(crate) fn request(resource: &Object, spec: &ApplicationSpec) -> Result<Option<SyncRequest>, Failure> {
     match read_operation(resource)? {
         Some(operation) => operation::request(resource, &operation, spec),
-        None => Ok(None),
+        None => Ok(operation::resumed(resource, spec)),
     }
 }
 

@@ -55,7 +55,21 @@ pub(super) fn request(
         only: only.collect(),
         initiated_by: operation.initiated_by.clone().unwrap_or_default().username.unwrap_or_default(),
         retry: retry(operation.retry.as_ref(), "operation.retry")?,
+        resumes: false,
     }))
+}
+
+/// Returns the sync that was asked for, was taken up, and has not ended: Argo CD too goes on with what
+/// `operationState` says is running. Automatic syncs need nobody to ask for them.
+pub(super) fn resumed(resource: &Object, spec: &ApplicationSpec) -> Option<SyncRequest> {
+    let state = resource.at("/status/operationState").filter(|state| state["phase"] == "Running")?;
+    let operation: Operation = serde_json::from_value(state.get("operation")?.clone()).ok()?;
+    if operation.initiated_by.as_ref().is_some_and(|by| by.automated == Some(true)) {
+        return None;
+    }
+    let request = request(resource, &operation, spec).ok()??;
+    let id = format!("resumed {}", state["startedAt"].as_str().unwrap_or_default());
+    Some(SyncRequest { id, resumes: true, ..request })
 }
 
 fn check(sync: &SyncOperation) -> Result<(), Failure> {
