@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http::{Method, Request, Response};
-use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, BodyStream, StreamBody};
 use kube::client::Body;
+use tokio_util::sync::CancellationToken;
 
 /// What is done to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,8 @@ struct State {
     writes: u64,
     /// Method and path of every request that is no watch.
     log: Vec<(Method, String)>,
+    /// Ends the watches that are open.
+    watches: CancellationToken,
 }
 
 /// The place between Bowline and the cluster.
@@ -65,6 +70,15 @@ impl Wire {
         self.0.lock().expect("not poisoned").rule = None;
     }
 
+    /// Ends the watches that are open, as a restart of something in between would.
+    pub(crate) fn cut_watches(&self) {
+        std::mem::take(&mut self.0.lock().expect("not poisoned").watches).cancel();
+    }
+
+    fn watches(&self) -> CancellationToken {
+        self.0.lock().expect("not poisoned").watches.clone()
+    }
+
     /// Returns the requests since the last call, watches left out.
     pub(crate) fn take_log(&self) -> Vec<(Method, String)> {
         std::mem::take(&mut self.0.lock().expect("not poisoned").log)
@@ -72,7 +86,7 @@ impl Wire {
 
     fn decide(&self, method: &Method, path: &str, query: &str) -> Fault {
         let mut state = self.0.lock().expect("not poisoned");
-        let is_watch = query.contains("watch=");
+        let is_watch = is_watch(query);
         if !is_watch {
             state.number += 1;
             state.log.push((method.clone(), path.to_owned()));
@@ -85,6 +99,10 @@ impl Wire {
     }
 }
 
+fn is_watch(query: &str) -> bool {
+    query.contains("watch=")
+}
+
 /// A client of the cluster with the wire in between.
 #[derive(Clone)]
 pub(crate) struct Faulty {
@@ -92,8 +110,10 @@ pub(crate) struct Faulty {
     pub(crate) wire: Wire,
 }
 
+type Answer = UnsyncBoxBody<Bytes, tower::BoxError>;
+
 impl tower::Service<Request<Body>> for Faulty {
-    type Response = Response<Body>;
+    type Response = Response<Answer>;
     type Error = tower::BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -106,7 +126,13 @@ impl tower::Service<Request<Body>> for Faulty {
         Box::pin(async move {
             let fault = wire.decide(request.method(), request.uri().path(), request.uri().query().unwrap_or_default());
             match fault {
-                Fault::None => Ok(client.send(request).await?),
+                Fault::None if is_watch(request.uri().query().unwrap_or_default()) => {
+                    let cut = wire.watches();
+                    let (parts, body) = client.send(request).await?.into_parts();
+                    let frames = BodyStream::new(body).take_until(cut.cancelled_owned());
+                    Ok(Response::from_parts(parts, StreamBody::new(frames).map_err(Into::into).boxed_unsync()))
+                }
+                Fault::None => Ok(client.send(request).await?.map(|body| body.map_err(Into::into).boxed_unsync())),
                 Fault::DropBefore => Err("the wire is cut before the server".into()),
                 Fault::DropAfter => {
                     let answer = client.send(request).await?;
@@ -119,7 +145,8 @@ impl tower::Service<Request<Body>> for Faulty {
                         "reason": reason, "message": format!("{reason}, by the wire"), "code": code,
                     });
                     let body = Bytes::from(body.to_string());
-                    Ok(Response::builder().status(code).body(Body::from(body.to_vec()))?)
+                    let body = http_body_util::Full::new(body).map_err(|never| match never {}).boxed_unsync();
+                    Ok(Response::builder().status(code).body(body)?)
                 }
             }
         })

@@ -15,6 +15,7 @@ crate::stories!(
     what_the_server_normalises_is_no_drift,
     a_newer_commit_overtakes_a_sync_that_waits,
     a_failed_sync_is_tried_again_until_its_cause_is_gone,
+    a_sync_that_was_asked_for_is_carried_through,
     what_does_not_become_healthy_is_told_in_time,
     health_of_a_settled_app_is_followed,
     drift_is_shown_where_healing_is_off,
@@ -310,4 +311,39 @@ async fn what_others_own_is_no_drift(stage: &Stage) {
         assert_eq!(web.text("/spec/template/spec/nodeSelector/disk"), Some("any"));
     }
     assert_eq!(stage.application("argo").await.text("/status/sync/status"), Some("Synced"));
+}
+
+/// Nobody but the person who asked makes this sync, so it must be tried again, and ended by the next process.
+async fn a_sync_that_was_asked_for_is_carried_through(stage: &Stage) {
+    let nowhere = stage.unique("later");
+    let manifest = config_map("asked", "1").replace("\ndata:", &format!("\n  namespace: {nowhere}\ndata:"));
+    let repository = Repository::new(&[("app/a.yaml", &manifest)]);
+    stage.start();
+    let mut app = stage.application_value("app", &repository.url(), "app");
+    app["spec"]["syncPolicy"] = json!({});
+    let app = stage.apply(app).await;
+    stage
+        .until("it is compared", async || {
+            stage.application("app").await.text("/status/sync/status") == Some("OutOfSync")
+        })
+        .await;
+    let retry = json!({"limit": 50, "backoff": {"duration": "200ms", "factor": 2, "maxDuration": "1s"}});
+    let operation = json!({"initiatedBy": {"username": "somebody"}, "retry": retry, "sync": {"prune": true}});
+    stage.patch(&app, "", json!({"operation": operation})).await;
+    let retries = async |least: u64| {
+        let app = stage.application("app").await;
+        app.at("/status/operationState/retryCount").and_then(Value::as_u64).is_some_and(|count| count >= least)
+    };
+    stage.until("it is tried again", async || retries(2).await).await;
+
+    stage.kill();
+    stage.start();
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": nowhere}});
+    let namespace = stage.apply(namespace).await;
+    stage.until_synced("app", "").await;
+    let app = stage.application("app").await;
+    assert_eq!(app.text("/status/operationState/phase"), Some("Succeeded"));
+    assert_eq!(app.text("/status/operationState/operation/initiatedBy/username"), Some("somebody"));
+    assert_eq!(app.at("/operation"), None);
+    stage.delete(&namespace).await;
 }
