@@ -11,6 +11,8 @@ mod remotes;
 mod stage;
 
 mod basics;
+mod crash;
+mod cluster_faults;
 mod sources;
 mod sync;
 
