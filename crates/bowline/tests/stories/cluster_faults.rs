@@ -18,6 +18,7 @@ crate::stories!(
     a_storm_of_conflicts_is_outlasted,
     a_busy_server_is_given_time,
     a_failing_server_is_outlasted,
+    a_slow_server_is_waited_for,
     answers_that_are_lost_make_nothing_twice,
     a_lost_answer_to_a_deletion_is_no_failure,
     a_group_that_cannot_be_discovered_concerns_nobody_else,
@@ -228,6 +229,24 @@ async fn a_failing_server_is_outlasted(stage: &Stage) {
     pair.until_done(&pair.commit("2")).await;
     assert!(faults.load(Ordering::SeqCst) >= 5, "the server failed");
     assert_eq!(pair.uids().await, uids, "nothing was made anew");
+}
+
+/// Everything takes its time, and one write is never answered.
+async fn a_slow_server_is_waited_for(stage: &Stage) {
+    let pair = Pair::new(stage);
+    let writes = Arc::new(AtomicUsize::new(0));
+    stage.wire.set({
+        let writes = writes.clone();
+        move |request| {
+            let hangs = is_of_object(request) && writes.fetch_add(1, Ordering::SeqCst) == 1;
+            Fault::Delay(if hangs { Duration::from_secs(3600) } else { Duration::from_millis(100) })
+        }
+    });
+    stage.start();
+    pair.create().await;
+    pair.until_done("").await;
+    assert!(writes.load(Ordering::SeqCst) > 6, "the write that was never answered was made again");
+    assert_eq!(pair.uids().await.len(), 6);
 }
 
 /// M4: each write of an install is carried out, and its first answer is lost.

@@ -29,6 +29,8 @@ enum Scenario {
     Install,
     /// One object changes, one comes, one goes.
     Upgrade,
+    /// The same, where nothing is automatic and a person asked for it.
+    Asked,
     /// The app is deleted, and its objects with it.
     Removal,
 }
@@ -85,6 +87,9 @@ impl<'a> Play<'a> {
             Dialect::Argo => {
                 let mut app = stage.application_value(name, &self.repository.url(), "app");
                 app["metadata"]["finalizers"] = json!(["resources-finalizer.argocd.argoproj.io"]);
+                if self.scenario == Scenario::Asked {
+                    app["spec"]["syncPolicy"] = json!({});
+                }
                 stage.apply(app).await;
             }
             Dialect::Flux => {
@@ -135,6 +140,10 @@ impl<'a> Play<'a> {
         }
     }
 
+    async fn is_out_of_sync(&self) -> bool {
+        self.app().await.is_some_and(|app| app.text("/status/sync/status") == Some("OutOfSync"))
+    }
+
     /// Plays with one power cut; tells whether the scenario was long enough for it.
     async fn play(&self, at: Cut) -> bool {
         let Self { stage, .. } = self;
@@ -150,6 +159,14 @@ impl<'a> Play<'a> {
         let (is_cut, commit) = if self.scenario == Scenario::Install {
             let is_cut = cut(stage, at);
             self.create_app().await;
+            (is_cut, head)
+        } else if self.scenario == Scenario::Asked {
+            self.create_app().await;
+            stage.until("it is compared", async || self.is_out_of_sync().await).await;
+            let is_cut = cut(stage, at);
+            let app = self.app().await.expect("is there");
+            let operation = json!({"initiatedBy": {"username": "somebody"}, "sync": {"revision": head}});
+            stage.patch(&app, "", json!({"operation": operation})).await;
             (is_cut, head)
         } else {
             self.create_app().await;
@@ -178,7 +195,9 @@ impl<'a> Play<'a> {
         stage.wire.clear();
         let kept = match self.scenario {
             // What the cut sync has made stays the same object.
-            Scenario::Install => (self.uid("ConfigMap", "keep").await, self.uid("Deployment", "web").await),
+            Scenario::Install | Scenario::Asked => {
+                (self.uid("ConfigMap", "keep").await, self.uid("Deployment", "web").await)
+            }
             _ => kept,
         };
         stage.start();
@@ -268,6 +287,7 @@ macro_rules! sweeps {
 
 sweeps!(
     an_application_survives_a_cut_in_its_install: Argo Install,
+    an_application_survives_a_cut_in_a_sync_that_was_asked_for: Argo Asked,
     an_application_survives_a_cut_in_an_upgrade: Argo Upgrade,
     an_application_survives_a_cut_in_its_removal: Argo Removal,
     a_kustomization_survives_a_cut_in_its_install: Flux Install,

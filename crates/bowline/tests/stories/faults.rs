@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -22,6 +23,8 @@ pub(crate) enum Fault {
     DropBefore,
     /// The server carries it out, and the answer is lost.
     DropAfter,
+    /// It is on its way for this long.
+    Delay(Duration),
     /// It is answered with this status instead of being carried out.
     Status(u16, &'static str),
 }
@@ -133,6 +136,10 @@ impl tower::Service<Request<Body>> for Faulty {
                     Ok(Response::from_parts(parts, StreamBody::new(frames).map_err(Into::into).boxed_unsync()))
                 }
                 Fault::None => Ok(client.send(request).await?.map(|body| body.map_err(Into::into).boxed_unsync())),
+                Fault::Delay(delay) => {
+                    tokio::time::sleep(delay).await;
+                    Ok(client.send(request).await?.map(|body| body.map_err(Into::into).boxed_unsync()))
+                }
                 Fault::DropBefore => Err("the wire is cut before the server".into()),
                 Fault::DropAfter => {
                     let answer = client.send(request).await?;
