@@ -101,7 +101,8 @@ impl Carry<'_> {
             if let Some(failure) = self.write_step(step).await {
                 return End::Failed(failure);
             }
-            let has_hooks = step.groups.iter().flatten().any(|at| self.look.plan.items[*at].is_hook);
+            let is_running = |at: &usize| self.look.plan.items[*at].is_hook && self.takes(&self.look.plan.items[*at]);
+            let has_hooks = step.groups.iter().flatten().any(is_running);
             let is_followed = at + 1 < steps.len();
             if (is_followed && self.app.sync.wait_between_waves || has_hooks) && !self.mandate.dry_run {
                 match self.wait_for_wave(step).await {
@@ -121,6 +122,11 @@ impl Carry<'_> {
         } else {
             None
         }
+    }
+
+    /// Tells whether this sync has to do with an item.
+    fn takes(&self, item: &Item) -> bool {
+        (!item.is_hook || self.mandate.runs_hooks) && self.is_selected(&item.key)
     }
 
     fn is_selected(&self, key: &ObjectKey) -> bool {
@@ -177,7 +183,7 @@ impl Carry<'_> {
         for group in &step.groups {
             let carry = &*self;
             let written: Vec<Written> = stream::iter(group.iter().copied())
-                .filter(|at| std::future::ready(carry.is_selected(&carry.look.plan.items[*at].key)))
+                .filter(|at| std::future::ready(carry.takes(&carry.look.plan.items[*at])))
                 .map(|at| carry.write(at))
                 .buffered(WRITES_AT_ONCE)
                 .collect()
@@ -414,7 +420,7 @@ impl Carry<'_> {
             .items
             .iter()
             .filter(|item| item.phase == step.phase && item.wave == step.wave && item.desired.is_some())
-            .filter(|item| !matches!(item.action, Action::Skip(Skip::LeftAlone)) && self.is_selected(&item.key))
+            .filter(|item| !matches!(item.action, Action::Skip(Skip::LeftAlone)) && self.takes(item))
             .map(|item| (item.key.clone(), Gvk::new(&*item.key.group, &*item.version, &*item.key.kind)))
             .collect();
         loop {

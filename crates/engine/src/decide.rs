@@ -42,6 +42,8 @@ pub(crate) enum Decision {
 pub(crate) struct Mandate {
     pub(crate) cause: Cause,
     pub(crate) dry_run: bool,
+    /// Hooks accompany what is new. To put back what drifted, or to apply a part, runs none.
+    pub(crate) runs_hooks: bool,
     pub(crate) request: Option<SyncRequest>,
 }
 
@@ -67,6 +69,7 @@ pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decis
         Decision::Sync(Mandate {
             cause,
             dry_run: request.is_some_and(|request| request.dry_run),
+            runs_hooks: request.map_or(is_new || situation.is_begun, |request| request.only.is_empty()),
             request: request.cloned(),
         })
     };
@@ -190,7 +193,10 @@ mod tests {
         let no_heal = Automatic { self_heal: false, ..heals };
         let drifted = plan(&[(Action::Configure, true)]);
         let quiet = plan(&[(Action::Keep, true)]);
-        let sync = |cause| Decision::Sync(Mandate { cause, dry_run: false, request: None });
+        let sync = |cause| {
+            let runs_hooks = cause != Cause::Drift;
+            Decision::Sync(Mandate { cause, dry_run: false, runs_hooks, request: None })
+        };
         let cases = [
             ("in sync", Some(heals), &quiet, &new, None, false, Decision::InSync),
             ("new revision", Some(no_heal), &drifted, &old, None, false, sync(Cause::Revision)),

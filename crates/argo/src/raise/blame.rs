@@ -19,6 +19,7 @@ impl Blame {
     pub(super) fn of(report: &Report) -> Self {
         let Some(failure) = &report.failure else { return Self::Nothing };
         let message = failure.one_line();
+        let has_failed = report.sync.as_ref().is_some_and(|sync| sync.phase != SyncPhase::Succeeded);
         match failure.reason {
             Reason::AuthenticationFailed
             | Reason::ClusterUnreachable
@@ -32,7 +33,6 @@ impl Blame {
             | Reason::ReferenceNotFound
             | Reason::RepositoryNotFound
             | Reason::SourceUnreadable
-            | Reason::TooLarge
             | Reason::Unreachable
             | Reason::Unsupported => Self::Comparison(message),
             Reason::AccessDenied
@@ -43,10 +43,9 @@ impl Blame {
             | Reason::Rejected
             | Reason::Unhealthy
             | Reason::UnknownKind => Self::Sync(message),
-            Reason::TimedOut if report.sync.as_ref().is_some_and(|sync| sync.phase != SyncPhase::Succeeded) => {
-                Self::Sync(message)
-            }
-            Reason::TimedOut => Self::Comparison(message),
+            // The source may have taken too long, or be too large; then nothing is known of objects.
+            Reason::TimedOut | Reason::TooLarge if has_failed && !report.objects.is_empty() => Self::Sync(message),
+            Reason::TimedOut | Reason::TooLarge => Self::Comparison(message),
             Reason::DuplicateOwner => Self::Shared(message),
             Reason::Internal => Self::Unknown(message),
         }

@@ -1,6 +1,6 @@
 //! `status.conditions`.
 
-use bowline_model::{Report, SyncPhase, SyncReport};
+use bowline_model::{Activity, Report, SyncPhase, SyncReport};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -29,6 +29,9 @@ pub(super) fn write(status: &mut Map<String, Value>, report: &Report, blame: &Bl
     }
     if let Some(sync) = failed(report) {
         wanted.push(("SyncError", failed_message(sync, blame)));
+    } else if is_retrying(report) && wanted.is_empty() {
+        // What the attempt before ran into stands until this one has ended.
+        wanted.extend(old_message(status, "SyncError").map(|message| ("SyncError", message)));
     } else if report.sync.is_none() && text(status, "sync", "/status") == "OutOfSync" {
         // After a restart nobody remembers the sync; what it said still holds until the next one.
         wanted.extend(old_message(status, "SyncError").map(|message| ("SyncError", message)));
@@ -58,6 +61,11 @@ pub(super) fn set(status: &mut Map<String, Value>, wanted: &[(&str, String)], no
 fn failed(report: &Report) -> Option<&SyncReport> {
     let is_failure = |sync: &&SyncReport| matches!(sync.phase, SyncPhase::Failed | SyncPhase::Error);
     report.sync.as_ref().filter(|sync| sync.automatic && sync.finished_at.is_some()).filter(is_failure)
+}
+
+/// Tells whether a further attempt at a sync goes on.
+fn is_retrying(report: &Report) -> bool {
+    report.activity == Activity::Syncing && report.sync.as_ref().is_some_and(|sync| sync.retries > 0)
 }
 
 fn failed_message(sync: &SyncReport, blame: &Blame) -> String {

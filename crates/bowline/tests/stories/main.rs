@@ -7,12 +7,15 @@
 mod bystander;
 mod faults;
 mod git;
+mod pair;
 mod remotes;
 mod stage;
 
 mod basics;
-mod crash;
 mod cluster_faults;
+mod crash;
+mod dialects;
+mod manifests;
 mod sources;
 mod sync;
 

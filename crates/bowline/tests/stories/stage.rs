@@ -22,6 +22,10 @@ use crate::faults::{Faulty, Wire};
 /// How long a story waits for anything before it has failed.
 const PATIENCE: Duration = Duration::from_secs(45);
 
+/// Stories share one cluster, and a new kind makes every Bowline ask what is served. Held by stories that bring
+/// kinds, together, and alone by one that looks for silence.
+pub(crate) static KINDS: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
+
 /// The real control plane, shared by all stories of this process.
 struct ControlPlane {
     kubeconfig: String,
@@ -208,6 +212,24 @@ impl Stage {
     /// Returns a name for something cluster-wide that no other story has.
     pub(crate) fn unique(&self, name: &str) -> String {
         format!("{name}-{}", self.name)
+    }
+
+    /// Returns a kubeconfig for programs; the cluster in memory is served on loopback from now on.
+    pub(crate) async fn kubeconfig(&self) -> String {
+        match &self.kind {
+            Kind::Embedded(server) => {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+                let address = listener.local_addr().expect("an address");
+                let identity = bowline_apiserver::Identity::generate(&[]).expect("a certificate can be made");
+                let transport = bowline_apiserver::Transport::Tls(identity.into());
+                let kubeconfig = server.kubeconfig(address, &transport);
+                let server = server.clone();
+                tokio::spawn(async move { server.serve(listener, transport, CancellationToken::new()).await });
+                kubeconfig
+            }
+            Kind::Real => shared_control_plane().expect("it runs, since the story does").to_owned(),
+            Kind::RealAlone(control_plane) => control_plane.lock().expect("not poisoned").kubeconfig.clone(),
+        }
     }
 
     /// Tells whether the cluster is the one in memory.

@@ -275,6 +275,10 @@ fn explain(report: &Report, failure: Option<&Failure>, rules: &Rules) -> (&'stat
         Reason::PathNotFound => {
             (words(Reason::PathNotFound).kustomization, format!("kustomization path not found: {}", failure.one_line()))
         }
+        // The server refused an object, not the build.
+        Reason::TooLarge if sync.is_some() && !report.objects.is_empty() => {
+            (words(Reason::Rejected).kustomization, failure.one_line())
+        }
         _ if sync.is_some_and(|sync| only_prunes_failed(report, sync)) => (PRUNE_FAILED, failure.one_line()),
         reason => (words(reason).kustomization, failure.one_line()),
     }
