@@ -429,6 +429,8 @@ impl Task {
             Ok(Some(requested)) => Some(requested),
             Ok(None) => revision,
             Err(failure) => {
+                // It ends here: what the sync before it came to is no longer the last word.
+                self.memory.sync = None;
                 self.memory.handled_request = request.map(|request| request.id);
                 return self.stand_still(resource, &app, failure).await;
             }
@@ -512,7 +514,10 @@ impl Task {
                 Ok(Next::After(at.saturating_duration_since(Instant::now())))
             }
             Decision::Refuse(failure) => {
-                self.memory.handled_request = request.map(|request| request.id).or(self.memory.handled_request.take());
+                if let Some(request) = request {
+                    self.memory.sync = None;
+                    self.memory.handled_request = Some(request.id);
+                }
                 self.settle(resource, app, revision, looked.objects, Some(failure), false).await
             }
         }
