@@ -31,6 +31,10 @@ enum Scenario {
     Upgrade,
     /// The same, where nothing is automatic and a person asked for it.
     Asked,
+    /// An upgrade, and while the power is away Git moves on: what came goes again, and what went comes back.
+    Overtaken,
+    /// Nothing is there yet, and hooks run before and after.
+    Hooks,
     /// The app is deleted, and its objects with it.
     Removal,
 }
@@ -72,6 +76,16 @@ impl<'a> Play<'a> {
             ("app/go.yaml", &config_map(&format!("{name}-go"), "1")),
             ("app/web.yaml", &deployment(&format!("{name}-web"), 1)),
         ]);
+        if scenario == Scenario::Hooks {
+            for (hook, policy) in [("PreSync", "HookSucceeded"), ("PostSync", "BeforeHookCreation")] {
+                let suffix = hook.to_lowercase();
+                let annotations = format!(
+                    "\n  annotations:\n    argocd.argoproj.io/hook: {hook}\n    argocd.argoproj.io/hook-delete-policy: {policy}\ndata:"
+                );
+                let manifest = config_map(&format!("{name}-{suffix}"), "1").replace("\ndata:", &annotations);
+                repository.change(&format!("app/{suffix}.yaml"), &manifest);
+            }
+        }
         Self { stage, dialect, scenario, repository, name: name.to_owned() }
     }
 
@@ -79,6 +93,12 @@ impl<'a> Play<'a> {
         self.repository.remove("app/go.yaml");
         self.repository.write("app/change.yaml", &config_map(&format!("{}-change", self.name), "2"));
         self.repository.change("app/come.yaml", &config_map(&format!("{}-come", self.name), "1"))
+    }
+
+    fn move_on(&self) -> String {
+        self.repository.remove("app/come.yaml");
+        self.repository.write("app/go.yaml", &config_map(&format!("{}-go", self.name), "1"));
+        self.repository.change("app/change.yaml", &config_map(&format!("{}-change", self.name), "3"))
     }
 
     async fn create_app(&self) {
@@ -156,7 +176,7 @@ impl<'a> Play<'a> {
 
         stage.start();
         let head = self.repository.head();
-        let (is_cut, commit) = if self.scenario == Scenario::Install {
+        let (is_cut, commit) = if matches!(self.scenario, Scenario::Install | Scenario::Hooks) {
             let is_cut = cut(stage, at);
             self.create_app().await;
             (is_cut, head)
@@ -177,7 +197,7 @@ impl<'a> Play<'a> {
                 })
                 .await;
             let is_cut = cut(stage, at);
-            if self.scenario == Scenario::Upgrade {
+            if matches!(self.scenario, Scenario::Upgrade | Scenario::Overtaken) {
                 (is_cut, self.upgrade())
             } else {
                 let app = self.app().await.expect("is there");
@@ -195,11 +215,12 @@ impl<'a> Play<'a> {
         stage.wire.clear();
         let kept = match self.scenario {
             // What the cut sync has made stays the same object.
-            Scenario::Install | Scenario::Asked => {
+            Scenario::Install | Scenario::Asked | Scenario::Hooks => {
                 (self.uid("ConfigMap", "keep").await, self.uid("Deployment", "web").await)
             }
             _ => kept,
         };
+        let commit = if self.scenario == Scenario::Overtaken { self.move_on() } else { commit };
         stage.start();
         stage.until(&format!("it is done in spite of {at:?}"), async || self.is_over(&commit).await).await;
         self.check(kept, at).await;
@@ -228,11 +249,19 @@ impl<'a> Play<'a> {
         assert!(kept.0.is_none() || kept.0 == keep, "the same object, {at:?}");
         assert!(kept.1.is_none() || kept.1 == web, "the same object, {at:?}");
         let is_upgrade = self.scenario == Scenario::Upgrade;
+        if self.scenario == Scenario::Hooks {
+            assert!(!is_live("presync").await && is_live("postsync").await, "{at:?}");
+        }
         for (suffix, want) in [("keep", true), ("change", true), ("come", is_upgrade), ("go", !is_upgrade)] {
             assert_eq!(is_live(suffix).await, want, "{suffix}, {at:?}");
         }
         let changed = self.stage.object("v1", "ConfigMap", &format!("{}-change", self.name)).await.expect("is there");
-        assert_eq!(changed.text("/data/key"), Some(if is_upgrade { "2" } else { "1" }), "{at:?}");
+        let change = match self.scenario {
+            Scenario::Upgrade => "2",
+            Scenario::Overtaken => "3",
+            _ => "1",
+        };
+        assert_eq!(changed.text("/data/key"), Some(change), "{at:?}");
         let app = self.app().await.expect("is there");
         let history = app.at("/status/history").and_then(|history| history.as_array());
         let history = history
@@ -240,7 +269,11 @@ impl<'a> Play<'a> {
         match self.dialect {
             Dialect::Argo => {
                 let revisions: Vec<_> = history.iter().filter_map(|entry| entry["revision"].as_str()).collect();
-                assert_eq!(revisions.len(), if is_upgrade { 2 } else { 1 }, "each revision once, {at:?}: {history:#?}");
+                let mut once = revisions.clone();
+                once.dedup();
+                assert_eq!(revisions, once, "each revision once, {at:?}: {history:#?}");
+                let least = if matches!(self.scenario, Scenario::Upgrade | Scenario::Overtaken) { 2 } else { 1 };
+                assert!(revisions.len() >= least, "{at:?}: {history:#?}");
                 assert_eq!(app.at("/operation"), None, "{at:?}");
             }
             Dialect::Flux => {
@@ -289,6 +322,9 @@ sweeps!(
     an_application_survives_a_cut_in_its_install: Argo Install,
     an_application_survives_a_cut_in_a_sync_that_was_asked_for: Argo Asked,
     an_application_survives_a_cut_in_an_upgrade: Argo Upgrade,
+    an_application_that_is_overtaken_survives_a_cut: Argo Overtaken,
+    an_application_with_hooks_survives_a_cut: Argo Hooks,
+    a_kustomization_that_is_overtaken_survives_a_cut: Flux Overtaken,
     an_application_survives_a_cut_in_its_removal: Argo Removal,
     a_kustomization_survives_a_cut_in_its_install: Flux Install,
     a_kustomization_survives_a_cut_in_an_upgrade: Flux Upgrade,
