@@ -29,7 +29,7 @@ const LINE_LIMIT: usize = 8 << 20;
 
 /// The first and the longest wait before a failed list or watch is begun again.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// One watch: a kind, and which of its objects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

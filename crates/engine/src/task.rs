@@ -32,7 +32,7 @@ const LOWERING_READS: usize = 64;
 
 /// The first and the longest wait before a pass that the cluster broke off is made again.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// A pass is made this often even if nothing woke the task. It makes no request when all is well: it is
 /// there for what nobody thought of.
