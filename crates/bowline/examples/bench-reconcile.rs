@@ -235,6 +235,14 @@ impl<'a> Bench<'a> {
         let cpu = bowline.cpu();
         row(table, "install, from the start of the process", wall, cpu, Some(wall.as_secs_f64() / bare.as_secs_f64()))?;
         tokio::time::sleep(Duration::from_secs(3)).await;
+        let per_app = |name: &str| Ok::<_, anyhow::Error>(bowline.metric(name)? as f64 / self.options.apps as f64);
+        writeln!(
+            table,
+            "{:<52} {:>8.1} passes, {:.1} status writes",
+            "  for each app",
+            per_app("bowline_looks_total")?,
+            per_app("bowline_status_writes_total")?,
+        )?;
         let (resident, highest) = bowline.memory();
 
         let seconds = self.options.rest_secs;

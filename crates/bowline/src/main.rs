@@ -13,6 +13,9 @@ use clap::{Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Threads for what blocks: reading trees, unpacking, files. More would wait for the same disk.
+const BLOCKING_THREADS: usize = 6;
+
 /// Keeps clusters equal to Git: for Argo CD's Applications and Flux's Kustomizations, side by side.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 70 a bug")]
@@ -33,7 +36,12 @@ enum Verb {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // Huge pages make a small heap large: measured at 20 MiB for nothing. Where it cannot be said, it stays.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
+    // Each thread keeps memory of its own: a burst of renders on tokio's 512 would stay resident for good.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(async {
             match arguments.verb {

@@ -9,6 +9,7 @@
 mod carry;
 mod decide;
 mod dialect;
+mod events;
 mod farewell;
 mod happening;
 mod index;
@@ -16,6 +17,7 @@ mod look;
 mod publish;
 mod remote;
 mod render;
+mod rest;
 mod router;
 mod shared;
 mod task;

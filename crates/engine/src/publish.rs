@@ -1,19 +1,16 @@
 //! Writes to a resource what came of looking after it.
 
-use std::sync::Arc;
-
-use bowline_cluster::{ApiError, EventRecord};
+use bowline_cluster::ApiError;
 use bowline_model::Object;
 use serde_json::{Map, Value, json};
-use tracing::debug;
 
-use crate::dialect::{EventDraft, Raised};
+use crate::dialect::Raised;
 use crate::happening::Counters;
 use crate::shared::{Shared, Speaker};
 
 /// Writes what a dialect raised, and returns the resource as it is afterwards.
 pub(crate) async fn publish(
-    shared: &Arc<Shared>,
+    shared: &Shared,
     speaker: &Speaker,
     resource: &Object,
     raised: Raised,
@@ -44,31 +41,9 @@ pub(crate) async fn publish(
         }
     }
     if !raised.events.is_empty() {
-        record(shared.clone(), speaker.clone(), latest.as_ref().unwrap_or(resource).clone(), raised.events);
+        shared.events.send(speaker, latest.as_ref().unwrap_or(resource), raised.events, shared.now());
     }
     Ok(latest)
-}
-
-/// Records Events beside everything else: nothing waits for them, and one that is lost is only told once less.
-fn record(shared: Arc<Shared>, speaker: Speaker, about: Object, events: Vec<EventDraft>) {
-    tokio::spawn(async move {
-        for event in events {
-            let _permit = shared.background.acquire().await;
-            let written = shared.cluster.record(EventRecord {
-                about: &about,
-                is_warning: event.warning,
-                reason: &event.reason,
-                message: &event.message,
-                annotations: &event.annotations,
-                component: &speaker.kind.component,
-                at: shared.now(),
-                suffix: shared.random_suffix(),
-            });
-            if let Err(error) = written.await {
-                debug!(%error, reason = event.reason, "An event was not recorded");
-            }
-        }
-    });
 }
 
 /// Returns the JSON merge patch that makes `want` of `have`, or `None` when they are equal.

@@ -6,6 +6,9 @@ use bowline_model::{DirectoryOptions, Explain as _, Failure, Location, Object, R
 use bowline_tree::{ReadSet, Recorder, Tree};
 use sha2::{Digest as _, Sha256};
 
+/// Objects as they are written in a source, and where.
+pub(crate) type Written = Arc<Vec<(Object, Location)>>;
+
 /// What a source rendered to.
 #[derive(Debug, Clone)]
 pub(crate) struct Rendered {
@@ -13,8 +16,9 @@ pub(crate) struct Rendered {
     pub(crate) how: Render,
     /// What was read: for as long as it holds in a newer revision, so does this render.
     pub(crate) reads: ReadSet,
-    /// The objects as written, in order; or what is wrong with the files.
-    pub(crate) objects: Result<Arc<Vec<(Object, Location)>>, Failure>,
+    /// The objects as written, in order, or what is wrong with the files. `None` when they were let go: they can be
+    /// had again by another render.
+    pub(crate) objects: Option<Result<Written, Failure>>,
     /// Names the objects.
     pub(crate) digest: String,
 }
@@ -29,7 +33,7 @@ pub(crate) fn render_tree(tree: &dyn Tree, how: &Render) -> Rendered {
         Ok(objects) => digest(objects),
         Err(_) => String::new(),
     };
-    Rendered { how: how.clone(), reads: recorder.finish(), objects: objects.map(Arc::new), digest }
+    Rendered { how: how.clone(), reads: recorder.finish(), objects: Some(objects.map(Arc::new)), digest }
 }
 
 fn directory(tree: &dyn Tree, options: &DirectoryOptions) -> Result<Vec<(Object, Location)>, Failure> {

@@ -48,6 +48,10 @@ impl Engine {
             () = self.shared.shutdown.cancelled() => return Ok(()),
         };
         info!(kinds = kinds.len(), "Engine started");
+        let recorder = tokio::spawn({
+            let shared = self.shared.clone();
+            async move { shared.events.run(&shared).await }
+        });
         loop {
             tokio::select! {
                 change = changes.recv() => match change {
@@ -64,6 +68,8 @@ impl Engine {
             () = self.tasks.wait() => {}
             () = drain => {}
         }
+        // The last words of the tasks; fails only if recording panicked, which is told already.
+        let _ = recorder.await;
         info!("Engine stopped");
         Ok(())
     }

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::dialect::{Dialect, ResourceKind};
+use crate::events::Events;
 use crate::happening::{Counters, Happening};
 use crate::index::{Index, lock};
 
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) happenings: broadcast::Sender<Happening>,
     pub(crate) background: Semaphore,
+    pub(crate) events: Events,
     pub(crate) shutdown: CancellationToken,
     views: Mutex<BTreeMap<AppId, AppView>>,
     /// Counts changes of `views`.
@@ -84,6 +86,7 @@ impl Shared {
             counters: Arc::default(),
             happenings: broadcast::channel(HAPPENINGS).0,
             background: Semaphore::new(BACKGROUND_WRITES),
+            events: Events::new(),
             shutdown,
             views: Mutex::default(),
             edition: watch::channel(0).0,

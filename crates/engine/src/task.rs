@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bowline_cluster::{ApiError, Known};
@@ -23,7 +24,8 @@ use crate::happening::{Cause, Counters, Happening};
 use crate::index::{Interests, Mailbox};
 use crate::look::{Circumstances, Look, Wanted, look, want};
 use crate::publish::publish;
-use crate::render::{Rendered, render_tree};
+use crate::render::{Rendered, Written, render_tree};
+use crate::rest::Rest;
 use crate::shared::{Shared, Speaker};
 use crate::world::{CachedWorld, Kinds, read};
 
@@ -51,6 +53,7 @@ pub(crate) struct Task {
     interests: Interests,
     source: Option<SourceInterest>,
     rendered: Option<(Revision, Rendered)>,
+    rest: Option<Rest>,
     wanted: Option<(App, Wanted)>,
     memory: Memory,
     /// Passes that the cluster broke off, one after another.
@@ -120,6 +123,7 @@ impl Task {
             interests: Interests::default(),
             source: None,
             rendered: None,
+            rest: None,
             wanted: None,
             memory: Memory::default(),
             broken_off: 0,
@@ -185,6 +189,7 @@ impl Task {
         if wake.kinds {
             // What the render wants may be served now, or no longer.
             self.wanted = None;
+            self.rest = None;
             self.kinds.forget_absent();
         }
         let Some(resource) = self.resource() else { return Ok(Next::End) };
@@ -442,6 +447,16 @@ impl Task {
                 None => Ok(Next::After(SAFETY_NET)),
             };
         };
+        if request.is_none()
+            && let Some(objects) = self.at_rest(&app, &revision).await
+        {
+            if app.sync.automatic.is_some() {
+                self.memory.written = Some(revision.clone());
+            }
+            let failure = source_failure.filter(|_| shows_source);
+            return self.settle(resource, &app, &revision, objects, failure, false).await;
+        }
+        self.rest = None;
         let rendered = match self.render(&app, &revision).await {
             Ok(rendered) => rendered,
             Err(failure) => return self.stand_still(resource, &app, failure).await,
@@ -501,6 +516,7 @@ impl Task {
                     self.memory.retry_at = None;
                 }
                 self.keep_inventory(&looked, wanted);
+                self.come_to_rest(app, &looked);
                 let failure = looked.blocked().cloned().or(source_failure);
                 self.settle(resource, app, revision, looked.objects, failure, false).await
             }
@@ -562,16 +578,13 @@ impl Task {
     }
 
     /// Returns the render of a revision: the one at hand where nothing that it read has changed.
-    async fn render(
-        &mut self,
-        app: &App,
-        revision: &Revision,
-    ) -> Result<Arc<Vec<(Object, bowline_model::Location)>>, Failure> {
+    async fn render(&mut self, app: &App, revision: &Revision) -> Result<Written, Failure> {
         let is_current = |of: &Revision, rendered: &Rendered| *of == *revision && rendered.how == app.render;
         if let Some((of, rendered)) = &self.rendered
             && is_current(of, rendered)
+            && let Some(objects) = &rendered.objects
         {
-            return rendered.objects.clone();
+            return objects.clone();
         }
         let remote = crate::remote::remote(&app.source.remote);
         let tree = self.shared.sources.open(&remote, revision).await.map_err(|error| source_failure(&error))?;
@@ -579,7 +592,9 @@ impl Task {
         let how = app.render.clone();
         // Reading a tree blocks on the disk.
         let (rendered, was_spared) = tokio::task::spawn_blocking(move || match before {
-            Some((_, before)) if before.how == how && before.reads.holds_in(&*tree) => (before, true),
+            Some((_, before)) if before.how == how && before.objects.is_some() && before.reads.holds_in(&*tree) => {
+                (before, true)
+            }
             _ => (render_tree(&*tree, &how), false),
         })
         .await
@@ -589,9 +604,60 @@ impl Task {
         if !was_spared {
             self.wanted = None;
         }
-        let objects = rendered.objects.clone();
+        let objects = rendered.objects.clone().expect("holds because it was just rendered, or found to be there");
         self.rendered = Some((revision.clone(), rendered));
         objects
+    }
+
+    /// Tells whether a revision renders to the same objects as the one before, by what the render read.
+    async fn renders_the_same(&mut self, app: &App, revision: &Revision) -> Result<bool, Failure> {
+        let Some((of, rendered)) = &self.rendered else { return Ok(false) };
+        if rendered.how != app.render {
+            return Ok(false);
+        }
+        if of == revision {
+            return Ok(true);
+        }
+        let remote = crate::remote::remote(&app.source.remote);
+        let tree = self.shared.sources.open(&remote, revision).await.map_err(|error| source_failure(&error))?;
+        let reads = rendered.reads.clone();
+        let holds = tokio::task::spawn_blocking(move || reads.holds_in(&*tree)).await.unwrap_or(false);
+        if holds {
+            Counters::add(&self.shared.counters.renders_spared);
+            if let Some((of, _)) = &mut self.rendered {
+                of.clone_from(revision);
+            }
+        }
+        Ok(holds)
+    }
+
+    /// Returns what was reported of each object, when nothing at all has changed since the app came to rest.
+    async fn at_rest(&mut self, app: &App, revision: &Revision) -> Option<Vec<ObjectReport>> {
+        let has_plans = self.memory.retry_at.is_some()
+            || self.memory.failure.is_some()
+            || self.memory.begun.is_some()
+            || self.memory.is_unfinished();
+        let rest = self.rest.as_ref().filter(|rest| !has_plans && rest.holds(&self.shared.cluster, app))?;
+        if self.speaker.dialect.marks_are_proof() && !rest.covers(self.shared.index.marked(&self.id).keys()) {
+            return None;
+        }
+        match self.renders_the_same(app, revision).await {
+            Ok(true) => self.rest.as_ref().map(|rest| rest.objects.clone()),
+            // A failure to read the source is told by the pass that follows.
+            Ok(false) | Err(_) => None,
+        }
+    }
+
+    /// Comes to rest after a pass that found nothing to do: lets go of the parsed objects, which are most of what
+    /// an app costs in memory.
+    fn come_to_rest(&mut self, app: &App, looked: &Look) {
+        self.rest = Rest::after(&self.shared.cluster, app, looked);
+        if self.rest.is_some() {
+            self.wanted = None;
+            if let Some((_, rendered)) = &mut self.rendered {
+                rendered.objects = None;
+            }
+        }
     }
 
     /// Reports that nothing can be done, without touching what is there.
@@ -704,7 +770,10 @@ impl Task {
             report.objects.clone_from(&looked.objects);
             resource = self.publish(&resource, report, true).await?;
         }
+        let syncs = self.shared.clone();
+        syncs.events.syncs.fetch_add(1, Ordering::Relaxed);
         let (end, results) = self.carry(app, wanted, looked, revision, &mandate).await;
+        syncs.events.syncs.fetch_sub(1, Ordering::Relaxed);
         let took = seen.elapsed();
         self.shared.tell(Happening::Synced {
             app: self.id.clone(),
@@ -755,6 +824,9 @@ impl Task {
                     self.keep_inventory(looked, wanted);
                 }
                 let after = self.look(app, wanted, may_prune(app, None)).await?;
+                if mandate.request.is_none() {
+                    self.come_to_rest(app, &after);
+                }
                 let failure = after.blocked().cloned();
                 self.settle(&resource, app, revision, after.objects, failure, true).await
             }

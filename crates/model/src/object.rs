@@ -71,7 +71,15 @@ impl Object {
 
     /// Returns the value at a JSON pointer (`/spec/replicas`).
     pub fn at(&self, pointer: &str) -> Option<&Value> {
-        self.0.pointer(pointer)
+        // serde_json's own makes a text of each step; this is asked for each name of each object of each pass.
+        if pointer.contains('~') {
+            return self.0.pointer(pointer);
+        }
+        pointer.strip_prefix('/')?.split('/').try_fold(&self.0, |value, step| match value {
+            Value::Object(map) => map.get(step),
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            _ => None,
+        })
     }
 
     /// Returns the text at a JSON pointer; `None` when absent or not a text.
