@@ -267,3 +267,56 @@ fn prune_action(input: &Input<'_>, entry: &InventoryEntry) -> Action {
         Action::Prune { uid: live.object.uid().to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Each of the apps that desire an object must come to the same answer, or they would undo each other's work.
+    #[test]
+    fn all_who_desire_an_object_agree_on_its_owner() {
+        let app = |name: &str| AppId::new("argoproj.io", "Application", "ns", name);
+        let key = ObjectKey::new("", "ConfigMap", "ns", "a");
+        let value = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "ns"}});
+        let object = Object::from_value(value).expect("is an object");
+        for (claimants, owners, want) in [
+            (vec!["a"], vec![], "a"),
+            (vec!["a"], vec!["z"], "a"),
+            (vec!["a", "b"], vec![], "a"),
+            (vec!["a", "b"], vec!["b"], "b"),
+            (vec!["a", "b"], vec!["z"], "a"),
+            // Marks of two dialects: one of them was left behind when the object was handed over.
+            (vec!["a", "b"], vec!["a", "b"], "a"),
+            (vec!["a", "b", "c"], vec!["c"], "c"),
+            (vec!["a", "b", "c"], vec!["b", "c"], "b"),
+        ] {
+            let live = LiveObject {
+                object: object.clone(),
+                marks: LiveMarks::default(),
+                owners: owners.iter().map(|name| app(name)).collect(),
+                order: (0, 0),
+            };
+            for name in &claimants {
+                let own = app(name);
+                let others = claimants.iter().filter(|other| *other != name).map(|other| app(other));
+                let others: BTreeSet<AppId> = others.collect();
+                let input = Input {
+                    app: &own,
+                    desired: &[],
+                    live: &BTreeMap::new(),
+                    inventory: &[],
+                    types: &BTreeMap::new(),
+                    blocked: &BTreeMap::new(),
+                    claims: &|_| others.clone(),
+                    manager: "m",
+                    accepted: &Accepted::default(),
+                    may_prune: true,
+                };
+                let winner = other_owner(&input, &key, Some(&live)).unwrap_or_else(|| own.clone());
+                assert_eq!(winner, app(want), "{name} of {claimants:?}, owned by {owners:?}");
+            }
+        }
+    }
+}

@@ -21,6 +21,7 @@ crate::stories!(
     a_target_namespace_replaces_any_other,
     waves_wait_for_health,
     hooks_run_around_a_sync,
+    what_this_version_does_not_do_is_told,
     kubectl_reads_the_resources_as_the_peers,
 );
 
@@ -506,6 +507,41 @@ async fn hooks_run_around_a_sync(stage: &Stage) {
         .await;
     assert_ne!(until_there(stage, "Job", "before").await.uid(), before.uid());
     assert_ne!(until_there(stage, "Job", "after").await.uid(), after.uid());
+}
+
+async fn what_this_version_does_not_do_is_told(stage: &Stage) {
+    let repository =
+        Repository::new(&[("one/a.yaml", &config_map("one", "1")), ("two/a.yaml", &config_map("two", "1"))]);
+    stage.start();
+    let one = stage.argo_app("one", &repository.url(), "one").await;
+    let two = stage.flux_app("two", &repository.url(), "two").await;
+    stage.until_synced("one", "").await;
+    stage.until_ready("two", "").await;
+
+    // To go on without what is asked for would apply something else: nothing is done, and nothing undone.
+    stage.patch(&one, "", json!({"spec": {"source": {"kustomize": {"namePrefix": "x-"}}}})).await;
+    stage.patch(&two, "", json!({"spec": {"postBuild": {"substitute": {"a": "b"}}}})).await;
+    stage.until_condition("one", "InvalidSpecError", "`kustomize` is not supported").await;
+    let ready = stage.until_not_ready("two", "`spec.postBuild`").await;
+    assert_eq!(ready["reason"], "Unsupported");
+    let app = stage.kustomization("two").await;
+    assert_eq!(condition(&app, "Stalled").map(|stalled| &stalled["status"]), Some(&json!("True")));
+    let app = stage.application("one").await;
+    assert_eq!(app.text("/status/health/status"), Some("Unknown"));
+    assert!(is_there(stage, "one").await && is_there(stage, "two").await);
+
+    stage.patch(&one, "", json!({"spec": {"source": {"kustomize": null}}})).await;
+    stage.patch(&two, "", json!({"spec": {"postBuild": null}})).await;
+    stage.until_synced("one", "").await;
+    stage.until_ready("two", "").await;
+    heals(stage, "one").await;
+    heals(stage, "two").await;
+
+    // Another cluster is not this one.
+    let elsewhere = json!({"spec": {"destination": {"server": "https://elsewhere.example"}}});
+    stage.patch(&one, "", elsewhere).await;
+    stage.until_condition("one", "InvalidSpecError", "`https://elsewhere.example` is not the one").await;
+    assert!(is_there(stage, "one").await);
 }
 
 #[expect(clippy::print_stderr, reason = "a story that did not run must say so")]

@@ -17,6 +17,8 @@ crate::stories!(
     a_rejected_object_does_not_hold_up_the_rest,
     an_immutable_field_is_told_and_forced,
     an_object_of_two_megabytes_is_told,
+    what_is_mended_does_not_wait_for_a_retry,
+    a_retry_says_the_same_at_the_same_time,
     what_another_renderer_is_for_is_told,
     a_namespace_that_is_not_there_is_told,
 );
@@ -364,6 +366,54 @@ async fn an_object_of_two_megabytes_is_told(stage: &Stage) {
     pair::write(&repository, "b.yaml", |app| config_map(&format!("{app}-big"), "small"));
     let commit = repository.commit("small");
     pair::until_installed(stage, &commit).await;
+}
+
+async fn what_is_mended_does_not_wait_for_a_retry(stage: &Stage) {
+    let broken = deployment("web", 1).replace("replicas: 1", "replicas: one");
+    let repository = Repository::new(&[("app/a.yaml", &broken)]);
+    stage.start();
+    let mut app = stage.application_value("one", &repository.url(), "app");
+    app["spec"]["syncPolicy"]["retry"] = json!({"limit": 0});
+    stage.apply(app).await;
+    let given_up = async |text: &str| {
+        stage.until_condition("one", "SyncError", text).await;
+        stage
+            .until("the sync has failed for good", async || {
+                stage.application("one").await.text("/status/operationState/phase") == Some("Failed")
+            })
+            .await;
+    };
+    given_up(".spec.replicas").await;
+    // A new commit is tried at once, and so is a new spec.
+    let commit = repository.change("app/a.yaml", &deployment("web", 1));
+    stage.until_synced("one", &commit).await;
+    let before = stage.object("apps/v1", "Deployment", "web").await.expect("is there");
+    let commit = repository.change("app/a.yaml", &deployment("web", 1).replace("app: web", "app: other"));
+    given_up("field is immutable").await;
+    let app = stage.application("one").await;
+    stage.patch(&app, "", json!({"spec": {"syncPolicy": {"syncOptions": ["Force=true"]}}})).await;
+    stage.until_synced("one", &commit).await;
+    assert_ne!(stage.object("apps/v1", "Deployment", "web").await.expect("is there").uid(), before.uid());
+}
+
+async fn a_retry_says_the_same_at_the_same_time(stage: &Stage) {
+    let repository = pair::repository(&[("a.yaml", &deployment("{}", 1).replace("replicas: 1", "replicas: one"))]);
+    stage.start();
+    pair::install(stage, &repository).await;
+    let (_, ready) = pair::until_told(stage, "SyncError", ".spec.replicas").await;
+    let told = condition(&stage.application("one").await, "SyncError").cloned();
+    let mut seen = std::collections::BTreeSet::new();
+    stage
+        .until("it was tried again twice", async || {
+            let app = stage.application("one").await;
+            assert_eq!(condition(&app, "SyncError").cloned(), told);
+            let two = stage.kustomization("two").await;
+            let now = condition(&two, "Ready").cloned().unwrap_or_default();
+            assert_eq!((&now["status"], &now["lastTransitionTime"]), (&ready["status"], &ready["lastTransitionTime"]));
+            seen.insert(app.at("/status/operationState/retryCount").and_then(serde_json::Value::as_i64));
+            seen.len() > 2
+        })
+        .await;
 }
 
 async fn what_another_renderer_is_for_is_told(stage: &Stage) {
