@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::faults::{Fault, Seen, Wire};
 use crate::git::Repository;
@@ -24,6 +24,9 @@ crate::stories!(
     a_group_that_cannot_be_discovered_concerns_nobody_else,
     a_kind_that_cannot_be_listed_concerns_nobody_else,
     a_namespace_that_is_stuck_is_told_and_outlasted,
+    an_object_that_will_not_go_holds_up_nobody,
+    a_definition_that_goes_and_comes_back_brings_its_objects_back,
+    what_changed_while_nobody_looked_is_found,
 );
 
 /// One Application and one Kustomization of two ConfigMaps and a Deployment each.
@@ -296,10 +299,8 @@ async fn a_lost_answer_to_a_deletion_is_no_failure(stage: &Stage) {
     assert!(lost.load(Ordering::SeqCst) >= 2, "answers were lost");
 }
 
-/// M7: what is served by somebody who is down is unknown, and only who needs it waits.
-async fn a_group_that_cannot_be_discovered_concerns_nobody_else(stage: &Stage) {
-    let group = format!("{}.example.com", stage.target());
-    let definition = json!({
+fn definition(group: &str) -> Value {
+    json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": format!("things.{group}")},
         "spec": {
@@ -307,8 +308,13 @@ async fn a_group_that_cannot_be_discovered_concerns_nobody_else(stage: &Stage) {
             "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
                 "type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
         },
-    });
-    let definition = stage.apply(definition).await;
+    })
+}
+
+/// M7: what is served by somebody who is down is unknown, and only who needs it waits.
+async fn a_group_that_cannot_be_discovered_concerns_nobody_else(stage: &Stage) {
+    let group = format!("{}.example.com", stage.target());
+    let definition = stage.apply(definition(&group)).await;
     let thing = |name: &str| format!("apiVersion: {group}/v1\nkind: Thing\nmetadata:\n  name: {name}\n");
     let repository = Repository::new(&[
         ("things/a.yaml", &thing("one")),
@@ -428,6 +434,106 @@ async fn a_namespace_that_is_stuck_is_told_and_outlasted(stage: &Stage) {
     assert_eq!(condition(&app, "Stalled"), None);
     let namespace = stage.get("v1", "Namespace", "", &stuck).await.expect("is there again");
     stage.delete(&namespace).await;
+}
+
+/// L12: what is pruned and held by somebody's finalizer is neither forgotten nor in the way.
+async fn an_object_that_will_not_go_holds_up_nobody(stage: &Stage) {
+    let pair = Pair::new(stage);
+    stage.start();
+    pair.create().await;
+    pair.until_done("").await;
+    for name in ["argo-b", "flux-b"] {
+        let held = stage.object("v1", "ConfigMap", name).await.expect("is there");
+        stage.patch(&held, "", json!({"metadata": {"finalizers": ["example.com/held"]}})).await;
+    }
+    pair.repository.remove("argo/b.yaml");
+    pair.repository.remove("flux/b.yaml");
+    pair.commit("2");
+    let is_going =
+        async |name: &str| stage.object("v1", "ConfigMap", name).await.is_some_and(|held| held.is_deleting());
+    for name in ["argo", "flux"] {
+        stage.until("it is being deleted", async || is_going(&format!("{name}-b")).await).await;
+        let value = async || pair.value(&format!("{name}-a")).await;
+        stage.until("the rest is applied", async || value().await.as_deref() == Some("2")).await;
+    }
+
+    // A newer commit wants one of each back, while the old ones still go.
+    pair.repository.write("argo/b.yaml", &config_map("argo-b", "1"));
+    pair.repository.write("flux/b.yaml", &config_map("flux-b", "1"));
+    let commit = pair.commit("3");
+    for name in ["argo", "flux"] {
+        let value = async || pair.value(&format!("{name}-a")).await;
+        stage.until("the newer commit is applied", async || value().await.as_deref() == Some("3")).await;
+        let held = stage.object("v1", "ConfigMap", &format!("{name}-b")).await.expect("is still there");
+        let uid = held.uid().to_owned();
+        stage.patch(&held, "", json!({"metadata": {"finalizers": null}})).await;
+        stage
+            .until("it goes, and comes again", async || {
+                let now = stage.object("v1", "ConfigMap", &format!("{name}-b")).await;
+                now.is_some_and(|now| now.uid() != uid && !now.is_deleting())
+            })
+            .await;
+    }
+    pair.until_done(&commit).await;
+}
+
+/// L12: a definition is deleted, and every object of its kind with it.
+async fn a_definition_that_goes_and_comes_back_brings_its_objects_back(stage: &Stage) {
+    let group = format!("{}.example.com", stage.target());
+    let thing = |name: &str| format!("apiVersion: {group}/v1\nkind: Thing\nmetadata:\n  name: {name}\nspec:\n  a: 1\n");
+    let repository = Repository::new(&[
+        ("argo/a.yaml", &thing("argo")),
+        ("flux/a.yaml", &thing("flux")),
+        ("beside/a.yaml", &config_map("beside", "1")),
+    ]);
+    let applied = stage.apply(definition(&group)).await;
+    stage.start();
+    stage.argo_app("argo", &repository.url(), "argo").await;
+    stage.flux_app("flux", &repository.url(), "flux").await;
+    stage.argo_app("beside", &repository.url(), "beside").await;
+    for app in ["argo", "beside"] {
+        stage.until_synced(app, "").await;
+    }
+    stage.until_ready("flux", "").await;
+
+    stage.delete(&again).await;
+    stage
+        .until("the Application is out of sync", async || {
+            stage.application("argo").await.text("/status/sync/status") == Some("OutOfSync")
+        })
+        .await;
+    let commit = repository.change("beside/a.yaml", &config_map("beside", "2"));
+    stage.until_synced("beside", &commit).await;
+
+    let again = stage.apply(definition(&group)).await;
+    stage.until_synced("argo", &commit).await;
+    stage.until_ready("flux", &commit).await;
+    for name in ["argo", "flux"] {
+        let thing = async || stage.object(&format!("{group}/v1"), "Thing", name).await;
+        stage.until(&format!("{name} is there again"), async || thing().await.is_some()).await;
+    }
+    stage.delete(&applied).await;
+}
+
+/// M1 (unobserved state): the world changes while no process runs.
+async fn what_changed_while_nobody_looked_is_found(stage: &Stage) {
+    let pair = Pair::new(stage);
+    stage.start();
+    pair.create().await;
+    pair.until_done("").await;
+    stage.stop();
+    pair.drift().await;
+    for name in ["argo", "flux"] {
+        pair.repository.remove(&format!("{name}/web.yaml"));
+    }
+    let commit = pair.commit("2");
+    stage.start();
+    pair.until_done(&commit).await;
+    pair.until_healed("2").await;
+    for name in ["argo-web", "flux-web"] {
+        let web = async || stage.object("apps/v1", "Deployment", name).await;
+        stage.until("it is pruned", async || web().await.is_none()).await;
+    }
 }
 
 /// The API server goes away and comes back. Commits and drift of the time between are caught up with.
