@@ -9,7 +9,7 @@ use bowline_model::{Gvk, Object, ObjectKey};
 use bytes::{Buf as _, BytesMut};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
@@ -130,13 +130,24 @@ impl Live {
         Object::from_value(value).expect("holds because it has a name, and was just given the rest")
     }
 
-    /// Reads the object without `spec`, `status` and data: enough for labels and annotations, and cheap.
-    pub fn metadata(&self) -> Object {
+    /// Reads name, labels and annotations alone: enough to tell whose the object is, and cheap.
+    pub fn marks(&self) -> Object {
         #[derive(Deserialize)]
         struct OnlyMetadata {
-            metadata: Value,
+            metadata: Metadata,
         }
-        let read: OnlyMetadata = serde_json::from_slice(&self.raw).expect("holds because it was read as JSON before");
+        #[derive(Deserialize, Serialize)]
+        struct Metadata {
+            name: String,
+            #[serde(default, skip_serializing_if = "String::is_empty")]
+            namespace: String,
+            #[serde(default)]
+            labels: BTreeMap<String, String>,
+            #[serde(default)]
+            annotations: BTreeMap<String, String>,
+        }
+        let read: OnlyMetadata = serde_json::from_slice(&self.raw)
+            .expect("holds because it was read as JSON before, and the server keeps labels and annotations as texts");
         let value = serde_json::json!({
             "apiVersion": self.gvk.api_version(), "kind": self.gvk.kind, "metadata": read.metadata,
         });
@@ -606,6 +617,6 @@ mod tests {
         assert_eq!((live.version, live.uid.as_str()), (12, "u"));
         assert_eq!(live.object().key(), ObjectKey::new("apps", "Deployment", "shop", "cart"));
         assert_eq!(live.object().api_version(), "apps/v1");
-        assert!(live.metadata().at("/spec").is_none());
+        assert!(live.marks().at("/spec").is_none());
     }
 }

@@ -175,7 +175,7 @@ impl Engine {
     /// Keeps the record of live objects whose marks prove their owner.
     fn note_marks(&self, before: Option<&Live>, after: Option<&Live>, version: &str) {
         let owner = |live: Option<&Live>| -> Option<AppId> {
-            let metadata = live?.metadata();
+            let metadata = live?.marks();
             self.shared
                 .dialects
                 .iter()
