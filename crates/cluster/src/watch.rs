@@ -141,10 +141,10 @@ impl Live {
             name: String,
             #[serde(default, skip_serializing_if = "String::is_empty")]
             namespace: String,
-            #[serde(default)]
-            labels: BTreeMap<String, String>,
-            #[serde(default)]
-            annotations: BTreeMap<String, String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            labels: Option<BTreeMap<String, String>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            annotations: Option<BTreeMap<String, String>>,
         }
         let read: OnlyMetadata = serde_json::from_slice(&self.raw)
             .expect("holds because it was read as JSON before, and the server keeps labels and annotations as texts");
