@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 /// Applies under way at once in the bare loop: more do not make it faster on two cores.
 const BARE_AT_ONCE: usize = 32;
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 #[derive(Debug, Parser)]
 struct Options {
@@ -248,7 +248,7 @@ impl<'a> Bench<'a> {
         let seconds = self.options.rest_secs;
         let (before, looks) = (bowline.cpu(), bowline.metric("bowline_looks_total")?);
         tokio::time::sleep(Duration::from_secs(seconds)).await;
-        let rest = bowline.cpu() - before;
+        let rest = bowline.cpu().saturating_sub(before);
         let looked = bowline.metric("bowline_looks_total")? - looks;
 
         let (before, renders) = (bowline.cpu(), bowline.metric("bowline_renders_total")?);
@@ -260,7 +260,7 @@ impl<'a> Bench<'a> {
         let wall = begin.elapsed();
         let renders = bowline.metric("bowline_renders_total")? - renders;
         let label = format!("one-app commit: applied {:.0} ms after seen, {renders} rendered", bowline.slowest_sync());
-        row(table, &label, wall, bowline.cpu() - before, None)?;
+        row(table, &label, wall, bowline.cpu().saturating_sub(before), None)?;
 
         let before = bowline.cpu();
         for app in 0..self.options.apps {
@@ -269,14 +269,26 @@ impl<'a> Bench<'a> {
         let commit = self.commit("every app")?;
         let begin = Instant::now();
         self.until_all_are_at(&commit).await?;
-        row(table, "all-apps commit (one object of each)", begin.elapsed(), bowline.cpu() - before, None)?;
+        row(
+            table,
+            "all-apps commit (one object of each)",
+            begin.elapsed(),
+            bowline.cpu().saturating_sub(before),
+            None,
+        )?;
 
         let before = bowline.cpu();
         let took = self.median(async |at| self.delete_and_wait(at).await).await?;
-        row(table, "deleted object: event to event, median of 9", took, (bowline.cpu() - before) / 9, None)?;
+        row(
+            table,
+            "deleted object: event to event, median of 9",
+            took,
+            bowline.cpu().saturating_sub(before) / 9,
+            None,
+        )?;
         let before = bowline.cpu();
         let took = self.median(async |at| self.edit_and_wait(at).await).await?;
-        row(table, "edited object: event to event, median of 9", took, (bowline.cpu() - before) / 9, None)?;
+        row(table, "edited object: event to event, median of 9", took, bowline.cpu().saturating_sub(before) / 9, None)?;
 
         let percent = rest.as_secs_f64() / Duration::from_secs(seconds).as_secs_f64() * 100.0;
         writeln!(table, "{:<52} {percent:>8.2} % of a core, {looked} passes", format!("at rest for {seconds} s"))?;
@@ -494,7 +506,7 @@ impl<'a> Bench<'a> {
 
 fn row(table: &mut String, what: &str, wall: Duration, cpu: Duration, ratio: Option<f64>) -> anyhow::Result<()> {
     let ratio = ratio.map(|ratio| format!("{ratio:>6.2} x")).unwrap_or_default();
-    let wall = if wall < Duration::from_millis(1000) {
+    let wall = if wall < Duration::from_secs(1) {
         format!("{:>7.1} ms", wall.as_secs_f64() * 1000.0)
     } else {
         format!("{:>8.2} s", wall.as_secs_f64())

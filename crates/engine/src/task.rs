@@ -502,7 +502,9 @@ impl Task {
             Decision::Sync(mandate) => {
                 let seen = match mandate.cause {
                     Cause::Drift | Cause::Request => seen,
-                    Cause::Revision | Cause::Retry => self.source.as_ref().map(|source| source.seen),
+                    Cause::Revision => self.source.as_ref().map(|source| source.seen),
+                    // What it waited for was time.
+                    Cause::Retry => None,
                 };
                 self.sync(resource, app, wanted, &looked, revision, mandate, seen.unwrap_or_else(Instant::now)).await
             }
@@ -896,7 +898,6 @@ impl Task {
             }
         };
         debug!(app = %self.id, %failure, attempt = self.memory.retries, ?wait, "A sync failed");
-        self.shared.tell(Happening::Failed { app: self.id.clone(), failure: failure.clone() });
         let wait = self.shared.jitter(wait);
         self.memory.retry_at = Some(Instant::now() + wait);
         self.memory.tried = Some((revision.clone(), app.clone()));

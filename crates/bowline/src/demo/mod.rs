@@ -187,6 +187,8 @@ fn welcome(stage: &Stage, kubeconfig: &std::path::Path, page: SocketAddr) {
 /// Tells one happening in one line.
 fn tell(happening: &Happening) {
     match happening {
+        // The first failure was told, and nothing is new about it.
+        Happening::Synced { cause: Cause::Retry, failure: Some(_), .. } => {}
         Happening::Synced { app, revision, cause, took, done, failure } => {
             let cause = match cause {
                 Cause::Revision => format!("commit {}", revision.short()),
