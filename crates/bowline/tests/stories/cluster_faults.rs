@@ -496,7 +496,7 @@ async fn a_definition_that_goes_and_comes_back_brings_its_objects_back(stage: &S
     }
     stage.until_ready("flux", "").await;
 
-    stage.delete(&again).await;
+    stage.delete(&applied).await;
     stage
         .until("the Application is out of sync", async || {
             stage.application("argo").await.text("/status/sync/status") == Some("OutOfSync")
@@ -512,7 +512,7 @@ async fn a_definition_that_goes_and_comes_back_brings_its_objects_back(stage: &S
         let thing = async || stage.object(&format!("{group}/v1"), "Thing", name).await;
         stage.until(&format!("{name} is there again"), async || thing().await.is_some()).await;
     }
-    stage.delete(&applied).await;
+    stage.delete(&again).await;
 }
 
 /// M1 (unobserved state): the world changes while no process runs.
