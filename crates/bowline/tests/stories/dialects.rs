@@ -22,6 +22,7 @@ crate::stories!(
     waves_wait_for_health,
     hooks_run_around_a_sync,
     what_this_version_does_not_do_is_told,
+    what_happens_is_recorded_as_events,
     kubectl_reads_the_resources_as_the_peers,
 );
 
@@ -341,6 +342,18 @@ async fn deletion_takes_objects_along_where_asked(stage: &Stage) {
         stage.until_ready(name, "").await;
     }
 
+    // Apps that never had anything, because their repository is nowhere, go away as well.
+    let mut app = stage.application_value("a-broken", "file:///nowhere/at/all", "app");
+    app["metadata"]["finalizers"] = json!(["resources-finalizer.argocd.argoproj.io"]);
+    stage.apply(app).await;
+    stage.flux_app("f-broken", "file:///nowhere/at/all", "app").await;
+    stage.until_condition("a-broken", "ComparisonError", "there is no repository").await;
+    stage.until_not_ready("f-broken", "there is no repository").await;
+    stage.delete(&stage.application("a-broken").await).await;
+    stage.delete(&stage.kustomization("f-broken").await).await;
+    let broken = stage.get("source.toolkit.fluxcd.io/v1", "GitRepository", &stage.home(), "f-broken").await;
+    stage.delete(&broken.expect("is there")).await;
+
     // The source goes first: to go away needs nothing but the cluster.
     let all = stage.get("source.toolkit.fluxcd.io/v1", "GitRepository", &stage.home(), "all").await;
     stage.delete(&all.expect("is there")).await;
@@ -507,6 +520,59 @@ async fn hooks_run_around_a_sync(stage: &Stage) {
         .await;
     assert_ne!(until_there(stage, "Job", "before").await.uid(), before.uid());
     assert_ne!(until_there(stage, "Job", "after").await.uid(), after.uid());
+}
+
+/// Waits for an Event about a resource, and returns how it stands: its type, and the component it is from.
+async fn until_recorded(stage: &Stage, about: (&str, &str), reason: &str, text: &str) -> (String, String) {
+    let mut found = None;
+    stage
+        .until(&format!("{about:?} has an Event {reason}: {text}"), async || {
+            let events = stage.list("v1", "Event", &stage.home()).await;
+            let is_it = |event: &&Object| {
+                (event.text("/involvedObject/kind"), event.text("/involvedObject/name"))
+                    == (Some(about.0), Some(about.1))
+                    && event.text("/reason") == Some(reason)
+                    && event.text("/message").is_some_and(|message| message.contains(text))
+            };
+            found = events.iter().find(is_it).cloned();
+            found.is_some()
+        })
+        .await;
+    let event = found.expect("was found");
+    let text = |field| event.text(field).unwrap_or_default().to_owned();
+    (text("/type"), text("/source/component"))
+}
+
+async fn what_happens_is_recorded_as_events(stage: &Stage) {
+    let repository =
+        Repository::new(&[("one/a.yaml", &config_map("one", "1")), ("two/a.yaml", &config_map("two", "1"))]);
+    stage.start();
+    stage.argo_app("one", &repository.url(), "one").await;
+    stage.flux_app("two", &repository.url(), "two").await;
+    stage.until_synced("one", "").await;
+    stage.until_ready("two", "").await;
+    let head = repository.head();
+    let (argo, flux, source) = (("Application", "one"), ("Kustomization", "two"), ("GitRepository", "two"));
+    let normal = |component: &str| ("Normal".to_owned(), component.to_owned());
+    let warning = |component: &str| ("Warning".to_owned(), component.to_owned());
+    let controller = "argocd-application-controller";
+    for (reason, text) in [
+        ("OperationStarted", format!("Initiated automated sync to '{head}'")),
+        ("OperationCompleted", format!("Sync operation to {head} succeeded")),
+        ("ResourceUpdated", "Updated sync status: ".to_owned()),
+    ] {
+        assert_eq!(until_recorded(stage, argo, reason, &text).await, normal(controller));
+    }
+    assert_eq!(until_recorded(stage, source, "NewArtifact", "'first'").await, normal("source-controller"));
+    let controller = "kustomize-controller";
+    assert_eq!(until_recorded(stage, flux, "Progressing", "/two created").await, normal(controller));
+    assert_eq!(until_recorded(stage, flux, "ReconciliationSucceeded", "next run in 10m0s").await, normal(controller));
+
+    let broken = |name: &str| format!("{}  broken: [1, 2\n", config_map(name, "2"));
+    repository.write("one/a.yaml", &broken("one"));
+    repository.change("two/a.yaml", &broken("two"));
+    assert_eq!(until_recorded(stage, flux, "BuildFailed", "two/a.yaml:").await, warning(controller));
+    until_recorded(stage, argo, "ResourceUpdated", "Updated sync status: Synced -> Unknown").await;
 }
 
 async fn what_this_version_does_not_do_is_told(stage: &Stage) {

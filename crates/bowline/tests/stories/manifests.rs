@@ -336,6 +336,27 @@ async fn an_immutable_field_is_told_and_forced(stage: &Stage) {
         assert_ne!(now.uid(), before.uid(), "it was replaced");
         assert_eq!(now.text("/spec/selector/matchLabels/app"), Some("other"));
     }
+
+    // One object may ask for it alone, in the words of each dialect.
+    stage.patch(&stage.application("one").await, "", json!({"spec": {"syncPolicy": {"syncOptions": null}}})).await;
+    stage.patch(&stage.kustomization("two").await, "", json!({"spec": {"force": false}})).await;
+    pair::write(&repository, "b.yaml", |app| {
+        let annotation = match app {
+            "one" => "argocd.argoproj.io/sync-options: Force=true",
+            _ => "kustomize.toolkit.fluxcd.io/force: enabled",
+        };
+        deployment(&format!("{app}-web"), 1).replacen(
+            "metadata:\n",
+            &format!("metadata:\n  annotations: {{{annotation}}}\n"),
+            1,
+        )
+    });
+    let commit = repository.commit("the first selector");
+    pair::until_installed(stage, &commit).await;
+    for name in ["one-web", "two-web"] {
+        let now = stage.object("apps/v1", "Deployment", name).await.expect("is there");
+        assert_eq!(now.text("/spec/selector/matchLabels/app"), Some(name));
+    }
 }
 
 async fn an_object_of_two_megabytes_is_told(stage: &Stage) {
