@@ -67,7 +67,7 @@ pub(crate) async fn demo(options: Options) -> anyhow::Result<()> {
 
     let wiring = Wiring {
         state_dir: dir.join("state"),
-        poll_interval: Duration::from_secs(60),
+        poll_interval: Duration::from_mins(1),
         argocd_namespace: "argocd".to_owned(),
         allow_local: true,
         namespaces: Vec::new(),
