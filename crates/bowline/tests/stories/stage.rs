@@ -246,7 +246,7 @@ impl Stage {
             .build()
             .expect("a runtime can be made");
         let shutdown = CancellationToken::new();
-        let engine = runtime.block_on_here(self.engine(shutdown.clone()));
+        let engine = runtime.block_on_here(async { self.engine(shutdown.clone()) });
         runtime.spawn({
             let engine = engine.clone();
             async move {
@@ -259,7 +259,7 @@ impl Stage {
         engine
     }
 
-    async fn engine(&self, shutdown: CancellationToken) -> Engine {
+    fn engine(&self, shutdown: CancellationToken) -> Engine {
         let faulty = Faulty { client: self.client.clone(), wire: self.wire.clone() };
         let timeouts = Timeouts { request: Duration::from_secs(10), ..Timeouts::default() };
         let cluster = bowline_cluster::connect_service(faulty, timeouts, 7);
@@ -332,7 +332,7 @@ impl Stage {
             match applied {
                 Ok(applied) => return applied,
                 Err(_) if begin.elapsed() < Duration::from_secs(10) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 Err(error) => panic!("cannot apply {}: {error}", object.key()),
             }
