@@ -117,7 +117,7 @@ fn storm(wire: &Wire, every: usize, count: usize, code: u16, reason: &'static st
     wire.set({
         let faults = faults.clone();
         move |request| {
-            let is_due = request.is_write() && writes.fetch_add(1, Ordering::SeqCst) % every == 0;
+            let is_due = request.is_write() && writes.fetch_add(1, Ordering::SeqCst).is_multiple_of(every);
             if is_due && faults.load(Ordering::SeqCst) < count {
                 faults.fetch_add(1, Ordering::SeqCst);
                 Fault::Status(code, reason)
@@ -213,9 +213,11 @@ async fn a_failing_server_is_outlasted(stage: &Stage) {
     stage.wire.set({
         let faults = faults.clone();
         move |request| {
-            // Reads fail as well as writes; each third request of the first hundred and fifty.
+            // Reads fail as well as writes: a third of the first sixty requests, scattered so that no attempt
+            // meets the same ones again.
             let number = requests.fetch_add(1, Ordering::SeqCst);
-            if number >= 150 || number % 3 != 0 || request.is_watch {
+            let is_hit = (number.wrapping_mul(0x9E37_79B9) >> 16).is_multiple_of(3);
+            if number >= 60 || !is_hit || request.is_watch {
                 return Fault::None;
             }
             faults.fetch_add(1, Ordering::SeqCst);
@@ -242,7 +244,7 @@ async fn a_slow_server_is_waited_for(stage: &Stage) {
         let writes = writes.clone();
         move |request| {
             let hangs = is_of_object(request) && writes.fetch_add(1, Ordering::SeqCst) == 1;
-            Fault::Delay(if hangs { Duration::from_secs(3600) } else { Duration::from_millis(100) })
+            Fault::Delay(if hangs { Duration::from_hours(1) } else { Duration::from_millis(100) })
         }
     });
     stage.start();

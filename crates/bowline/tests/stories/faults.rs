@@ -34,10 +34,6 @@ pub(crate) struct Seen<'a> {
     pub(crate) method: &'a Method,
     pub(crate) path: &'a str,
     pub(crate) is_watch: bool,
-    /// Counts the requests that are no watches, this one included.
-    pub(crate) number: u64,
-    /// Counts the writes, this one included.
-    pub(crate) writes: u64,
 }
 
 impl Seen<'_> {
@@ -51,8 +47,6 @@ type Rule = Arc<dyn Fn(&Seen<'_>) -> Fault + Send + Sync>;
 #[derive(Default)]
 struct State {
     rule: Option<Rule>,
-    number: u64,
-    writes: u64,
     /// Method and path of every request that is no watch.
     log: Vec<(Method, String)>,
     /// Ends the watches that are open.
@@ -91,13 +85,9 @@ impl Wire {
         let mut state = self.0.lock().expect("not poisoned");
         let is_watch = is_watch(query);
         if !is_watch {
-            state.number += 1;
             state.log.push((method.clone(), path.to_owned()));
-            if *method != Method::GET {
-                state.writes += 1;
-            }
         }
-        let seen = Seen { method, path, is_watch, number: state.number, writes: state.writes };
+        let seen = Seen { method, path, is_watch };
         state.rule.clone().map_or(Fault::None, |rule| rule(&seen))
     }
 }

@@ -12,11 +12,11 @@ mod remotes;
 mod stage;
 
 mod basics;
-mod process;
 mod cluster_faults;
 mod crash;
 mod dialects;
 mod manifests;
+mod process;
 mod sources;
 mod sync;
 
