@@ -27,6 +27,13 @@ pub(crate) struct Wanted {
     pub(crate) blocked: BTreeMap<ObjectKey, Failure>,
 }
 
+impl Wanted {
+    /// Tells whether some objects are of kinds that the cluster did not have.
+    pub(crate) fn lacks_kinds(&self) -> bool {
+        self.blocked.values().any(|failure| failure.reason == Reason::UnknownKind)
+    }
+}
+
 /// Prepares a render for this cluster.
 pub(crate) async fn want(
     shared: &Shared,

@@ -44,6 +44,11 @@ const SAFETY_NET: Duration = Duration::from_mins(10);
 /// Argo CD would never try again; a cluster that has recovered should not need somebody to notice.
 const AFTER_GIVING_UP: Duration = Duration::from_mins(5);
 
+/// After a definition came or went, kinds that are missing are looked for this often, and for this long: a server
+/// serves a new kind a moment after it says so.
+const KINDS_EVERY: Duration = Duration::from_secs(1);
+const KINDS_PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) struct Task {
     shared: Arc<Shared>,
     speaker: Speaker,
@@ -56,6 +61,8 @@ pub(crate) struct Task {
     rest: Option<Rest>,
     wanted: Option<(App, Wanted)>,
     memory: Memory,
+    /// Until then, kinds that are missing may turn up by themselves.
+    kinds_may_come: Option<Instant>,
     /// Passes that the cluster broke off, one after another.
     broken_off: u32,
     has_seen_refresh: bool,
@@ -126,6 +133,7 @@ impl Task {
             rest: None,
             wanted: None,
             memory: Memory::default(),
+            kinds_may_come: None,
             broken_off: 0,
             has_seen_refresh: false,
         }
@@ -191,6 +199,7 @@ impl Task {
             self.wanted = None;
             self.rest = None;
             self.kinds.forget_absent();
+            self.kinds_may_come = Some(Instant::now() + KINDS_PATIENCE);
         }
         let Some(resource) = self.resource() else { return Ok(Next::End) };
         if !self.memory.is_recalled {
@@ -208,7 +217,8 @@ impl Task {
         match self.lower(&resource).await? {
             Ok(Lowered::App(app)) => {
                 let seen = wake.live.into_iter().chain(wake.resource).min();
-                self.reconcile(&resource, *app, seen).await
+                let next = self.reconcile(&resource, *app, seen).await?;
+                Ok(self.look_for_kinds(next))
             }
             Ok(Lowered::Source(spec)) => self.watch_source(&resource, &spec).await,
             Ok(Lowered::Suspended) => {
@@ -229,6 +239,19 @@ impl Task {
                 self.refuse(&resource, Refusal::Invalid(failure)).await?;
                 Ok(Next::After(SAFETY_NET))
             }
+        }
+    }
+
+    /// Brings the next pass forward while kinds are missing that may turn up.
+    fn look_for_kinds(&mut self, next: Next) -> Next {
+        let may_come = self.kinds_may_come.is_some_and(|until| Instant::now() < until);
+        if !may_come || !self.wanted.as_ref().is_some_and(|(_, wanted)| wanted.lacks_kinds()) {
+            return next;
+        }
+        self.wanted = None;
+        match next {
+            Next::After(wait) => Next::After(wait.min(KINDS_EVERY)),
+            other => other,
         }
     }
 
