@@ -408,6 +408,8 @@ async fn a_namespace_that_is_stuck_is_told_and_outlasted(stage: &Stage) {
     let mut argo = stage.application_value("argo", &repository.url(), "argo");
     argo["spec"]["destination"]["namespace"] = json!(stuck);
     argo["spec"]["syncPolicy"]["syncOptions"] = json!(["CreateNamespace=true"]);
+    // A cluster with much to do takes its time to empty a namespace.
+    argo["spec"]["syncPolicy"]["retry"]["limit"] = json!(-1);
     stage.apply(argo).await;
     stage.apply(stage.git_repository_value("flux", &repository.url())).await;
     let mut flux = stage.kustomization_value("flux", "flux");
