@@ -1,13 +1,12 @@
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use bowline_manifest::{Limits, render};
 use bowline_model::{DirectoryOptions, Explain as _, Failure, Location, Object, Reason, Render};
 use bowline_tree::{ReadSet, Recorder, Tree};
 use sha2::{Digest as _, Sha256};
 
-/// Objects as they are written in a source, and where.
-pub(crate) type Written = Arc<Vec<(Object, Location)>>;
+/// Objects as they are written in a source, in order, and where.
+pub(crate) type Written = Vec<(Object, Location)>;
 
 /// What a source rendered to.
 #[derive(Debug, Clone)]
@@ -16,15 +15,15 @@ pub(crate) struct Rendered {
     pub(crate) how: Render,
     /// What was read: for as long as it holds in a newer revision, so does this render.
     pub(crate) reads: ReadSet,
-    /// The objects as written, in order, or what is wrong with the files. `None` when they were let go: they can be
-    /// had again by another render.
-    pub(crate) objects: Option<Result<Written, Failure>>,
+    /// What is wrong with the files, if something is. The objects themselves are not kept: they are had again by
+    /// another render, and would be a second copy of what is wanted.
+    pub(crate) outcome: Result<(), Failure>,
     /// Names the objects.
     pub(crate) digest: String,
 }
 
 /// Renders a source. Blocks: reads the tree.
-pub(crate) fn render_tree(tree: &dyn Tree, how: &Render) -> Rendered {
+pub(crate) fn render_tree(tree: &dyn Tree, how: &Render) -> (Rendered, Written) {
     let recorder = Recorder::new(tree);
     let objects = match how {
         Render::Directory(options) => directory(&recorder, options),
@@ -33,7 +32,11 @@ pub(crate) fn render_tree(tree: &dyn Tree, how: &Render) -> Rendered {
         Ok(objects) => digest(objects),
         Err(_) => String::new(),
     };
-    Rendered { how: how.clone(), reads: recorder.finish(), objects: Some(objects.map(Arc::new)), digest }
+    let (outcome, objects) = match objects {
+        Ok(objects) => (Ok(()), objects),
+        Err(failure) => (Err(failure), Vec::new()),
+    };
+    (Rendered { how: how.clone(), reads: recorder.finish(), outcome, digest }, objects)
 }
 
 fn directory(tree: &dyn Tree, options: &DirectoryOptions) -> Result<Vec<(Object, Location)>, Failure> {

@@ -1,14 +1,15 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_cluster::Cluster;
-use bowline_model::{AppId, GitRef, Remote, Report, Revision};
-use bowline_source::Sources;
+use bowline_model::{AppId, Commit, GitRef, Remote, Report, Revision};
+use bowline_source::{SourceError, Sources};
+use bowline_tree::Tree;
 use jiff::Timestamp;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{OnceCell, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::dialect::{Dialect, ResourceKind};
@@ -67,7 +68,19 @@ pub(crate) struct Shared {
     pub(crate) edition: watch::Sender<u64>,
     /// The newest revision of each source, as tasks learn it: what dependencies are compared with.
     revisions: Mutex<BTreeMap<(Remote, GitRef), Revision>>,
+    /// What many apps ask of one commit at once, when it is new.
+    recent: Mutex<VecDeque<Arc<Recent>>>,
     random: Mutex<SmallRng>,
+}
+
+/// Commits that are kept at hand: about one a source that changed lately.
+const RECENT: usize = 16;
+
+struct Recent {
+    remote: Remote,
+    commit_id: String,
+    tree: OnceCell<Arc<dyn Tree>>,
+    commit: OnceCell<Option<Commit>>,
 }
 
 impl Shared {
@@ -91,6 +104,7 @@ impl Shared {
             views: Mutex::default(),
             edition: watch::channel(0).0,
             revisions: Mutex::default(),
+            recent: Mutex::default(),
             random: Mutex::new(SmallRng::seed_from_u64(options.seed)),
             options,
         }
@@ -125,6 +139,45 @@ impl Shared {
 
     pub(crate) fn revision(&self, remote: &Remote, git_ref: &GitRef) -> Option<Revision> {
         lock(&self.revisions).get(&(remote.clone(), git_ref.clone())).cloned()
+    }
+
+    fn recent(&self, remote: &Remote, revision: &Revision) -> Arc<Recent> {
+        let mut recent = lock(&self.recent);
+        let is_it = |known: &&Arc<Recent>| known.commit_id == revision.commit && known.remote == *remote;
+        if let Some(known) = recent.iter().find(is_it) {
+            return known.clone();
+        }
+        let new = Arc::new(Recent {
+            remote: remote.clone(),
+            commit_id: revision.commit.clone(),
+            tree: OnceCell::new(),
+            commit: OnceCell::new(),
+        });
+        recent.push_front(new.clone());
+        recent.truncate(RECENT);
+        new
+    }
+
+    /// Opens the files of a revision, once for all who ask.
+    pub(crate) async fn tree(&self, remote: &Remote, revision: &Revision) -> Result<Arc<dyn Tree>, SourceError> {
+        let recent = self.recent(remote, revision);
+        let open = async || self.sources.open(&crate::remote::remote(remote), revision).await;
+        recent.tree.get_or_try_init(open).await.cloned()
+    }
+
+    /// Forgets an opened revision, so that the next who asks opens it anew.
+    pub(crate) fn forget_tree(&self, remote: &Remote, revision: &Revision) {
+        lock(&self.recent).retain(|known| known.commit_id != revision.commit || known.remote != *remote);
+    }
+
+    /// Returns the commit behind a revision, where the clone has it.
+    pub(crate) async fn commit(&self, remote: &Remote, revision: &Revision) -> Option<Commit> {
+        let recent = self.recent(remote, revision);
+        let read = async || {
+            let info = self.sources.commit_info(&crate::remote::remote(remote), revision).await.ok()?;
+            Some(Commit { author: info.author.clone(), subject: info.subject().to_owned(), date: info.date })
+        };
+        recent.commit.get_or_init(read).await.clone()
     }
 
     /// Returns 64 random bits as hexadecimal digits.
