@@ -17,8 +17,6 @@ pub(crate) struct Situation<'a> {
     pub(crate) request: Option<&'a SyncRequest>,
     /// The sync before this one failed, and is to be tried again then.
     pub(crate) retry_at: Option<Instant>,
-    /// The sync before this one failed, and nothing but a change may try it again.
-    pub(crate) given_up: bool,
     pub(crate) now: Instant,
 }
 
@@ -101,9 +99,6 @@ pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decis
     }
     let Some(automatic) = app.sync.automatic else { return Decision::Leave };
     if !is_new && !automatic.self_heal && !retries {
-        return Decision::Leave;
-    }
-    if situation.given_up {
         return Decision::Leave;
     }
     match situation.retry_at {
@@ -198,25 +193,17 @@ mod tests {
             Decision::Sync(Mandate { cause, dry_run: false, runs_hooks, request: None })
         };
         let cases = [
-            ("in sync", Some(heals), &quiet, &new, None, false, Decision::InSync),
-            ("new revision", Some(no_heal), &drifted, &old, None, false, sync(Cause::Revision)),
-            ("drift is healed", Some(heals), &drifted, &new, None, false, sync(Cause::Drift)),
-            ("drift is left", Some(no_heal), &drifted, &new, None, false, Decision::Leave),
-            ("nothing is automatic", None, &drifted, &old, None, false, Decision::Leave),
-            ("not yet again", Some(heals), &drifted, &old, Some(later), false, Decision::Later(later)),
-            ("again now", Some(heals), &drifted, &old, Some(now), false, sync(Cause::Retry)),
-            ("no more tries", Some(heals), &drifted, &old, None, true, Decision::Leave),
+            ("in sync", Some(heals), &quiet, &new, None, Decision::InSync),
+            ("new revision", Some(no_heal), &drifted, &old, None, sync(Cause::Revision)),
+            ("drift is healed", Some(heals), &drifted, &new, None, sync(Cause::Drift)),
+            ("drift is left", Some(no_heal), &drifted, &new, None, Decision::Leave),
+            ("nothing is automatic", None, &drifted, &old, None, Decision::Leave),
+            ("not yet again", Some(heals), &drifted, &old, Some(later), Decision::Later(later)),
+            ("again now", Some(heals), &drifted, &old, Some(now), sync(Cause::Retry)),
         ];
-        for (story, automatic, plan, written, retry_at, given_up, want) in cases {
-            let situation = Situation {
-                revision: &new,
-                written: Some(written),
-                is_begun: false,
-                request: None,
-                retry_at,
-                given_up,
-                now,
-            };
+        for (story, automatic, plan, written, retry_at, want) in cases {
+            let situation =
+                Situation { revision: &new, written: Some(written), is_begun: false, request: None, retry_at, now };
             assert_eq!(decide(&app(automatic), plan, &situation), want, "{story}");
         }
     }
@@ -226,15 +213,8 @@ mod tests {
         let now = Instant::now();
         let revision = Revision::named("main", "a");
         let careful = Automatic { prune: true, self_heal: true, allow_empty: false };
-        let situation = Situation {
-            revision: &revision,
-            written: None,
-            is_begun: false,
-            request: None,
-            retry_at: None,
-            given_up: false,
-            now,
-        };
+        let situation =
+            Situation { revision: &revision, written: None, is_begun: false, request: None, retry_at: None, now };
         let empty = plan(&[(prune(), false), (prune(), false)]);
         assert!(matches!(decide(&app(Some(careful)), &empty, &situation),
             Decision::Refuse(failure) if failure.reason == Reason::EmptyRender));

@@ -101,7 +101,6 @@ impl Task {
             is_begun: self.memory.begun.is_some() || self.memory.is_unfinished(),
             request: request.as_ref(),
             retry_at: self.memory.retry_at,
-            given_up: false,
             now: Instant::now(),
         };
         match decide(app, &looked.plan, &situation) {
