@@ -90,6 +90,26 @@ fn licences_are_allowed() {
     assert!(wrong.is_empty(), "licences that deny.toml does not allow: {wrong:#?}");
 }
 
+#[test]
+fn what_is_banned_does_not_come_in() {
+    let deny =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../deny.toml")).expect("deny.toml is there");
+    let banned: BTreeSet<&str> =
+        deny.lines().filter_map(|line| line.trim().strip_prefix("{ name = \"")?.split('"').next()).collect();
+    assert!(!banned.is_empty(), "deny.toml has a list");
+    // What is built: the lock file also holds what other features or systems would need.
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--locked", "--prefix", "none", "--format", "{p}"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8_lossy(&output.stdout);
+    let found: BTreeSet<&str> =
+        tree.lines().filter_map(|line| line.split(' ').next()).filter(|name| banned.contains(name)).collect();
+    assert!(found.is_empty(), "crates that deny.toml bans: {found:?}");
+}
+
 /// Reads an SPDX expression: of alternatives one must do, of a conjunction all.
 fn is_allowed(licence: &str, allowed: &BTreeSet<&str>) -> bool {
     let text = licence.replace(['(', ')'], "").replace('/', " OR ");
