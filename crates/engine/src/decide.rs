@@ -1,7 +1,7 @@
 //! Whether to write now: a function from what is known to what is done.
 
 use bowline_model::{App, Failure, Reason, Revision, SyncRequest};
-use bowline_plan::Plan;
+use bowline_plan::{Action, Item, Plan};
 use tokio::time::Instant;
 
 use crate::happening::Cause;
@@ -91,9 +91,11 @@ pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decis
             return Decision::InSync;
         }
         // What is left of a sync that was broken off: hooks, perhaps, and to say how it ended.
-        let has_hooks = plan.items.iter().any(|item| item.is_hook);
+        // What is blocked would fail at once, and again.
+        let waits = |item: &Item| item.is_hook || matches!(item.action, Action::Blocked(_));
+        let has_waits = plan.items.iter().any(waits);
         return match situation.retry_at {
-            Some(at) if has_hooks && at > situation.now => Decision::Later(at),
+            Some(at) if has_waits && at > situation.now => Decision::Later(at),
             _ => mandate(None),
         };
     }
@@ -111,10 +113,8 @@ pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decis
 mod tests {
     use std::time::Duration;
 
-    use bowline_model::*;
-    use bowline_plan::{Action, Item};
-
     use super::*;
+    use bowline_model::*;
 
     fn app(automatic: Option<Automatic>) -> App {
         let retry = Retry { limit: Some(1), first: Duration::from_secs(1), factor: 2, max: Duration::from_secs(9) };
@@ -206,6 +206,19 @@ mod tests {
                 Situation { revision: &new, written: Some(written), is_begun: false, request: None, retry_at, now };
             assert_eq!(decide(&app(automatic), plan, &situation), want, "{story}");
         }
+    }
+
+    #[test]
+    fn what_is_blocked_is_not_tried_in_a_circle() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let revision = Revision::named("main", "a");
+        let heals = Automatic { prune: true, self_heal: true, allow_empty: false };
+        let failure = Failure::new(Reason::UnknownKind, "no such kind");
+        let rest_is_done = plan(&[(Action::Keep, true), (Action::Blocked(failure), true)]);
+        let situation =
+            Situation { revision: &revision, written: None, is_begun: true, request: None, retry_at: Some(later), now };
+        assert_eq!(decide(&app(Some(heals)), &rest_is_done, &situation), Decision::Later(later));
     }
 
     #[test]

@@ -95,6 +95,12 @@ impl Task {
             self.memory.failure = None;
         }
         let looked = self.look(app, wanted, may_prune(app, request.as_ref())).await?;
+        let is_unknown = |failure: &Failure| failure.reason == Reason::UnknownKind;
+        if self.memory.failure.as_ref().is_some_and(is_unknown) && !looked.blocked().is_some_and(is_unknown) {
+            // What it waited for has come.
+            self.memory.retry_at = None;
+            self.memory.retries = 0;
+        }
         let situation = Situation {
             revision,
             written: self.memory.written.as_ref(),
