@@ -7,6 +7,7 @@ mod sync;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bowline_cluster::{ApiError, Known};
@@ -63,6 +64,8 @@ pub(crate) struct Task {
     /// Passes that the cluster broke off, one after another.
     broken_off: u32,
     has_seen_refresh: bool,
+    /// Lowering compared something with the newest revision: a newer one lowers again.
+    lowers_by_revision: bool,
 }
 
 /// What a task remembers from one pass to the next, and reads back from the resource when it starts.
@@ -121,6 +124,7 @@ impl Task {
             kinds_may_come: None,
             broken_off: 0,
             has_seen_refresh: false,
+            lowers_by_revision: false,
         }
     }
 
@@ -242,8 +246,14 @@ impl Task {
 
     async fn lower(&mut self, resource: &Object) -> Result<Result<Lowered, LowerError>, ApiError> {
         for _ in 0..LOWERING_READS {
-            let world = CachedWorld { shared: &self.shared, kinds: &self.kinds, asked: Mutex::default() };
+            let world = CachedWorld {
+                shared: &self.shared,
+                kinds: &self.kinds,
+                asked: Mutex::default(),
+                asked_revision: AtomicBool::new(false),
+            };
             let lowered = self.speaker.dialect.lower(resource, &world);
+            self.lowers_by_revision = world.asked_revision.load(Ordering::Relaxed);
             let asked = world.asked.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
             let interests = Interests {
                 references: asked,

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bowline_cluster::{ApiResource, Cluster, Known, WatchScope};
@@ -13,6 +14,8 @@ pub(crate) struct CachedWorld<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) kinds: &'a Kinds,
     pub(crate) asked: Mutex<BTreeSet<Unread>>,
+    /// Whether it asked for a revision: then it must be asked again when there is a newer one.
+    pub(crate) asked_revision: AtomicBool,
 }
 
 /// The versions in which the kinds that lowering asks for are read.
@@ -80,6 +83,7 @@ impl World for CachedWorld<'_> {
     }
 
     fn revision(&self, source: &SourceSpec) -> Option<Revision> {
+        self.asked_revision.store(true, Ordering::Relaxed);
         match &source.pinned {
             Some(revision) => Some(revision.clone()),
             None => self.shared.revision(&source.remote, &source.git_ref),

@@ -26,7 +26,10 @@ impl Task {
             app.sync.request.clone().filter(|request| self.memory.handled_request.as_ref() != Some(&request.id));
         let lowered_at = self.source.as_ref().and_then(|source| source.known.clone());
         let (revision, source_failure) = self.resolve(&app.source).await;
-        if lowered_at.is_some() && self.source.as_ref().and_then(|source| source.known.clone()) != lowered_at {
+        if self.lowers_by_revision
+            && lowered_at.is_some()
+            && self.source.as_ref().and_then(|source| source.known.clone()) != lowered_at
+        {
             // Lowering compared dependencies with the revision before: what they wait for may be newer now.
             return Ok(Next::Now);
         }
