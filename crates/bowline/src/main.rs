@@ -18,7 +18,7 @@ const BLOCKING_THREADS: usize = 6;
 
 /// Keeps clusters equal to Git: for Argo CD's Applications and Flux's Kustomizations, side by side.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 70 a bug")]
+#[command(version, propagate_version = true, after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage")]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
