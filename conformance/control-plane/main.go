@@ -60,6 +60,7 @@ type options struct {
 	dir       string
 	nodes     int
 	readyFile string
+	profile   profile
 }
 
 func parseOptions() options {
@@ -67,6 +68,8 @@ func parseOptions() options {
 	flags := flag.NewFlagSet("control-plane", flag.ExitOnError)
 	flags.StringVar(&opts.dir, "dir", "", "keep state, logs and kubeconfig here (default: a temporary directory, removed at the end)")
 	flags.IntVar(&opts.nodes, "nodes", 1, "number of simulated nodes; with 0 every pod stays pending")
+	flags.BoolVar(&opts.profile.housekeeping, "housekeeping", false, "run only the controllers that no cluster is without: namespaces, garbage, service accounts, quotas, aggregated roles")
+	flags.BoolVar(&opts.profile.serviceAccounts, "service-accounts", false, "admit pods as a cluster does by default: refused without a service account, given its token")
 	flags.StringVar(&opts.readyFile, "ready-file", "", "also write the ready line to this file")
 	_ = flags.Parse(os.Args[1:]) // ExitOnError: it does not come back with an error.
 	if flags.NArg() > 0 {
@@ -100,7 +103,7 @@ func supervise(opts options) error {
 	}
 	defer release()
 
-	plane, err := newPlane(dir, end)
+	plane, err := newPlane(dir, opts.profile, end)
 	if err != nil {
 		return err
 	}

@@ -45,8 +45,15 @@ type ready struct {
 }
 
 // plane is one control plane and the directory it lives in.
+// profile is how far the plane departs from what the stories need: as little as possible runs, as much as possible is admitted as by default.
+type profile struct {
+	housekeeping    bool
+	serviceAccounts bool
+}
+
 type plane struct {
 	dir        string
+	profile    profile
 	end        context.CancelCauseFunc
 	token      string
 	kubeconfig string
@@ -60,8 +67,8 @@ type plane struct {
 }
 
 // newPlane writes the files the children read; it starts nothing.
-func newPlane(dir string, end context.CancelCauseFunc) (*plane, error) {
-	p := &plane{dir: dir, end: end, token: rand.Text(), stopKubelets: func() {}}
+func newPlane(dir string, profile profile, end context.CancelCauseFunc) (*plane, error) {
+	p := &plane{dir: dir, profile: profile, end: end, token: rand.Text(), stopKubelets: func() {}}
 	for _, port := range []*int{&p.etcdPort, &p.peerPort, &p.apiPort} {
 		var err error
 		if *port, err = reservePort(); err != nil {
@@ -294,13 +301,42 @@ func (p *plane) apiServerArgs() []string {
 		"--service-account-key-file=" + p.path("service-accounts.key"),
 		"--service-account-signing-key-file=" + p.path("service-accounts.key"),
 		"--allow-privileged", // As kubeadm does: charts for node agents are to be accepted.
-		"--disable-admission-plugins=" + strings.Join([]string{
-			// It refuses pods until a new namespace has its service account, and
-			// mounts a token that no container here would read.
-			"ServiceAccount",
-			// It taints new nodes until the node lifecycle controller, which is off, clears them.
-			"TaintNodesByCondition",
-		}, ","),
+		"--disable-admission-plugins=" + strings.Join(p.disabledPlugins(), ","),
+	}
+}
+
+func (p *plane) disabledPlugins() []string {
+	// It taints new nodes until the node lifecycle controller, which is off, clears them.
+	plugins := []string{"TaintNodesByCondition"}
+	if !p.profile.serviceAccounts {
+		// It refuses pods until a new namespace has its service account, and
+		// mounts a token that no container here would read.
+		plugins = append(plugins, "ServiceAccount")
+	}
+	return plugins
+}
+
+// controllerNames are those that run: all that can without kubelets and a cloud, or the housekeeping ones.
+func (p *plane) controllerNames() []string {
+	if p.profile.housekeeping {
+		return []string{
+			"namespace-controller",
+			"garbage-collector-controller",
+			"serviceaccount-controller",
+			"root-ca-certificate-publisher-controller",
+			"resourcequota-controller",
+			"clusterrole-aggregation-controller",
+		}
+	}
+	return []string{
+		"*",
+		"-node-ipam-controller",
+		"-cloud-node-lifecycle-controller",
+		"-node-route-controller",
+		"-service-lb-controller",
+		// Simulated nodes send no heartbeats; these two would call them dead and evict their pods.
+		"-node-lifecycle-controller",
+		"-taint-eviction-controller",
 	}
 }
 
@@ -314,15 +350,6 @@ func (p *plane) controllerArgs() []string {
 		// The defaults of 20 and 30 would make rollouts of a bench wait for the judge.
 		"--kube-api-qps=500",
 		"--kube-api-burst=1000",
-		"--controllers=" + strings.Join([]string{
-			"*",
-			"-node-ipam-controller",
-			"-cloud-node-lifecycle-controller",
-			"-node-route-controller",
-			"-service-lb-controller",
-			// Simulated nodes send no heartbeats; these two would call them dead and evict their pods.
-			"-node-lifecycle-controller",
-			"-taint-eviction-controller",
-		}, ","),
+		"--controllers=" + strings.Join(p.controllerNames(), ","),
 	}
 }
