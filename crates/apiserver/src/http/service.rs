@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT, VARY};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
@@ -100,6 +100,8 @@ impl ClusterService {
             return Err(ConnectionDropped);
         }
         let mut answer = answer.unwrap_or_else(|error| reply::error(&error));
+        // What has no word of its own about caches is for nobody else to keep.
+        answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
         if parts.method == http::Method::HEAD {
             *answer.body_mut() = reply::full(Bytes::new());
         }
