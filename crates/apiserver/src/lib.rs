@@ -27,6 +27,7 @@ mod resource;
 mod rules;
 mod selector;
 mod store;
+mod stored;
 
 pub use self::http::{
     Body, ClusterService, ConnectionDropped, Fleet, FleetService, Identity, IdentityError, Transport,

@@ -2,46 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use serde_json::Value;
 use tokio::sync::watch;
+
+use crate::stored::Kept;
+pub(crate) use crate::stored::{Stored, to_bytes};
 
 /// Namespace (empty when cluster-scoped) and name.
 pub(crate) type Key = (String, String);
-
-/// One state of one object; never changed, only replaced.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    pub(crate) value: Arc<Value>,
-    pub(crate) rv: u64,
-    pub(crate) uid: Arc<str>,
-    json: OnceLock<Bytes>,
-}
-
-impl Stored {
-    pub(crate) fn new(value: Value, rv: u64) -> Self {
-        let uid = value["metadata"]["uid"].as_str().unwrap_or_default().into();
-        Self { value: Arc::new(value), rv, uid, json: OnceLock::new() }
-    }
-
-    /// Returns the JSON, encoded at the first call and shared by every reader and watcher after it.
-    pub(crate) fn json(&self) -> Bytes {
-        self.json.get_or_init(|| to_bytes(&self.value)).clone()
-    }
-
-    pub(crate) fn key(&self) -> Key {
-        let meta = &self.value["metadata"];
-        let text = |key: &str| meta[key].as_str().unwrap_or_default().to_owned();
-        (text("namespace"), text("name"))
-    }
-}
-
-/// Encodes a value that cannot fail to encode.
-pub(crate) fn to_bytes(value: &Value) -> Bytes {
-    serde_json::to_vec(value).expect("holds because a JSON value has only text keys").into()
-}
 
 /// What happened to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +23,17 @@ pub enum Change {
     Deleted,
 }
 
+impl Change {
+    /// Returns what a watch calls it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Added => "ADDED",
+            Self::Modified => "MODIFIED",
+            Self::Deleted => "DELETED",
+        }
+    }
+}
+
 /// One entry of a collection's history.
 #[derive(Debug)]
 pub(crate) struct Event {
@@ -64,11 +44,30 @@ pub(crate) struct Event {
     pub(crate) previous: Option<Arc<Stored>>,
 }
 
+/// An [`Event`] as it is kept.
+#[derive(Debug)]
+struct Record {
+    change: Change,
+    object: Arc<Kept>,
+    previous: Option<Arc<Kept>>,
+}
+
+impl Record {
+    fn rv(&self) -> u64 {
+        self.object.rv()
+    }
+
+    fn event(&self) -> Event {
+        let previous = self.previous.as_ref().map(Stored::of);
+        Event { rv: self.rv(), change: self.change, object: Stored::of(&self.object), previous }
+    }
+}
+
 /// One collection.
 #[derive(Debug)]
 pub(crate) struct Store {
-    objects: BTreeMap<Key, Arc<Stored>>,
-    ring: VecDeque<Arc<Event>>,
+    objects: BTreeMap<Key, Arc<Kept>>,
+    ring: VecDeque<Record>,
     window: usize,
     /// Revision of the newest event that fell out of the ring.
     dropped: u64,
@@ -83,8 +82,8 @@ impl Store {
         Self { objects: BTreeMap::new(), ring: VecDeque::new(), window, dropped: 0, compacted, wake: None }
     }
 
-    pub(crate) fn get(&self, key: &Key) -> Option<&Arc<Stored>> {
-        self.objects.get(key)
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Stored>> {
+        self.objects.get(key).map(Stored::of)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -96,7 +95,7 @@ impl Store {
         &'a self,
         namespace: Option<&'a str>,
         after: Option<&Key>,
-    ) -> impl Iterator<Item = (&'a Key, &'a Arc<Stored>)> + 'a {
+    ) -> impl Iterator<Item = (&'a Key, Arc<Stored>)> + 'a {
         let start = match (after, namespace) {
             (Some(key), _) => Bound::Excluded(key.clone()),
             (None, Some(ns)) => Bound::Included((ns.to_owned(), String::new())),
@@ -105,22 +104,24 @@ impl Store {
         self.objects
             .range((start, Bound::Unbounded))
             .take_while(move |((ns, _), _)| namespace.is_none_or(|want| want == ns))
+            .map(|(key, kept)| (key, Stored::of(kept)))
     }
 
-    pub(crate) fn put(&mut self, key: Key, object: Arc<Stored>) {
+    pub(crate) fn put(&mut self, key: Key, object: &Stored) {
+        let object = Arc::clone(object.kept());
         let previous = self.objects.insert(key, Arc::clone(&object));
         let change = if previous.is_some() { Change::Modified } else { Change::Added };
-        self.record(Event { rv: object.rv, change, object, previous });
+        self.record(Record { change, object, previous });
     }
 
-    pub(crate) fn remove(&mut self, key: &Key, last: Arc<Stored>) {
+    pub(crate) fn remove(&mut self, key: &Key, last: &Stored) {
         let previous = self.objects.remove(key);
-        self.record(Event { rv: last.rv, change: Change::Deleted, object: last, previous });
+        self.record(Record { change: Change::Deleted, object: Arc::clone(last.kept()), previous });
     }
 
-    fn record(&mut self, event: Event) {
-        let rv = event.rv;
-        self.ring.push_back(Arc::new(event));
+    fn record(&mut self, record: Record) {
+        let rv = record.rv();
+        self.ring.push_back(record);
         while self.ring.len() > self.window {
             self.forget_oldest();
         }
@@ -130,15 +131,15 @@ impl Store {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some(event) = self.ring.pop_front() {
-            self.dropped = event.rv;
-            self.compacted = self.compacted.max(event.rv);
+        if let Some(record) = self.ring.pop_front() {
+            self.dropped = record.rv();
+            self.compacted = self.compacted.max(record.rv());
         }
     }
 
     /// Forgets all history before `rv`.
     pub(crate) fn compact(&mut self, rv: u64) {
-        while self.ring.front().is_some_and(|event| event.rv <= rv) {
+        while self.ring.front().is_some_and(|record| record.rv() <= rv) {
             self.forget_oldest();
         }
         self.compacted = self.compacted.max(rv);
@@ -150,12 +151,12 @@ impl Store {
     }
 
     /// Returns up to `limit` events after `rv`, or `None` when some of them were forgotten.
-    pub(crate) fn events_after(&self, rv: u64, limit: usize) -> Option<Vec<Arc<Event>>> {
+    pub(crate) fn events_after(&self, rv: u64, limit: usize) -> Option<Vec<Event>> {
         if rv < self.dropped {
             return None;
         }
-        let start = self.ring.partition_point(|event| event.rv <= rv);
-        Some(self.ring.iter().skip(start).take(limit).cloned().collect())
+        let start = self.ring.partition_point(|record| record.rv() <= rv);
+        Some(self.ring.iter().skip(start).take(limit).map(Record::event).collect())
     }
 
     /// Returns the collection as it was at `rv`, by undoing what happened since; `None` when that was forgotten.
@@ -164,14 +165,14 @@ impl Store {
             return None;
         }
         let mut objects = self.objects.clone();
-        for event in self.ring.iter().rev().take_while(|event| event.rv > rv) {
-            let key = event.object.key();
-            match &event.previous {
+        for record in self.ring.iter().rev().take_while(|record| record.rv() > rv) {
+            let key = Stored::of(&record.object).key();
+            match &record.previous {
                 Some(previous) => objects.insert(key, Arc::clone(previous)),
                 None => objects.remove(&key),
             };
         }
-        Some(objects)
+        Some(objects.into_iter().map(|(key, kept)| (key, Stored::of(&kept))).collect())
     }
 
     /// Returns a receiver that changes at every event, and closes when the collection is no longer served.
@@ -190,9 +191,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::stored::FieldOrder;
 
-    fn object(name: &str, rv: u64) -> Arc<Stored> {
-        Arc::new(Stored::new(json!({"metadata": {"name": name, "namespace": "a", "uid": name}}), rv))
+    fn object(name: &str, rv: u64) -> Stored {
+        let value = json!({"metadata": {"name": name, "namespace": "a", "uid": name}});
+        Stored::new(value, rv, Change::Added, FieldOrder::Sorted)
     }
 
     fn key(name: &str) -> Key {
@@ -202,10 +205,10 @@ mod tests {
     #[test]
     fn the_past_is_the_present_undone() {
         let mut store = Store::new(10, 0);
-        store.put(key("x"), object("x", 1));
-        store.put(key("y"), object("y", 2));
-        store.put(key("x"), object("x", 3));
-        store.remove(&key("y"), object("y", 4));
+        store.put(key("x"), &object("x", 1));
+        store.put(key("y"), &object("y", 2));
+        store.put(key("x"), &object("x", 3));
+        store.remove(&key("y"), &object("y", 4));
         let names = |rv| store.at(rv).map(|all| all.into_values().map(|o| (o.key().1, o.rv)).collect::<Vec<_>>());
         assert_eq!(names(2), Some(vec![("x".to_owned(), 1), ("y".to_owned(), 2)]));
         assert_eq!(names(4), Some(vec![("x".to_owned(), 3)]));
@@ -215,7 +218,7 @@ mod tests {
     fn what_fell_out_of_the_window_is_gone() {
         let mut store = Store::new(2, 0);
         for rv in 1..=4 {
-            store.put(key("x"), object("x", rv));
+            store.put(key("x"), &object("x", rv));
         }
         assert!(store.events_after(1, 10).is_none());
         assert_eq!(store.events_after(2, 10).map(|e| e.len()), Some(2));

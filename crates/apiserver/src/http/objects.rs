@@ -359,17 +359,17 @@ fn choose_page(call: &Call<'_>, target: &Target<'_>, selectors: &Selectors) -> R
         let store = state.store(&target.resource.store_key());
         let exact = token.as_ref().map_or(wanted.exact, |token| token.rv);
         let after = token.as_ref().map(|token| &token.after);
-        let of = |objects: &mut dyn Iterator<Item = (&Key, &Arc<Stored>)>| -> Vec<Arc<Stored>> {
+        let of = |objects: &mut dyn Iterator<Item = (&Key, Arc<Stored>)>| -> Vec<Arc<Stored>> {
             objects
                 .filter(|(key, _)| namespace.is_none_or(|namespace| key.0 == namespace))
                 .filter(|(key, _)| after.is_none_or(|after| *key > after))
-                .map(|(_, stored)| Arc::clone(stored))
+                .map(|(_, stored)| stored)
                 .collect()
         };
         match exact {
             Some(rv) if rv < current => {
                 let past = store.at(rv).ok_or_else(|| expired(token.as_ref()))?;
-                Ok((of(&mut past.iter()), rv))
+                Ok((of(&mut past.iter().map(|(key, stored)| (key, Arc::clone(stored)))), rv))
             }
             Some(rv) if rv > current => Err(ApiError::too_large_resource_version(rv, current)),
             _ => Ok((of(&mut store.iter(namespace, after)), current)),

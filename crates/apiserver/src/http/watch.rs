@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use futures::stream;
 use http::Response;
 use http_body::Frame;
@@ -29,6 +29,7 @@ use crate::resource::{Resource, StoreKey};
 use crate::rules;
 use crate::selector::Selectors;
 use crate::store::{Change, Event, Stored, to_bytes};
+use crate::stored::frame;
 
 /// Events taken under the lock at a time.
 const BATCH: usize = 128;
@@ -142,7 +143,7 @@ impl Watcher {
             let current = state.rv;
             let store = state.store(&self.store);
             let objects: Vec<Arc<Stored>> = if wants_all {
-                store.iter(namespace.as_deref(), None).map(|(_, stored)| Arc::clone(stored)).collect()
+                store.iter(namespace.as_deref(), None).map(|(_, stored)| stored).collect()
             } else {
                 Vec::new()
             };
@@ -235,12 +236,7 @@ impl Watcher {
         }
         let shown = rules::present(&self.resource, &event.object.value);
         if self.selectors.is_everything() {
-            let kind = match event.change {
-                Change::Added => "ADDED",
-                Change::Modified => "MODIFIED",
-                Change::Deleted => "DELETED",
-            };
-            return self.push(kind, &event.object, &shown);
+            return self.push(event.change.word(), &event.object, &shown);
         }
         let chosen = self.selectors.matches(&shown);
         let before = event.previous.as_ref().map(|previous| rules::present(&self.resource, &previous.value));
@@ -261,7 +257,7 @@ impl Watcher {
 
     fn push(&mut self, kind: &str, stored: &Arc<Stored>, shown: &Arc<Value>) {
         if self.form == Form::Objects && Arc::ptr_eq(shown, &stored.value) {
-            self.ready.push_back(frame(kind, &stored.json()));
+            self.ready.push_back(stored.frame(kind));
         } else {
             self.push_value(kind, shown);
         }
@@ -304,14 +300,4 @@ impl Watcher {
         self.ready.push_back(frame("ERROR", &to_bytes(&error.to_json())));
         self.ended = true;
     }
-}
-
-fn frame(kind: &str, object: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(object.len() + kind.len() + 24);
-    out.put_slice(b"{\"type\":\"");
-    out.put_slice(kind.as_bytes());
-    out.put_slice(b"\",\"object\":");
-    out.put_slice(object);
-    out.put_slice(b"}\n");
-    out.freeze()
 }

@@ -23,6 +23,7 @@ use crate::error::ApiError;
 use crate::resource::{Gvr, Resource};
 use crate::rules;
 use crate::store::{Change, Key, Stored};
+use crate::stored::FieldOrder;
 
 /// Largest object the store takes, as etcd's request limit: 1.5 MiB.
 const MAX_STORED_BYTES: usize = 1_572_864;
@@ -121,12 +122,12 @@ impl Registry<'_> {
     /// Returns the stored object, in the version it is stored in.
     pub(crate) fn find(&mut self, resource: &Resource, namespace: &str, name: &str) -> Option<Arc<Stored>> {
         let key = (namespace.to_owned(), name.to_owned());
-        self.state.store(&resource.store_key()).get(&key).cloned()
+        self.state.store(&resource.store_key()).get(&key)
     }
 
     /// Returns the stored objects of one namespace, or of all.
     pub(crate) fn all(&mut self, resource: &Resource, namespace: Option<&str>) -> Vec<Arc<Stored>> {
-        self.state.store(&resource.store_key()).iter(namespace, None).map(|(_, stored)| Arc::clone(stored)).collect()
+        self.state.store(&resource.store_key()).iter(namespace, None).map(|(_, stored)| stored).collect()
     }
 
     /// Returns the target's stored object, or the 404.
@@ -150,7 +151,10 @@ impl Registry<'_> {
         let rv = self.state.rv + 1;
         value["metadata"]["resourceVersion"] = json!(rv.to_string());
         let value = rules::to_storage(resource, value, &self.state.catalog);
-        let stored = Arc::new(Stored::new(value, rv));
+        let store_key = resource.store_key();
+        let old = self.state.store(&store_key).get(&key);
+        let change = if old.is_some() { Change::Modified } else { Change::Added };
+        let stored = Arc::new(Stored::new(value, rv, change, field_order(resource)));
         let size = stored.json().len();
         if size > MAX_SENT_BYTES {
             return Err(ApiError::unforeseen(format!(
@@ -161,11 +165,7 @@ impl Registry<'_> {
             return Err(ApiError::unforeseen("etcdserver: request is too large"));
         }
         self.state.next_rv();
-        let store_key = resource.store_key();
-        let store = self.state.store(&store_key);
-        let old = store.get(&key).cloned();
-        let change = if old.is_some() { Change::Modified } else { Change::Added };
-        store.put(key.clone(), Arc::clone(&stored));
+        self.state.store(&store_key).put(key.clone(), &stored);
         self.state.owners.track(&(store_key, key), old.as_deref(), Some(&stored));
         self.follow(resource, change, &stored, old.as_deref());
         Ok(stored)
@@ -174,16 +174,21 @@ impl Registry<'_> {
     /// Removes an object, tells watchers, and notes what may follow.
     fn remove(&mut self, resource: &Resource, key: &Key) -> Option<Arc<Stored>> {
         let store_key = resource.store_key();
-        let old = self.state.store(&store_key).get(key).cloned()?;
+        let old = self.state.store(&store_key).get(key)?;
         let rv = self.state.next_rv();
         let mut value = Value::clone(&old.value);
         value["metadata"]["resourceVersion"] = json!(rv.to_string());
-        let last = Arc::new(Stored::new(value, rv));
-        self.state.store(&store_key).remove(key, Arc::clone(&last));
+        let last = Arc::new(Stored::new(value, rv, Change::Deleted, field_order(resource)));
+        self.state.store(&store_key).remove(key, &last);
         self.state.owners.track(&(store_key, key.clone()), Some(&old), None);
         self.follow(resource, Change::Deleted, &last, Some(&old));
         Some(last)
     }
+}
+
+/// Returns in which order the objects of a collection are written.
+pub(crate) fn field_order(resource: &Resource) -> FieldOrder {
+    if resource.custom().is_some() { FieldOrder::Sorted } else { FieldOrder::KindFirst }
 }
 
 /// Returns an object's metadata, made when it is missing or no object.

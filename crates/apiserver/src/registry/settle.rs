@@ -116,7 +116,7 @@ impl Registry<'_> {
     }
 
     fn at(&mut self, place: &Place) -> Option<(Arc<Resource>, Arc<Stored>)> {
-        let stored = self.state.store(&place.0).get(&place.1).cloned()?;
+        let stored = self.state.store(&place.0).get(&place.1)?;
         let resource = self.state.catalog.storing(&place.0, stored.value["apiVersion"].as_str().unwrap_or_default())?;
         Some((resource, stored))
     }
@@ -232,7 +232,7 @@ impl Registry<'_> {
     }
 
     fn drop_finalizer(&mut self, resource: &Arc<Resource>, place: &Place, name: &str) {
-        let Some(live) = self.state.store(&place.0).get(&place.1).cloned() else { return };
+        let Some(live) = self.state.store(&place.0).get(&place.1) else { return };
         let mut next = Value::clone(&live.value);
         if let Some(finalizers) = next["metadata"]["finalizers"].as_array_mut() {
             finalizers.retain(|have| have != name);
@@ -267,10 +267,8 @@ impl Registry<'_> {
         left.sort();
         let Some(live) = self.find(&resource, "", name).filter(|now| now.uid == live.uid) else { return };
         let mut next = Value::clone(&live.value);
-        let finalizing: Vec<Option<Arc<Stored>>> = left
-            .iter()
-            .map(|place| self.state.stores.get(&place.0).and_then(|store| store.get(&place.1)).cloned())
-            .collect();
+        let finalizing: Vec<Option<Arc<Stored>>> =
+            left.iter().map(|place| self.state.stores.get(&place.0).and_then(|store| store.get(&place.1))).collect();
         next["status"]["conditions"] = namespace_conditions(&live.value, &left, &finalizing, &self.clock.now_seconds());
         if left.is_empty() {
             let others: Vec<Value> = next["spec"]["finalizers"]
@@ -287,7 +285,7 @@ impl Registry<'_> {
                 next["spec"]["finalizers"] = Value::Array(others);
             }
         }
-        if next != *live.value
+        if next != **live.value
             && let Err(error) = self.commit(&resource, key, next)
         {
             tracing::debug!(%error, name, "The namespace's conditions could not be written");

@@ -1,0 +1,309 @@
+//! One state of one object: kept as the JSON its watchers are sent, decoded while somebody reads it.
+//!
+//! A tree of JSON values takes about eight times the room of its text, and most objects of most clusters are written
+//! once and read seldom. So a collection keeps text alone ([`Kept`]); a reader gets a handle ([`Stored`]) that decodes at
+//! the first look; and the process remembers the newest decoded objects, so that what is written is not decoded again
+//! for those who watch it.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::Value;
+
+use crate::store::{Change, Key};
+
+/// The last bytes of an event on the wire, after the object.
+const FRAME_END: &[u8] = b"}\n";
+
+/// In which order an object's text has its fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FieldOrder {
+    /// `kind` and `apiVersion` lead, as Go writes its own types; items of lists do without the two.
+    KindFirst,
+    /// The alphabet, as upstream writes custom resources.
+    Sorted,
+}
+
+/// One state of one object as a collection keeps it; never changed, only replaced.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// `{"type":"ADDED","object":{…}}` and a line feed, with the change that made this state.
+    frame: Bytes,
+    rv: u64,
+    uid: Arc<str>,
+    change: Change,
+    /// How many bytes of the object its `kind` and `apiVersion` take; zero where they do not lead.
+    head: u16,
+}
+
+impl Kept {
+    fn new(value: &Value, rv: u64, change: Change, order: FieldOrder) -> Self {
+        let uid = value["metadata"]["uid"].as_str().unwrap_or_default().into();
+        let mut frame = Vec::with_capacity(1024);
+        open_frame(&mut frame, change.word());
+        let start = frame.len();
+        let head = match order {
+            FieldOrder::KindFirst => write_kind_first(value, &mut frame),
+            FieldOrder::Sorted => {
+                write(value, &mut frame);
+                0
+            }
+        };
+        debug_assert!(head < frame.len() - start, "the head is a part of the object");
+        frame.extend_from_slice(FRAME_END);
+        // A spare byte would cost a header of its own for as long as the object lives.
+        frame.shrink_to_fit();
+        Self { frame: frame.into(), rv, uid, change, head: u16::try_from(head).unwrap_or(0) }
+    }
+
+    fn json(&self) -> Bytes {
+        self.frame.slice(frame_start(self.change.word()).len()..self.frame.len() - FRAME_END.len())
+    }
+
+    pub(crate) fn rv(&self) -> u64 {
+        self.rv
+    }
+}
+
+/// A handle on one state of one object; what it has decoded lives as long as the handle.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// The object, decoded at the first look.
+    pub(crate) value: Decoded,
+    pub(crate) rv: u64,
+    pub(crate) uid: Arc<str>,
+}
+
+impl Stored {
+    /// Encodes an object; `change` is what its being stored will be told as.
+    pub(crate) fn new(value: Value, rv: u64, change: Change, order: FieldOrder) -> Self {
+        let kept = Arc::new(Kept::new(&value, rv, change, order));
+        let value = Arc::new(value);
+        recent(&kept).remember(&kept, &value);
+        let uid = Arc::clone(&kept.uid);
+        Self { value: Decoded { kept, value: OnceLock::from(value) }, rv, uid }
+    }
+
+    /// Takes up what a collection keeps.
+    pub(crate) fn of(kept: &Arc<Kept>) -> Arc<Self> {
+        let value = Decoded { kept: Arc::clone(kept), value: OnceLock::new() };
+        Arc::new(Self { value, rv: kept.rv, uid: Arc::clone(&kept.uid) })
+    }
+
+    pub(crate) fn kept(&self) -> &Arc<Kept> {
+        &self.value.kept
+    }
+
+    /// Returns the JSON, which all readers and watchers share.
+    pub(crate) fn json(&self) -> Bytes {
+        self.kept().json()
+    }
+
+    /// Returns the JSON after `kind` and `apiVersion`, without the opening brace; `None` where they do not lead.
+    pub(crate) fn bare_json(&self) -> Option<Bytes> {
+        let head = usize::from(self.kept().head);
+        (head > 0).then(|| self.json().slice(head..))
+    }
+
+    /// Returns the event that tells of this state: shared by all watchers when it is the change that made the state.
+    pub(crate) fn frame(&self, word: &str) -> Bytes {
+        let kept = self.kept();
+        if kept.change.word() == word { kept.frame.clone() } else { frame(word, &kept.json()) }
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        let meta = &self.value["metadata"];
+        let text = |key: &str| meta[key].as_str().unwrap_or_default().to_owned();
+        (text("namespace"), text("name"))
+    }
+}
+
+/// An object that is decoded at the first look.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    kept: Arc<Kept>,
+    value: OnceLock<Arc<Value>>,
+}
+
+impl Deref for Decoded {
+    type Target = Arc<Value>;
+
+    fn deref(&self) -> &Arc<Value> {
+        self.value.get_or_init(|| recent(&self.kept).decode(&self.kept))
+    }
+}
+
+/// Encodes a value that cannot fail to encode.
+pub(crate) fn to_bytes(value: &Value) -> Bytes {
+    let mut out = Vec::new();
+    write(value, &mut out);
+    out.into()
+}
+
+fn write(value: &Value, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("holds because a JSON value has only text keys");
+}
+
+/// Writes an object with `kind` and `apiVersion` before its other fields; returns how long that head is.
+fn write_kind_first(value: &Value, out: &mut Vec<u8>) -> usize {
+    let Some(map) = value.as_object() else {
+        write(value, out);
+        return 0;
+    };
+    let start = out.len();
+    out.push(b'{');
+    let (heads, rest): (Vec<_>, Vec<_>) =
+        map.iter().partition(|(key, _)| matches!(key.as_str(), "kind" | "apiVersion"));
+    let mut head = 1;
+    for (at, (key, value)) in heads.iter().rev().chain(&rest).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        if at == heads.len() {
+            head = out.len() - start;
+        }
+        serde_json::to_writer(&mut *out, key).expect("holds because a text is encoded");
+        out.push(b':');
+        write(value, out);
+    }
+    if rest.is_empty() {
+        head = out.len() - start;
+    }
+    out.push(b'}');
+    head
+}
+
+fn frame_start(word: &str) -> &'static [u8] {
+    match word {
+        "ADDED" => b"{\"type\":\"ADDED\",\"object\":",
+        "MODIFIED" => b"{\"type\":\"MODIFIED\",\"object\":",
+        "DELETED" => b"{\"type\":\"DELETED\",\"object\":",
+        "BOOKMARK" => b"{\"type\":\"BOOKMARK\",\"object\":",
+        _ => b"{\"type\":\"ERROR\",\"object\":",
+    }
+}
+
+fn open_frame(out: &mut Vec<u8>, word: &str) {
+    out.extend_from_slice(frame_start(word));
+}
+
+/// Encodes an event about an object that is encoded already.
+pub(crate) fn frame(word: &str, object: &[u8]) -> Bytes {
+    let start = frame_start(word);
+    let mut out = BytesMut::with_capacity(start.len() + object.len() + FRAME_END.len());
+    out.put_slice(start);
+    out.put_slice(object);
+    out.put_slice(FRAME_END);
+    out.freeze()
+}
+
+/// The newest decoded objects of the process, whichever clusters they are of.
+///
+/// Bounded by the size of their text: 8 shards of 128 KiB are about 8 MiB of values.
+#[derive(Debug, Default)]
+struct Recent {
+    /// By address of the text, which the entry itself keeps from being used again.
+    entries: HashMap<usize, (Arc<Kept>, Arc<Value>)>,
+    order: VecDeque<usize>,
+    bytes: usize,
+}
+
+const SHARDS: usize = 8;
+const SHARD_BYTES: usize = 128 * 1024;
+
+struct Shard(Mutex<Recent>);
+
+fn address(kept: &Arc<Kept>) -> usize {
+    Arc::as_ptr(kept).addr()
+}
+
+fn recent(kept: &Arc<Kept>) -> &'static Shard {
+    static RECENT: LazyLock<[Shard; SHARDS]> = LazyLock::new(|| std::array::from_fn(|_| Shard(Mutex::default())));
+    // Allocations begin at multiples of 16, often of 64: the bits above tell them apart.
+    &RECENT[(address(kept) >> 7) % SHARDS]
+}
+
+impl Shard {
+    fn decode(&self, kept: &Arc<Kept>) -> Arc<Value> {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).entries.get(&address(kept)).cloned();
+        if let Some((_, value)) = found {
+            return value;
+        }
+        let value = serde_json::from_slice(&kept.json()).expect("holds because the text was encoded from a value");
+        let value = Arc::new(value);
+        self.remember(kept, &value);
+        value
+    }
+
+    fn remember(&self, kept: &Arc<Kept>, value: &Arc<Value>) {
+        let mut gone = Vec::new();
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.entries.insert(address(kept), (Arc::clone(kept), Arc::clone(value))).is_none() {
+            recent.order.push_back(address(kept));
+            recent.bytes += kept.frame.len();
+        }
+        while recent.bytes > SHARD_BYTES {
+            let Some(oldest) = recent.order.pop_front() else { break };
+            if let Some(entry) = recent.entries.remove(&oldest) {
+                recent.bytes -= entry.0.frame.len();
+                gone.push(entry);
+            }
+        }
+        // Dropping a large tree takes longer than finding one; others need not wait for it.
+        drop(recent);
+        drop(gone);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object() -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}, "metadata": {"name": "x", "uid": "u"}})
+    }
+
+    #[test]
+    fn the_kind_leads_and_a_list_does_without_it() {
+        let stored = Stored::new(object(), 1, Change::Added, FieldOrder::KindFirst);
+        let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).expect("it is text");
+        assert!(text(stored.json()).starts_with(r#"{"kind":"ConfigMap","apiVersion":"v1","data":"#));
+        let bare = format!("{{{}", text(stored.bare_json().expect("the kind leads")));
+        let bare: Value = serde_json::from_str(&bare).expect("it is an object");
+        assert_eq!(bare, json!({"data": {"a": "b"}, "metadata": {"name": "x", "uid": "u"}}));
+        let custom = Stored::new(object(), 1, Change::Added, FieldOrder::Sorted);
+        assert!(custom.bare_json().is_none());
+        assert!(text(custom.json()).starts_with(r#"{"apiVersion":"v1","data":"#));
+    }
+
+    #[test]
+    fn what_was_forgotten_is_decoded_again() {
+        let stored = Stored::new(object(), 1, Change::Added, FieldOrder::KindFirst);
+        let kept = Arc::clone(stored.kept());
+        drop(stored);
+        for at in 0..10_000 {
+            drop(Stored::new(
+                json!({"metadata": {"name": at}, "pad": "x".repeat(500)}),
+                1,
+                Change::Added,
+                FieldOrder::Sorted,
+            ));
+        }
+        let again = Stored::of(&kept);
+        assert_eq!(**again.value, object());
+        assert!(Arc::ptr_eq(&again.value, &Stored::of(&kept).value), "two readers share what was decoded");
+    }
+
+    #[test]
+    fn the_change_that_made_a_state_is_told_without_a_copy() {
+        let stored = Stored::new(object(), 1, Change::Modified, FieldOrder::KindFirst);
+        assert_eq!(stored.frame("MODIFIED").as_ptr(), stored.frame("MODIFIED").as_ptr());
+        assert_ne!(stored.frame("ADDED").as_ptr(), stored.frame("ADDED").as_ptr());
+        let told: Value = serde_json::from_slice(&stored.frame("ADDED")).expect("it is JSON");
+        assert_eq!(told, json!({"type": "ADDED", "object": object()}));
+    }
+}
