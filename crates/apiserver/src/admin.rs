@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::patch::PatchKind;
 use crate::registry::{DeleteOptions, Target, WriteOptions};
 use crate::resource::{Gvr, StoreKey};
-use crate::store::Change;
+use crate::store::{Change, Stored};
 
 /// How many events a watch takes at a time; more are taken at the next call.
 const BATCH: usize = 256;
@@ -163,6 +163,22 @@ pub enum Notice {
     Changed(Change, Arc<Value>),
 }
 
+/// What a watch tells, undecoded.
+#[derive(Debug, Clone)]
+pub(crate) enum Told {
+    Restarted,
+    Changed(Change, Arc<Stored>),
+}
+
+impl From<Told> for Notice {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Restarted => Self::Restarted,
+            Told::Changed(change, object) => Self::Changed(change, Arc::clone(&object.value)),
+        }
+    }
+}
+
 /// A watch of one collection, for controllers.
 #[derive(Debug)]
 pub struct AdminWatch {
@@ -175,17 +191,25 @@ pub struct AdminWatch {
 impl AdminWatch {
     /// Waits for something to happen and returns it all; `None` when the collection is no longer served.
     pub async fn next(&mut self) -> Option<Vec<Notice>> {
+        Some(self.next_told().await?.into_iter().map(Notice::from).collect())
+    }
+
+    /// Returns what has happened since the last call, without waiting.
+    pub fn poll(&mut self) -> Vec<Notice> {
+        self.poll_told().into_iter().map(Notice::from).collect()
+    }
+
+    pub(crate) async fn next_told(&mut self) -> Option<Vec<Told>> {
         loop {
-            let notices = self.poll();
-            if !notices.is_empty() {
-                return Some(notices);
+            let told = self.poll_told();
+            if !told.is_empty() {
+                return Some(told);
             }
             self.wake.changed().await.ok()?;
         }
     }
 
-    /// Returns what has happened since the last call, without waiting.
-    pub fn poll(&mut self) -> Vec<Notice> {
+    pub(crate) fn poll_told(&mut self) -> Vec<Told> {
         self.wake.mark_unchanged();
         let (key, seen) = (self.key.clone(), self.seen);
         let (notices, rv) = self.cluster.with_state(|state, _| {
@@ -193,19 +217,15 @@ impl AdminWatch {
             let store = state.store(&key);
             let events = seen.and_then(|seen| store.events_after(seen, BATCH));
             let Some(events) = events else {
-                let mut notices: Vec<Notice> = store
-                    .iter(None, None)
-                    .map(|(_, object)| Notice::Changed(Change::Added, Arc::clone(&object.value)))
-                    .collect();
+                let mut notices: Vec<Told> =
+                    store.iter(None, None).map(|(_, object)| Told::Changed(Change::Added, object)).collect();
                 if seen.is_some() {
-                    notices.insert(0, Notice::Restarted);
+                    notices.insert(0, Told::Restarted);
                 }
                 return (notices, rv);
             };
             let rv = if events.len() == BATCH { events.last().map_or(rv, |event| event.rv) } else { rv };
-            let notices =
-                events.iter().map(|event| Notice::Changed(event.change, Arc::clone(&event.object.value))).collect();
-            (notices, rv)
+            (events.into_iter().map(|event| Told::Changed(event.change, event.object)).collect(), rv)
         });
         self.seen = Some(rv);
         notices

@@ -36,7 +36,7 @@ pub use admin::{Admin, AdminWatch, Notice};
 pub use clock::Clock;
 pub use cluster::{Cluster, Options, RequestLog};
 pub use error::{ApiError, Cause, Details};
-pub use faults::{Fault, Faults, RequestInfo};
+pub use faults::{Fault, FaultPlan, Faults, PlanProblem, RequestInfo};
 pub use patch::PatchKind;
 pub use registry::{DeleteOptions, FieldValidation, Propagation, WriteOptions};
 pub use resource::{Gvk, Gvr};

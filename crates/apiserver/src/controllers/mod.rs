@@ -48,6 +48,9 @@ pub(crate) use schedule::parse as parse_schedule;
 
 use world::{Id, Kind, World};
 
+/// How long nothing must happen before decoded objects are let go of.
+const REST_AFTER: Duration = Duration::from_secs(2);
+
 /// How many objects are looked at before other tasks of the runtime get a turn.
 const BATCH: usize = 32;
 
@@ -62,6 +65,7 @@ pub(crate) fn start(admin: &Admin, stop: &CancellationToken) {
         timers: BTreeSet::new(),
         due: BTreeMap::new(),
         failures: BTreeMap::new(),
+        rest_at: None,
     };
     let stop = stop.clone();
     tokio::spawn(async move { stop.run_until_cancelled(simulation.run()).await });
@@ -100,6 +104,8 @@ struct Simulation {
     due: BTreeMap<Id, Instant>,
     /// How often in a row an object could not be dealt with.
     failures: BTreeMap<Id, u32>,
+    /// When to let go of decoded objects; `None` when that is done.
+    rest_at: Option<Instant>,
 }
 
 impl Simulation {
@@ -111,6 +117,7 @@ impl Simulation {
                 let Some(id) = self.queue.pop() else { break };
                 self.look_at(&id);
                 looked_at += 1;
+                self.rest_at = Some(Instant::now() + REST_AFTER);
                 if looked_at % BATCH == 0 {
                     tokio::task::yield_now().await;
                 }
@@ -136,12 +143,12 @@ impl Simulation {
     }
 
     async fn sleep(&mut self) {
-        let next = self.timers.first().map(|(due, _)| *due);
+        let next = self.timers.first().map(|(due, _)| *due).into_iter().chain(self.rest_at).min();
         let mut touched = Vec::new();
         {
             let changes = self.world.watches.iter_mut().map(|(kind, watch)| {
                 let kind = *kind;
-                Box::pin(async move { (kind, watch.next().await) })
+                Box::pin(async move { (kind, watch.next_told().await) })
             });
             let timer = async {
                 match next {
@@ -156,6 +163,10 @@ impl Simulation {
             if let Some((kind, notices)) = change {
                 self.world.take(kind, notices, &mut touched);
             }
+        }
+        if self.rest_at.is_some_and(|at| at <= Instant::now()) {
+            self.world.rest();
+            self.rest_at = None;
         }
         for id in touched {
             self.queue.push(id);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::object::{controller_of, items, name, namespace, text};
-use crate::admin::{Admin, AdminWatch, Notice};
+use crate::admin::{Admin, AdminWatch, Told};
 use crate::builtins::selects;
 use crate::resource::Gvr;
-use crate::store::Change;
+use crate::store::{Change, Stored};
 
 /// The kinds that controllers act upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +111,7 @@ impl Id {
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) watches: Vec<(Kind, AdminWatch)>,
-    objects: BTreeMap<Id, Arc<Value>>,
+    objects: BTreeMap<Id, Arc<Stored>>,
     /// Objects by the uid of their controller.
     owned: BTreeMap<String, BTreeSet<Id>>,
     /// The controller of each owned object's owner, by the owner's uid.
@@ -142,14 +142,14 @@ impl World {
     }
 
     pub(super) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
-        self.objects.get(&Id::new(kind, namespace, name)).cloned()
+        self.objects.get(&Id::new(kind, namespace, name)).map(|object| Arc::clone(&object.value))
     }
 
     /// Returns all objects of a kind in a namespace; `""` for cluster-scoped kinds.
     pub(super) fn list(&self, kind: Kind, namespace: &str) -> Vec<Arc<Value>> {
         let from = Id::new(kind, namespace, "");
         let range = self.objects.range(from..).take_while(|(id, _)| id.kind == kind && id.namespace == namespace);
-        range.map(|(_, object)| Arc::clone(object)).collect()
+        range.map(|(_, object)| Arc::clone(&object.value)).collect()
     }
 
     /// Returns the addresses of all objects of a kind.
@@ -161,7 +161,14 @@ impl World {
     /// Returns the objects of a kind that an owner controls.
     pub(super) fn owned(&self, owner_uid: &str, kind: Kind) -> Vec<Arc<Value>> {
         let ids = self.owned.get(owner_uid).into_iter().flatten().filter(|id| id.kind == kind);
-        ids.filter_map(|id| self.objects.get(id).cloned()).collect()
+        ids.filter_map(|id| self.objects.get(id)).map(|object| Arc::clone(&object.value)).collect()
+    }
+
+    /// Lets go of what was decoded: a cluster at rest keeps each object once, as text.
+    pub(super) fn rest(&mut self) {
+        for object in self.objects.values_mut() {
+            *object = Stored::of(object.kept());
+        }
     }
 
     /// Takes in all that has happened and returns what must be looked at again.
@@ -169,7 +176,7 @@ impl World {
         let mut touched = Vec::new();
         for at in 0..self.watches.len() {
             loop {
-                let notices = self.watches[at].1.poll();
+                let notices = self.watches[at].1.poll_told();
                 if notices.is_empty() {
                     break;
                 }
@@ -180,23 +187,23 @@ impl World {
         touched
     }
 
-    pub(super) fn take(&mut self, kind: Kind, notices: Vec<Notice>, touched: &mut Vec<Id>) {
+    pub(super) fn take(&mut self, kind: Kind, notices: Vec<Told>, touched: &mut Vec<Id>) {
         for notice in notices {
             match notice {
-                Notice::Restarted => {
+                Told::Restarted => {
                     for id in self.all(kind) {
                         if let Some(object) = self.objects.get(&id).cloned() {
-                            self.forget(&id, &object, touched);
+                            self.forget(&id, &object.value, touched);
                         }
                     }
                 }
-                Notice::Changed(change, object) => {
-                    if kind.wanted_name().is_some_and(|wanted| wanted != name(&object)) {
+                Told::Changed(change, object) => {
+                    if kind.wanted_name().is_some_and(|wanted| wanted != name(&object.value)) {
                         continue;
                     }
-                    let id = Id::of(kind, &object);
+                    let id = Id::of(kind, &object.value);
                     if let Some(before) = self.objects.get(&id).cloned() {
-                        self.forget(&id, &before, touched);
+                        self.forget(&id, &before.value, touched);
                     }
                     if change != Change::Deleted {
                         self.remember(&id, object, touched);
@@ -206,7 +213,8 @@ impl World {
         }
     }
 
-    fn remember(&mut self, id: &Id, object: Arc<Value>, touched: &mut Vec<Id>) {
+    fn remember(&mut self, id: &Id, stored: Arc<Stored>, touched: &mut Vec<Id>) {
+        let object = Arc::clone(&stored.value);
         if let Some(owner) = controller_of(&object) {
             self.owned.entry(owner.to_owned()).or_default().insert(id.clone());
         }
@@ -232,7 +240,7 @@ impl World {
             _ => {}
         }
         self.touch(id, &object, touched);
-        self.objects.insert(id.clone(), object);
+        self.objects.insert(id.clone(), stored);
     }
 
     fn forget(&mut self, id: &Id, object: &Value, touched: &mut Vec<Id>) {

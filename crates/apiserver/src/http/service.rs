@@ -77,7 +77,11 @@ impl ClusterService {
         let user_agent = header(&parts.headers, USER_AGENT);
         let info = route::parse(parts.method.as_str(), parts.uri.path(), &query, content_type, user_agent);
         self.cluster.count(&info);
-        let fault = self.cluster.faults().map_or(Fault::None, |faults| faults.decide(&info));
+        let mut fault = self.cluster.faults().map_or(Fault::None, |faults| faults.decide(&info));
+        if let Fault::Delayed { time, then } = fault {
+            tokio::time::sleep(time).await;
+            fault = *then;
+        }
         match &fault {
             Fault::DropBefore => return Err(ConnectionDropped),
             Fault::Delay(time) => tokio::time::sleep(*time).await,

@@ -69,7 +69,14 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<
             .then(|| Instant::now() + BOOKMARK_EVERY),
         columns_sent: false,
         ended: false,
+        events_left: usize::MAX,
+        slowness: Duration::ZERO,
     };
+    match call.fault {
+        Fault::CloseWatchAfter(events) => watcher.events_left = *events,
+        Fault::SlowWatch(time) => watcher.slowness = *time,
+        _ => {}
+    }
     match call.fault {
         Fault::CloseWatch => watcher.ended = true,
         Fault::HangWatch => {}
@@ -130,6 +137,10 @@ struct Watcher {
     bookmark_at: Option<Instant>,
     columns_sent: bool,
     ended: bool,
+    /// After how many events a fault ends the watch.
+    events_left: usize,
+    /// How long a fault makes each event wait.
+    slowness: Duration,
 }
 
 impl Watcher {
@@ -172,7 +183,14 @@ impl Watcher {
 
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if self.events_left == 0 {
+                return None;
+            }
             if let Some(bytes) = self.ready.pop_front() {
+                self.events_left -= 1;
+                if !self.slowness.is_zero() {
+                    tokio::time::sleep(self.slowness).await;
+                }
                 return Some(bytes);
             }
             if self.ended {

@@ -1,8 +1,15 @@
-//! Faults on demand: a function consulted once a request, by tests that want a 409 storm or an API server gone away.
+//! Faults on demand: a function consulted once a request, by tests that want a 409 storm or an API server gone away;
+//! or a plan read from a file.
+
+mod parse;
+mod plan;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use parse::PlanProblem;
+pub use plan::FaultPlan;
 
 /// What a request asks for, in the words of Kubernetes' own audit log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,6 +60,13 @@ pub enum Fault {
     },
     /// It is served after this long, by tokio's clock.
     Delay(Duration),
+    /// It meets another fault after this long.
+    Delayed {
+        /// How long.
+        time: Duration,
+        /// What it then meets.
+        then: Box<Fault>,
+    },
     /// The connection ends before anything is done.
     DropBefore,
     /// It is carried out, and the connection ends without a reply.
@@ -61,6 +75,10 @@ pub enum Fault {
     HangWatch,
     /// A watch is opened and ends at once; other requests are served.
     CloseWatch,
+    /// A watch ends after it has told so many events; other requests are served.
+    CloseWatchAfter(usize),
+    /// A watch waits this long before each event; other requests are served.
+    SlowWatch(Duration),
     /// A watch or list is answered as though its revision had been forgotten; other requests are served.
     Expire,
 }
@@ -85,6 +103,26 @@ impl Fault {
             reason: "TooManyRequests",
             message: "Too many requests, please try again later.".to_owned(),
             retry_after_secs: Some(retry_after_secs),
+        }
+    }
+
+    /// Returns what every server says one day.
+    pub fn internal() -> Self {
+        Self::Status {
+            code: 500,
+            reason: "InternalError",
+            message: "Internal error occurred: the fault plan says so".to_owned(),
+            retry_after_secs: None,
+        }
+    }
+
+    /// Returns the answer of a server that took too long.
+    pub fn timeout() -> Self {
+        Self::Status {
+            code: 504,
+            reason: "Timeout",
+            message: "Timeout: request did not complete within the allotted timeout".to_owned(),
+            retry_after_secs: None,
         }
     }
 
