@@ -3,13 +3,17 @@
 // keeps and what it drops, and no published schema says so.
 //
 // The output is one JSON document: `kinds` maps "group/version/Kind" to a type name as OpenAPI spells it, `types` maps
-// a type name to its fields as [name, flags, type].
+// a type name to its fields as [name, flags, type], and `wire` maps it to the protobuf number of each of these fields, as
+// the release's `generated.proto` files have them. JSON inlines some structs that are messages of their own in protobuf:
+// their fields' numbers are a path, `2.1`. A `w` follows the number of a list that is wrapped in a message; the Go name
+// follows after a colon where it is not the wire name in capitals. All is empty where protobuf does not carry the field.
 package main
 
 import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -39,13 +43,14 @@ var special = map[reflect.Type]string{
 type output struct {
 	Kinds map[string]string      `json:"kinds"`
 	Types map[string][][3]string `json:"types"`
+	Wire  map[string][]string    `json:"wire"`
 }
 
-var out = output{Kinds: map[string]string{}, Types: map[string][][3]string{}}
+var out = output{Kinds: map[string]string{}, Types: map[string][][3]string{}, Wire: map[string][]string{}}
 
 func main() {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, apiregistrationv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, metav1.AddMetaToScheme, apiextensionsv1.AddToScheme, apiregistrationv1.AddToScheme} {
 		if err := add(s); err != nil {
 			panic(err)
 		}
@@ -82,11 +87,27 @@ func visit(t reflect.Type) {
 		return
 	}
 	out.Types[key] = [][3]string{}
-	out.Types[key] = fields(t)
+	out.Types[key], out.Wire[key] = fields(t, "")
 }
 
-func fields(t reflect.Type) [][3]string {
-	list := [][3]string{}
+// number returns a field's protobuf number behind the numbers of the messages around it.
+func number(field reflect.StructField, prefix string) string {
+	for _, part := range strings.Split(field.Tag.Get("protobuf"), ",") {
+		if _, err := strconv.Atoi(part); err == nil {
+			return prefix + part
+		}
+	}
+	return ""
+}
+
+type message interface{ ProtoMessage() }
+
+func isWrapped(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && reflect.PointerTo(t).Implements(reflect.TypeFor[message]())
+}
+
+func fields(t reflect.Type, prefix string) ([][3]string, []string) {
+	list, wire := [][3]string{}, []string{}
 	for i := 0; i < t.NumField(); i++ {
 		field := t.Field(i)
 		tag := field.Tag.Get("json")
@@ -99,7 +120,12 @@ func fields(t reflect.Type) [][3]string {
 			if kind.Kind() == reflect.Pointer {
 				kind = kind.Elem()
 			}
-			list = append(list, fields(kind)...)
+			around := number(field, prefix)
+			inlined, numbers := fields(kind, around+".")
+			if around == "" {
+				numbers = make([]string, len(inlined))
+			}
+			list, wire = append(list, inlined...), append(wire, numbers...)
 			continue
 		}
 		flags := ""
@@ -115,13 +141,21 @@ func fields(t reflect.Type) [][3]string {
 				flags += "z"
 			}
 		}
-		wire := parts[0]
-		if wire == "" {
-			wire = field.Name
+		name := parts[0]
+		if name == "" {
+			name = field.Name
 		}
-		list = append(list, [3]string{wire, flags, expression(kind)})
+		list = append(list, [3]string{name, flags, expression(kind)})
+		at := number(field, prefix)
+		if at != "" && isWrapped(kind) {
+			at += "w"
+		}
+		if at != "" && field.Name != strings.ToUpper(name[:1])+name[1:] {
+			at += ":" + field.Name
+		}
+		wire = append(wire, at)
 	}
-	return list
+	return list, wire
 }
 
 func expression(t reflect.Type) string {

@@ -39,8 +39,11 @@ pub(crate) fn run() -> Result<()> {
     let (groups, resources) = discovery(&module)?;
     fs::write(data.join("resources.json"), lines(&groups, &resources))?;
 
-    let types = types(&shapes(&root)?, &documents)?;
+    let shapes = shapes(&root)?;
+    let types = types(&shapes, &documents)?;
     fs::write(data.join("types.zst"), zstd::bulk::compress(&serde_json::to_vec(&types)?, LEVEL)?)?;
+    let wire = wire(&shapes)?;
+    fs::write(data.join("wire.zst"), zstd::bulk::compress(&serde_json::to_vec(&wire)?, LEVEL)?)?;
     fs::write(data.join("SOURCE.md"), source_note())?;
 
     let mut total = 0;
@@ -227,6 +230,19 @@ fn types(shapes: &Value, documents: &BTreeMap<String, Vec<u8>>) -> Result<Value>
     Ok(json!({ "kinds": shapes["kinds"], "types": types }))
 }
 
+/// Returns each type's protobuf numbers in the order of its fields' names, which is how the server keeps the fields.
+fn wire(shapes: &Value) -> Result<Value> {
+    let mut all = Map::new();
+    for (name, fields) in shapes["types"].as_object().context("the shapes hold no types")? {
+        let names = fields.as_array().into_iter().flatten().map(|field| field[0].as_str().unwrap_or_default());
+        let numbers = shapes["wire"][name].as_array().with_context(|| format!("`{name}` has no numbers"))?;
+        let mut rows: Vec<(&str, &Value)> = names.zip(numbers).collect();
+        rows.sort_by_key(|(name, _)| *name);
+        all.insert(name.clone(), rows.into_iter().map(|(_, number)| number.clone()).collect());
+    }
+    Ok(Value::Object(all))
+}
+
 fn source_note() -> String {
     format!(
         "# Where this data comes from\n\n\
@@ -237,6 +253,7 @@ fn source_note() -> String {
          | `openapi-v3.zst` | the OpenAPI v3 documents of the stable group-versions: a little-endian length, a JSON index, one zstd frame a document |\n\
          | `resources.json` | groups in discovery order; resources with verbs, short names, categories, subresources |\n\
          | `types.zst` | each Go type's fields: name, flags (p pointer, o omitempty, z omitzero), type, declared default |\n\
+         | `wire.zst` | each type's protobuf field numbers, in the order of the fields' names, as its Go tags and `generated.proto` have them |\n\
          | `columns.zst` | table columns, recorded from a real server of that release by `tests/defaults/record.sh` |\n\
          | `root-ca.crt` | a certificate made for the simulation; nothing is signed with it |\n"
     )

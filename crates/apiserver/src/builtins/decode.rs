@@ -305,7 +305,7 @@ fn micro_time(text: &str) -> Result<Timestamp, DecodeError> {
 }
 
 /// Returns whether `omitempty` would drop the value of a field that is not a pointer.
-fn is_zero(shape: &Shape, value: &Value) -> bool {
+pub(super) fn is_zero(shape: &Shape, value: &Value) -> bool {
     match shape {
         Shape::String | Shape::Bytes => value.as_str() == Some(""),
         Shape::Bool => *value == json!(false),

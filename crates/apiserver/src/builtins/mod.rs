@@ -16,6 +16,7 @@ mod quantity;
 mod resources;
 mod types;
 mod validate;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -31,6 +32,7 @@ pub use decode::DecodeError;
 pub use quantity::{NotAQuantity, Quantity};
 pub use resources::{Group, Resource, Subresource};
 pub(crate) use validate::selects;
+pub use wire::{DefaultKind, ProtobufError, WireError};
 
 use archive::Archive;
 use defaults::Defaults;

@@ -12,6 +12,10 @@ static TABLE: &[u8] = include_bytes!("../../data/types.zst");
 pub(super) struct TypeId(u32);
 
 impl TypeId {
+    pub(super) fn at(index: usize) -> Self {
+        Self(u32::try_from(index).expect("holds because there are a few hundred types"))
+    }
+
     pub(super) fn index(self) -> usize {
         self.0 as usize
     }

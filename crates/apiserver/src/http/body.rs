@@ -5,13 +5,15 @@ use std::fmt::{self, Write as _};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::builtins::{Builtins, DefaultKind, ProtobufError};
 use crate::error::ApiError;
+use crate::resource::split_api_version;
 
 /// Largest request body, as upstream: 3 MiB.
 pub(super) const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
 
-/// What the server reads; protobuf is not among it.
-const ACCEPTED: &str = "application/json, application/yaml";
+/// What the server reads.
+const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 /// A body and the paths of the fields it gives twice.
 #[derive(Debug, Default)]
@@ -21,11 +23,14 @@ pub(super) struct Decoded {
 }
 
 /// Reads a body of the given content type; `patch` types are JSON or, for applies, YAML.
-pub(super) fn decode(content_type: &str, bytes: &[u8]) -> Result<Decoded, ApiError> {
+///
+/// `default` is the kind of a protobuf body that names none.
+pub(super) fn decode(content_type: &str, bytes: &[u8], default: DefaultKind<'_>) -> Result<Decoded, ApiError> {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     match media_type {
         "" | "application/json" | "*/*" => json(bytes),
         "application/yaml" | "application/apply-patch+yaml" => json(bytes).or_else(|_| yaml(bytes)),
+        "application/vnd.kubernetes.protobuf" => protobuf(bytes, default),
         _ if media_type.ends_with("+json") => json(bytes),
         _ => Err(ApiError::new(
             415,
@@ -51,6 +56,23 @@ fn yaml(bytes: &[u8]) -> Result<Decoded, ApiError> {
     let value = bowline_yaml::parse_one(bytes, &bowline_yaml::Limits::default()).map_err(|problems| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         ApiError::bad_request(format!("error decoding YAML: {}", told.join("; ")))
+    })?;
+    Ok(Decoded { value, duplicates: Vec::new() })
+}
+
+fn protobuf(bytes: &[u8], default: DefaultKind<'_>) -> Result<Decoded, ApiError> {
+    let value = Builtins::get().decode_protobuf(bytes, default).map_err(|error| {
+        let message = error.to_string();
+        match error {
+            ProtobufError::Object { api_version, kind, .. } | ProtobufError::UnknownKind { api_version, kind } => {
+                let (_, version) = split_api_version(&api_version);
+                let want = default.kind;
+                ApiError::bad_request(format!(
+                    "{kind} in version {version:?} cannot be handled as a {want}: {message}"
+                ))
+            }
+            ProtobufError::Envelope(_) => ApiError::bad_request(message),
+        }
     })?;
     Ok(Decoded { value, duplicates: Vec::new() })
 }
@@ -145,17 +167,21 @@ mod tests {
 
     use super::*;
 
+    const DEFAULT: DefaultKind<'_> = DefaultKind { api_version: "v1", kind: "ConfigMap" };
+
     #[test]
     fn duplicates_are_found_and_the_last_wins() {
         let body = br#"{"a": 1, "b": {"c": [{"d": 1, "d": 2}]}, "a": 3}"#;
-        let decoded = decode("application/json; charset=utf-8", body).expect("valid JSON");
+        let decoded = decode("application/json; charset=utf-8", body, DEFAULT).expect("valid JSON");
         assert_eq!(decoded.value, json!({"a": 3, "b": {"c": [{"d": 2}]}}));
         assert_eq!(decoded.duplicates, ["b.c[0].d", "a"]);
     }
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        assert_eq!(decode("application/json", b"{").expect_err("cut off").code, 400);
-        assert_eq!(decode("application/vnd.kubernetes.protobuf", b"k8s\0").expect_err("protobuf").code, 415);
+        assert_eq!(decode("application/json", b"{", DEFAULT).expect_err("cut off").code, 400);
+        assert_eq!(decode("application/cbor", b"{}", DEFAULT).expect_err("CBOR").code, 415);
+        let error = decode("application/vnd.kubernetes.protobuf", b"k8s\0", DEFAULT).expect_err("nothing in it");
+        assert_eq!(error.message, "empty body");
     }
 }

@@ -12,7 +12,7 @@ use super::accept::{self, Form};
 use super::reply::{self, Body};
 use super::service::Call;
 use super::{body, reviews, watch};
-use crate::builtins::Builtins;
+use crate::builtins::{Builtins, DefaultKind};
 use crate::error::{ApiError, Cause};
 use crate::faults::Fault;
 use crate::patch::PatchKind;
@@ -123,7 +123,12 @@ fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions, ApiError> 
 }
 
 fn read(call: &Call<'_>, resource: &Resource) -> Result<body::Decoded, ApiError> {
-    body::decode(call.header(CONTENT_TYPE), call.body).map_err(|mut error| {
+    let (api_version, kind) = match resource.subresource(&call.info.subresource) {
+        Some(subresource) => (subresource.gvk.api_version(), subresource.gvk.kind.as_str()),
+        None => (resource.api_version(), resource.kind.as_str()),
+    };
+    let default = DefaultKind { api_version: &api_version, kind };
+    body::decode(call.header(CONTENT_TYPE), call.body, default).map_err(|mut error| {
         if error.code == 400 {
             error.message =
                 format!("the object provided is unrecognized (must be of type {}): {}", resource.kind, error.message);
@@ -182,7 +187,7 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
         let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
         return Err(ApiError::invalid_options("PatchOptions", cause));
     }
-    let decoded = body::decode(media_type, call.body)?;
+    let decoded = body::decode(media_type, call.body, DefaultKind { api_version: "", kind: "" })?;
     options.duplicates = decoded.duplicates;
     let (object, outcome) =
         call.cluster.with_registry(|registry| registry.patch(target, kind, &decoded.value, &mut options))?;
@@ -191,10 +196,12 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
     Ok(answer)
 }
 
+const DELETE_OPTIONS: DefaultKind<'_> = DefaultKind { api_version: "v1", kind: "DeleteOptions" };
+
 /// Reads delete options from the body, and from the query what the body leaves out.
 fn delete_options(call: &Call<'_>) -> Result<(DeleteOptions, WriteOptions), ApiError> {
     let given =
-        if call.body.is_empty() { Value::Null } else { body::decode(call.header(CONTENT_TYPE), call.body)?.value };
+        if call.body.is_empty() { Value::Null } else { body::decode(call.header(CONTENT_TYPE), call.body, DELETE_OPTIONS)?.value };
     let text = |key: &str| {
         given[key]
             .as_str()

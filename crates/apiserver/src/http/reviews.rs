@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::body;
 use super::reply::{self, Body};
 use super::service::Call;
+use crate::builtins::DefaultKind;
 use crate::clock::rfc3339_seconds;
 use crate::error::ApiError;
 use crate::patch::PatchKind;
@@ -67,7 +68,18 @@ fn review(call: &Call<'_>, resource: &Resource) -> Result<Response<Body>, ApiErr
 }
 
 fn read(call: &Call<'_>) -> Result<Value, ApiError> {
-    let object = body::decode(call.header(CONTENT_TYPE), call.body)?.value;
+    let info = call.info;
+    let catalog = call.cluster.catalog();
+    let resource = catalog.find(&crate::resource::Gvr::new(&info.group, &info.version, &info.resource));
+    let (api_version, kind) = match &resource {
+        Some(resource) => match resource.subresource(&info.subresource) {
+            Some(subresource) => (subresource.gvk.api_version(), subresource.gvk.kind.as_str()),
+            None => (resource.api_version(), resource.kind.as_str()),
+        },
+        None => (String::new(), ""),
+    };
+    let default = DefaultKind { api_version: &api_version, kind };
+    let object = body::decode(call.header(CONTENT_TYPE), call.body, default)?.value;
     if object.is_object() { Ok(object) } else { Err(ApiError::bad_request("the body is no object")) }
 }
 
