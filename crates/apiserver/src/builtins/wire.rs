@@ -51,7 +51,9 @@ pub enum ProtobufError {
         why: WireError,
     },
     /// The envelope names a kind that is not built in.
-    #[error("no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\"")]
+    #[error(
+        "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\""
+    )]
     UnknownKind {
         /// The version as the envelope names it.
         api_version: String,
@@ -111,10 +113,8 @@ impl Builtins {
         };
         match Decoder::new(types, table(), depth).object(id, envelope.raw) {
             Ok(fields) => {
-                let mut object = Map::from_iter([
-                    ("kind".to_owned(), json!(kind)),
-                    ("apiVersion".to_owned(), json!(api_version)),
-                ]);
+                let mut object =
+                    Map::from_iter([("kind".to_owned(), json!(kind)), ("apiVersion".to_owned(), json!(api_version))]);
                 object.extend(fields);
                 Ok(Value::Object(object))
             }

@@ -67,9 +67,7 @@ fn protobuf(bytes: &[u8], default: DefaultKind<'_>) -> Result<Decoded, ApiError>
             ProtobufError::Object { api_version, kind, .. } | ProtobufError::UnknownKind { api_version, kind } => {
                 let (_, version) = split_api_version(&api_version);
                 let want = default.kind;
-                ApiError::bad_request(format!(
-                    "{kind} in version {version:?} cannot be handled as a {want}: {message}"
-                ))
+                ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {want}: {message}"))
             }
             ProtobufError::Envelope(_) => ApiError::bad_request(message),
         }

@@ -200,8 +200,11 @@ const DELETE_OPTIONS: DefaultKind<'_> = DefaultKind { api_version: "v1", kind: "
 
 /// Reads delete options from the body, and from the query what the body leaves out.
 fn delete_options(call: &Call<'_>) -> Result<(DeleteOptions, WriteOptions), ApiError> {
-    let given =
-        if call.body.is_empty() { Value::Null } else { body::decode(call.header(CONTENT_TYPE), call.body, DELETE_OPTIONS)?.value };
+    let given = if call.body.is_empty() {
+        Value::Null
+    } else {
+        body::decode(call.header(CONTENT_TYPE), call.body, DELETE_OPTIONS)?.value
+    };
     let text = |key: &str| {
         given[key]
             .as_str()
