@@ -76,6 +76,15 @@ impl Random {
         Self(seed)
     }
 
+    /// Returns what [`Random::resume`] goes on from.
+    pub(crate) fn state(&self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn resume(&mut self, state: u64) {
+        self.0 = state;
+    }
+
     /// Returns the next 64 bits.
     pub(crate) fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -108,6 +108,12 @@ impl State {
         self.stores.get_mut(key).expect("holds because it was just put there")
     }
 
+    /// Goes on at a revision, from which on nothing of the past can be asked for.
+    pub(crate) fn resume(&mut self, rv: u64) {
+        self.rv = rv;
+        self.compacted = rv;
+    }
+
     pub(crate) fn next_rv(&mut self) -> u64 {
         self.rv += 1;
         self.rv
@@ -137,6 +143,14 @@ impl Cluster {
     ///
     /// With [`Options::controllers`] it must be called within a tokio runtime.
     pub fn new(options: Options) -> Self {
+        let cluster = Self::unborn(options);
+        crate::bootstrap::populate(&cluster.admin());
+        cluster.begin();
+        cluster
+    }
+
+    /// Makes a cluster that holds nothing and does nothing.
+    pub(crate) fn unborn(options: Options) -> Self {
         let state = State {
             rv: 1,
             stores: HashMap::new(),
@@ -148,19 +162,20 @@ impl Cluster {
             compacted: 0,
             window: options.watch_window.max(1),
         };
-        let controllers = options.controllers;
-        let cluster = Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             options,
             state: Mutex::new(state),
             faults: Mutex::new(None),
             log: Mutex::new(RequestLog::default()),
             stop: CancellationToken::new(),
-        }));
-        crate::bootstrap::populate(&cluster.admin());
-        if controllers {
-            crate::controllers::start(&cluster.admin(), &cluster.0.stop);
+        }))
+    }
+
+    /// Starts the controllers, if it is to have any.
+    pub(crate) fn begin(&self) {
+        if self.0.options.controllers {
+            crate::controllers::start(&self.admin(), &self.0.stop);
         }
-        cluster
     }
 
     /// Returns the cluster as a service: a client built on it needs no socket.

@@ -26,6 +26,7 @@ mod registry;
 mod resource;
 mod rules;
 mod selector;
+mod snapshot;
 mod store;
 mod stored;
 
@@ -40,4 +41,5 @@ pub use faults::{Fault, FaultPlan, Faults, PlanProblem, RequestInfo};
 pub use patch::PatchKind;
 pub use registry::{DeleteOptions, FieldValidation, Propagation, WriteOptions};
 pub use resource::{Gvk, Gvr};
+pub use snapshot::SnapshotError;
 pub use store::Change;

@@ -114,6 +114,11 @@ impl Store {
         self.record(Record { change, object, previous });
     }
 
+    /// Puts an object without telling anybody.
+    pub(crate) fn restore(&mut self, key: Key, object: &Stored) {
+        self.objects.insert(key, Arc::clone(object.kept()));
+    }
+
     pub(crate) fn remove(&mut self, key: &Key, last: &Stored) {
         let previous = self.objects.remove(key);
         self.record(Record { change: Change::Deleted, object: Arc::clone(last.kept()), previous });

@@ -99,6 +99,19 @@ impl Allocator {
         }
     }
 
+    /// Returns where the search for the next address and port begins.
+    pub(crate) fn cursor(&self) -> (u16, u16) {
+        let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (pools.next_address, pools.next_port)
+    }
+
+    /// Goes on at a cursor of before.
+    pub(crate) fn resume(&self, (address, port): (u16, u16)) {
+        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.next_address = address;
+        pools.next_port = port.clamp(FIRST_PORT, LAST_PORT);
+    }
+
     /// Marks what a Service that was not created here holds, such as one of a restored snapshot.
     pub fn adopt(&self, service: &Value) {
         for ip in service.pointer("/spec/clusterIPs").and_then(Value::as_array).into_iter().flatten() {

@@ -90,6 +90,10 @@ impl Registry<'_> {
         if let Some((plural, group)) = gone.and_then(|name| name.split_once('.')) {
             self.state.store(&(group.to_owned(), plural.to_owned())).close();
         }
+        self.serve_definitions();
+    }
+
+    pub(crate) fn serve_definitions(&mut self) {
         let definitions = crd::definitions(self);
         self.state.catalog = Catalog::with_definitions(&definitions);
     }
