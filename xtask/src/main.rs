@@ -1,6 +1,7 @@
-//! Chores: `cargo xtask test`, `demo`, `bench`, `referee`, `api-data`.
+//! Chores: `cargo xtask test`, `demo`, `bench`, `conformance`, `referee`, `api-data`.
 
 mod apidata;
+mod conformance;
 mod referee;
 mod steps;
 mod test;
@@ -30,6 +31,11 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Asks the programs that judge ours again, and prints how much is the same
+    Conformance {
+        /// Which: `api`
+        name: String,
+    },
     /// Builds the programs that judge ours, and prints where they are
     Referee,
     /// Makes the data of the built-in kinds anew from the Kubernetes Go modules
@@ -46,10 +52,17 @@ fn main() -> anyhow::Result<()> {
                 .ok_or_else(|| anyhow::anyhow!("the bench runs on a real control plane, which needs Go to build"))?;
             steps::bench(&name, &arguments, &referee)
         }
+        Chore::Conformance { name } => {
+            anyhow::ensure!(name == "api", "there is no conformance `{name}`; there is: api");
+            conformance::api()
+        }
         Chore::Referee => {
-            match referee::control_plane()? {
-                Some(path) => steps::say(&format!("{}", path.display())),
-                None => steps::say("Go is not installed: no referee"),
+            match (referee::control_plane()?, referee::clients()?) {
+                (Some(plane), Some(clients)) => {
+                    steps::say(&plane.display().to_string());
+                    steps::say(&clients.display().to_string());
+                }
+                _ => steps::say("Go is not installed: no referee"),
             }
             Ok(())
         }

@@ -27,6 +27,35 @@ pub(crate) fn control_plane() -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(program))
 }
 
+/// Builds the clients that must not be able to tell our API server from the real one, unless they are built already.
+///
+/// Returns the folder that holds `clients`, `kubectl`, `helm3` and `helm4`; `None` where there is no Go.
+pub(crate) fn clients() -> anyhow::Result<Option<PathBuf>> {
+    let folder = target().join("conformance/clients");
+    let source = root().join("conformance/clients");
+    if is_newer(&folder.join("helm4"), &source)? {
+        return Ok(Some(folder));
+    }
+    if Command::new("go").arg("version").output().is_err() {
+        return Ok(None);
+    }
+    say("Building the clients: kubectl, Helm 3 and 4, informers, controller-runtime, Flux's applier (minutes, the first time)");
+    std::fs::create_dir_all(&folder)?;
+    let from = source.display().to_string();
+    // The last one is also the mark that all are there.
+    for (program, package) in
+        [("clients", "."), ("helm3", "helm.sh/helm/v3/cmd/helm"), ("helm4", "helm.sh/helm/v4/cmd/helm")]
+    {
+        let out = folder.join(program).display().to_string();
+        run("go", &["-C", &from, "build", "-trimpath", "-ldflags", "-s -w", "-o", &out, package], &[])?;
+    }
+    // The program is kubectl when it is called so.
+    let kubectl = folder.join("kubectl");
+    std::fs::remove_file(&kubectl).ok();
+    std::fs::hard_link(folder.join("clients"), &kubectl)?;
+    Ok(Some(folder))
+}
+
 /// Tells whether a program was built after the last change of its source.
 fn is_newer(program: &std::path::Path, source: &std::path::Path) -> anyhow::Result<bool> {
     let Ok(built) = program.metadata().and_then(|metadata| metadata.modified()) else { return Ok(false) };

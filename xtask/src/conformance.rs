@@ -1,0 +1,31 @@
+//! `cargo xtask conformance api`: how much of what the real kube-apiserver answers, ours answers too.
+
+use anyhow::Context as _;
+
+use crate::referee;
+use crate::steps::{cargo, run, say};
+
+/// How many random sequences of writes and how many random objects both servers are given.
+const SEQUENCES: &str = "10000";
+const OBJECTS: &str = "5000";
+
+/// Asks the real server every scripted step again, then the random ones, and compares.
+///
+/// Each suite prints its figure, and fails when one answer differs.
+pub(crate) fn api() -> anyhow::Result<()> {
+    let plane = referee::control_plane()?.context("the real kube-apiserver needs Go to build, and there is none")?;
+    let plane = plane.display().to_string();
+    let suites: [(&str, &[(&str, &str)]); 3] = [
+        ("parity", &[]),
+        ("sequences", &[("BOWLINE_SEQUENCES", SEQUENCES)]),
+        ("objects", &[("BOWLINE_OBJECTS", OBJECTS)]),
+    ];
+    for (suite, more) in suites {
+        let mut variables = vec![("BOWLINE_CONTROL_PLANE", plane.as_str())];
+        variables.extend(more);
+        let arguments = ["test", "--locked", "--package", "bowline-apiserver", "--test", suite, "--", "--nocapture"];
+        run(&cargo(), &arguments, &variables)?;
+    }
+    say("every answer is the same");
+    Ok(())
+}
