@@ -9,6 +9,9 @@ use crate::steps::{root, run, say, target};
 
 const VERSION: &str = "k8s.io/component-base/version";
 
+/// The version of `k8s.io/kubectl` in `conformance/clients/go.mod`, as kubectl calls itself.
+const KUBECTL: &str = "1.37.1";
+
 /// Builds the real control plane, unless it is built already; `None` where there is no Go.
 pub(crate) fn control_plane() -> anyhow::Result<Option<PathBuf>> {
     let program = target().join("conformance/control-plane");
@@ -39,15 +42,18 @@ pub(crate) fn clients() -> anyhow::Result<Option<PathBuf>> {
     if Command::new("go").arg("version").output().is_err() {
         return Ok(None);
     }
-    say("Building the clients: kubectl, Helm 3 and 4, informers, controller-runtime, Flux's applier (minutes, the first time)");
+    say(
+        "Building the clients: kubectl, Helm 3 and 4, informers, controller-runtime, Flux's applier (minutes, the first time)",
+    );
     std::fs::create_dir_all(&folder)?;
     let from = source.display().to_string();
     // The last one is also the mark that all are there.
+    let flags = format!("-s -w -X {VERSION}.gitVersion=v{KUBECTL} -X {VERSION}.gitMajor=1 -X {VERSION}.gitMinor=37");
     for (program, package) in
         [("clients", "."), ("helm3", "helm.sh/helm/v3/cmd/helm"), ("helm4", "helm.sh/helm/v4/cmd/helm")]
     {
         let out = folder.join(program).display().to_string();
-        run("go", &["-C", &from, "build", "-trimpath", "-ldflags", "-s -w", "-o", &out, package], &[])?;
+        run("go", &["-C", &from, "build", "-trimpath", "-ldflags", &flags, "-o", &out, package], &[])?;
     }
     // The program is kubectl when it is called so.
     let kubectl = folder.join("kubectl");
