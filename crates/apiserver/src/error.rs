@@ -260,6 +260,12 @@ impl ApiError {
         self.code == 404
     }
 
+    /// Returns whether this is the 504 of a revision that has not happened, or has not yet.
+    pub(crate) fn is_too_large_resource_version(&self) -> bool {
+        let causes = self.details.iter().flat_map(|details| &details.causes);
+        causes.into_iter().any(|cause| cause.reason == "ResourceVersionTooLarge")
+    }
+
     /// Returns whether this is a lost race or failed precondition.
     pub fn is_conflict(&self) -> bool {
         self.code == 409 && self.reason == "Conflict"

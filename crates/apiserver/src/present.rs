@@ -56,6 +56,7 @@ pub(crate) fn metadata_only(object: &Value) -> Value {
 /// Encodes a list of metadata.
 pub(crate) fn metadata_list(objects: &[Arc<Value>], meta: &Value) -> Bytes {
     let items: Vec<Value> = objects.iter().map(|object| metadata_only(object)).collect();
+    let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
     to_bytes(&json!({
         "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": items,
     }))

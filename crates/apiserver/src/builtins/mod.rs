@@ -9,7 +9,7 @@ mod create;
 mod decode;
 mod defaults;
 mod immutable;
-mod names;
+pub(crate) mod names;
 #[cfg(test)]
 mod parity;
 mod quantity;

@@ -7,6 +7,11 @@ fn too_long(text: &str, limit: usize) -> Option<String> {
     (text.len() > limit).then(|| format!("must be no more than {limit} characters"))
 }
 
+/// The words for labels and their keys count bytes where the others speak of characters.
+fn too_many_bytes(text: &str, limit: usize) -> Option<String> {
+    (text.len() > limit).then(|| format!("must be no more than {limit} bytes"))
+}
+
 fn edges(text: &str, edge: fn(&u8) -> bool, middle: fn(&u8) -> bool) -> bool {
     let bytes = text.as_bytes();
     matches!((bytes.first(), bytes.last()), (Some(first), Some(last)) if edge(first) && edge(last))
@@ -48,13 +53,17 @@ pub(super) fn dns_label(text: &str) -> Vec<String> {
 /// Checks a subdomain of DNS (RFC 1123), the name of most objects.
 pub(super) fn dns_subdomain(text: &str) -> Vec<String> {
     let mut problems: Vec<String> = too_long(text, 253).into_iter().collect();
-    if !is_dns_subdomain(text) {
-        problems.push(format!(
+    problems.extend(no_subdomain(text));
+    problems
+}
+
+fn no_subdomain(text: &str) -> Option<String> {
+    (!is_dns_subdomain(text)).then(|| {
+        format!(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and \
              end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{LABEL}(\\.{LABEL})*')"
-        ));
-    }
-    problems
+        )
+    })
 }
 
 /// Checks a label of DNS as RFC 1035 had it, the name of a Service.
@@ -81,7 +90,7 @@ pub(super) fn path_segment(text: &str) -> Vec<String> {
 }
 
 /// Checks the key of a label or annotation.
-pub(super) fn label_key(text: &str) -> Vec<String> {
+pub(crate) fn label_key(text: &str) -> Vec<String> {
     let rule = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character \
                 (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is";
     let mut problems = Vec::new();
@@ -92,7 +101,8 @@ pub(super) fn label_key(text: &str) -> Vec<String> {
             if prefix.is_empty() {
                 problems.push("prefix part must be non-empty".to_owned());
             } else {
-                problems.extend(dns_subdomain(prefix).into_iter().map(|problem| format!("prefix part {problem}")));
+                let found = too_many_bytes(prefix, 253).into_iter().chain(no_subdomain(prefix));
+                problems.extend(found.map(|problem| format!("prefix part {problem}")));
             }
             name
         }
@@ -104,7 +114,7 @@ pub(super) fn label_key(text: &str) -> Vec<String> {
     };
     if name.is_empty() {
         problems.push("name part must be non-empty".to_owned());
-    } else if let Some(problem) = too_long(name, 63) {
+    } else if let Some(problem) = too_many_bytes(name, 63) {
         problems.push(format!("name part {problem}"));
     }
     if !is_qualified(name) {
@@ -114,8 +124,8 @@ pub(super) fn label_key(text: &str) -> Vec<String> {
 }
 
 /// Checks the value of a label.
-pub(super) fn label_value(text: &str) -> Vec<String> {
-    let mut problems: Vec<String> = too_long(text, 63).into_iter().collect();
+pub(crate) fn label_value(text: &str) -> Vec<String> {
+    let mut problems: Vec<String> = too_many_bytes(text, 63).into_iter().collect();
     if !text.is_empty() && !is_qualified(text) {
         problems.push(format!(
             "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end \

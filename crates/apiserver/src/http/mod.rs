@@ -3,6 +3,8 @@
 mod accept;
 mod body;
 mod fleet;
+mod list;
+mod list_options;
 mod objects;
 mod reply;
 mod reviews;

@@ -1,27 +1,20 @@
 //! Requests about objects: from the query's words to the registry's, and the registry's results to replies.
 
-use std::sync::Arc;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Response;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::accept::{self, Form};
+use super::list_options::{ListOptions, parse_rv};
 use super::reply::{self, Body};
 use super::service::Call;
-use super::{body, reviews, watch};
+use super::{body, list, reviews, watch};
 use crate::builtins::{Builtins, DefaultKind};
 use crate::error::{ApiError, Cause};
-use crate::faults::Fault;
 use crate::patch::PatchKind;
 use crate::present;
 use crate::registry::{DeleteOptions, Deleted, Outcome, Propagation, Target, WriteOptions};
 use crate::resource::{Gvr, Resource};
-use crate::rules;
-use crate::selector::Selectors;
-use crate::store::{Key, Stored};
 
 pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let info = call.info;
@@ -55,10 +48,11 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let form = accept::form(call.header(ACCEPT))?;
     match info.verb.as_str() {
         "get" => {
+            check_read(call)?;
             let object = call.cluster.with_registry(|registry| registry.read(&target))?;
             Ok(show(call, &resource, form, 200, &object))
         }
-        "list" => list(call, &target, form),
+        "list" => list::serve(call, &target, form),
         "watch" => watch::serve(call, &target, form),
         "create" => create(call, &target, form),
         "update" => update(call, &target, form),
@@ -66,6 +60,18 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
         "delete" => delete(call, &target),
         "deletecollection" => delete_collection(call, &target),
         _ => Err(ApiError::method_not_allowed()),
+    }
+}
+
+/// Checks the options of a read of one object.
+fn check_read(call: &Call<'_>) -> Result<(), ApiError> {
+    if call.query.flag("export") {
+        return Err(ApiError::bad_request("the export parameter, deprecated since v1.14, is no longer supported"));
+    }
+    let current = call.cluster.resource_version();
+    match parse_rv(call.query.text("resourceVersion"))? {
+        Some(asked) if asked > current => Err(ApiError::too_large_resource_version(asked, current)),
+        _ => Ok(()),
     }
 }
 
@@ -261,218 +267,14 @@ fn delete(call: &Call<'_>, target: &Target<'_>) -> Result<Response<Body>, ApiErr
 
 fn delete_collection(call: &Call<'_>, target: &Target<'_>) -> Result<Response<Body>, ApiError> {
     let (delete, mut options) = delete_options(call)?;
-    let selectors = selectors(call, target.resource)?;
+    let selectors = ListOptions::read(call.query)?.checked(target)?.selectors;
     let (objects, rv) = call.cluster.with_registry(|registry| {
         let deleted = registry.delete_collection(target, &selectors, &delete, &mut options)?;
         Ok::<_, ApiError>((deleted, registry.state.rv))
     })?;
-    let meta = json!({ "resourceVersion": rv.to_string() });
-    Ok(reply::bytes(200, "application/json", present::list(target.resource, &objects, &meta)))
-}
-
-pub(super) fn selectors(call: &Call<'_>, resource: &Resource) -> Result<Selectors, ApiError> {
-    Selectors::parse(resource, call.query.text("labelSelector"), call.query.text("fieldSelector"))
-}
-
-/// Where a list goes on.
-struct Continue {
-    /// The revision it shows; `None` shows the newest.
-    rv: Option<u64>,
-    after: Key,
-}
-
-impl Continue {
-    fn parse(token: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).ok()?;
-        let token: Value = serde_json::from_slice(&bytes).ok()?;
-        let (namespace, name) = token["start"].as_str()?.strip_prefix('/')?.strip_suffix('\0')?.split_once('/')?;
-        let rv = token["rv"].as_i64()?;
-        Some(Self { rv: u64::try_from(rv).ok(), after: (namespace.to_owned(), name.to_owned()) })
-    }
-
-    fn token(rv: i64, after: &Key) -> String {
-        let start = format!("/{}/{}\0", after.0, after.1);
-        URL_SAFE_NO_PAD.encode(json!({ "v": "meta.k8s.io/v1", "rv": rv, "start": start }).to_string())
-    }
-}
-
-fn list(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
-    let resource = target.resource;
-    if call.query.has("sendInitialEvents") {
-        let cause = Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
-        return Err(ApiError::invalid_options("ListOptions", cause));
-    }
-    if call.fault == &Fault::Expire {
-        return Err(ApiError::expired(CONTINUE_TOO_OLD));
-    }
-    let selectors = selectors(call, resource)?;
-    let page = choose_page(call, target, &selectors)?;
-    let mut meta = json!({ "resourceVersion": page.rv.to_string() });
-    if let Some(token) = &page.next {
-        meta["continue"] = json!(token);
-        if let Some(remaining) = page.remaining {
-            meta["remainingItemCount"] = json!(remaining);
-        }
-    } else if resource.custom().is_some() && form == Form::Objects {
+    let mut meta = json!({ "resourceVersion": rv.to_string() });
+    if target.resource.custom().is_some() {
         meta["continue"] = json!("");
     }
-    let body = match form {
-        Form::Objects => present::list(resource, &page.objects, &meta),
-        Form::Metadata => present::metadata_list(&page.objects, &meta),
-        Form::Table => {
-            let include = call.query.text("includeObject");
-            let now = call.cluster.clock().now();
-            let rows = page.objects.iter().map(Arc::as_ref);
-            crate::store::to_bytes(&present::table(resource, rows, meta, include, true, now))
-        }
-    };
-    Ok(reply::bytes(200, "application/json", body))
-}
-
-const CONTINUE_TOO_OLD: &str = "The provided continue parameter is too old to display a consistent list result. You can \
-                                start a new list without the continue parameter, or use the continue token in this response \
-                                to retrieve the remainder of the results. Continuing with the provided token results in an \
-                                inconsistent list - objects that were created, modified, or deleted between the time the \
-                                first chunk was returned and now may show up in the list.";
-
-struct Page {
-    objects: Vec<Arc<Value>>,
-    rv: u64,
-    next: Option<String>,
-    remaining: Option<u64>,
-}
-
-fn choose_page(call: &Call<'_>, target: &Target<'_>, selectors: &Selectors) -> Result<Page, ApiError> {
-    let query = call.query;
-    if query.has("limit") && query.text("limit").parse::<i64>().is_err() {
-        let message = format!("strconv.ParseInt: parsing {:?}: invalid syntax", query.text("limit"));
-        return Err(ApiError::bad_request(message));
-    }
-    let wanted = Wanted::parse(call)?;
-    let limit = query
-        .number("limit")
-        .filter(|limit| *limit > 0)
-        .filter(|_| wanted.limited)
-        .map_or(usize::MAX, |it| it as usize);
-    let token = match query.text("continue") {
-        "" => None,
-        token => Some(Continue::parse(token).ok_or_else(|| {
-            ApiError::bad_request("invalid continue token: continue key is not valid: the token is malformed")
-        })?),
-    };
-    let namespace = Some(target.namespace).filter(|namespace| !namespace.is_empty());
-    let (candidates, rv) = call.cluster.with_state(|state, _| {
-        let current = state.rv;
-        if let Some(asked) = wanted.not_older_than.filter(|asked| *asked > current) {
-            return Err(ApiError::too_large_resource_version(asked, current));
-        }
-        let store = state.store(&target.resource.store_key());
-        let exact = token.as_ref().map_or(wanted.exact, |token| token.rv);
-        let after = token.as_ref().map(|token| &token.after);
-        let of = |objects: &mut dyn Iterator<Item = (&Key, Arc<Stored>)>| -> Vec<Arc<Stored>> {
-            objects
-                .filter(|(key, _)| namespace.is_none_or(|namespace| key.0 == namespace))
-                .filter(|(key, _)| after.is_none_or(|after| *key > after))
-                .map(|(_, stored)| stored)
-                .collect()
-        };
-        match exact {
-            Some(rv) if rv < current => {
-                let past = store.at(rv).ok_or_else(|| expired(token.as_ref()))?;
-                Ok((of(&mut past.iter().map(|(key, stored)| (key, Arc::clone(stored)))), rv))
-            }
-            Some(rv) if rv > current => Err(ApiError::too_large_resource_version(rv, current)),
-            _ => Ok((of(&mut store.iter(namespace, after)), current)),
-        }
-    })?;
-    let total = candidates.len();
-    let mut objects = Vec::new();
-    let mut looked_at = 0;
-    let mut last = None;
-    for stored in &candidates {
-        if objects.len() == limit {
-            break;
-        }
-        looked_at += 1;
-        last = Some(stored);
-        let shown = rules::present(target.resource, &stored.value);
-        if selectors.matches(&shown) {
-            objects.push(shown);
-        }
-    }
-    let rest = total - looked_at;
-    let next = last.filter(|_| rest > 0).map(|stored| Continue::token(rv as i64, &stored.key()));
-    Ok(Page { objects, rv, next, remaining: selectors.is_everything().then_some(rest as u64) })
-}
-
-fn expired(token: Option<&Continue>) -> ApiError {
-    match token {
-        // The token in the answer goes on with the newest state.
-        Some(token) => {
-            let mut error = ApiError::expired(CONTINUE_TOO_OLD);
-            error.resume = Some(Continue::token(-1, &token.after));
-            error
-        }
-        None => ApiError::expired("The resourceVersion for the provided list is too old."),
-    }
-}
-
-/// Which revision a list shows.
-struct Wanted {
-    exact: Option<u64>,
-    not_older_than: Option<u64>,
-    limited: bool,
-}
-
-impl Wanted {
-    fn parse(call: &Call<'_>) -> Result<Self, ApiError> {
-        let query = call.query;
-        let (rv, rule) = (query.text("resourceVersion"), query.text("resourceVersionMatch"));
-        let refuse = |why: &str| {
-            let cause = Cause::forbidden("resourceVersionMatch", why);
-            Err(ApiError::invalid_options("ListOptions", cause))
-        };
-        if !rule.is_empty() {
-            if rv.is_empty() {
-                return refuse("resourceVersionMatch is forbidden unless resourceVersion is provided");
-            }
-            if query.has("continue") && !query.text("continue").is_empty() {
-                return refuse("resourceVersionMatch is forbidden when continue is provided");
-            }
-            if rule != "Exact" && rule != "NotOlderThan" {
-                let allowed = ["Exact", "NotOlderThan"].map(str::to_owned);
-                let cause = Cause::unsupported("resourceVersionMatch", &rule.into(), &allowed);
-                return Err(ApiError::invalid_options("ListOptions", cause));
-            }
-            if rule == "Exact" && rv == "0" {
-                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
-                return refuse(why);
-            }
-        }
-        let number = parse_rv(rv)
-            .map_err(|error| ApiError::bad_request(format!("invalid resource version: {}", error.message)))?;
-        let is_exact = rule == "Exact" || (rule.is_empty() && query.number("limit").is_some_and(|limit| limit > 0));
-        let asked = number.filter(|rv| *rv > 0);
-        Ok(Self {
-            exact: asked.filter(|_| is_exact),
-            not_older_than: asked.filter(|_| !is_exact),
-            // A list from the watch cache at any revision is whole, whatever the limit.
-            limited: rv != "0",
-        })
-    }
-}
-
-/// Reads a revision.
-pub(super) fn parse_rv(text: &str) -> Result<Option<u64>, ApiError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| {
-        let cause = Cause::invalid(
-            "resourceVersion",
-            &text.into(),
-            format!("strconv.ParseUint: parsing {text:?}: invalid syntax"),
-        );
-        ApiError::unforeseen(format!("{}: {}", cause.field, cause.message))
-    })
+    Ok(reply::bytes(200, "application/json", present::list(target.resource, &objects, &meta)))
 }

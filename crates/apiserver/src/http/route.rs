@@ -29,9 +29,9 @@ impl Query {
         self.0.contains_key(key)
     }
 
-    /// Returns whether a parameter is set to something true.
+    /// Returns whether a parameter is set; anything but `false` and `0` sets it.
     pub(super) fn flag(&self, key: &str) -> bool {
-        matches!(self.text(key), "1" | "true" | "True" | "t" | "T" | "TRUE")
+        self.has(key) && !matches!(self.text(key).to_lowercase().as_str(), "false" | "0")
     }
 
     pub(super) fn number(&self, key: &str) -> Option<u64> {

@@ -17,11 +17,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Form;
-use super::objects::{parse_rv, selectors};
+use super::list_options::{ListOptions, parse_rv};
 use super::reply::{self, Body};
 use super::service::Call;
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Cause};
+use crate::error::ApiError;
 use crate::faults::Fault;
 use crate::present;
 use crate::registry::Target;
@@ -44,29 +44,26 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_mins(45);
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
-    let query = call.query;
-    let initial = check_initial_events(call)?;
-    let mut selectors = selectors(call, target.resource)?;
-    if !target.name.is_empty() {
-        selectors.require_name(target.name);
-    }
-    let rv = parse_rv(query.text("resourceVersion"))?;
-    let timeout = query.number("timeoutSeconds").filter(|secs| *secs > 0).map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+    let mut options = ListOptions::read(call.query)?;
+    // The old paths watch without saying so in the query; what only watches may ask for is then not checked.
+    options.watch = call.query.flag("watch");
+    let options = options.checked(target)?;
+    let rv = parse_rv(&options.resource_version)?;
+    let timeout = options.timeout_secs.map_or(DEFAULT_TIMEOUT, Duration::from_secs);
     let mut watcher = Watcher {
         cluster: call.cluster.clone(),
         resource: Arc::clone(target.resource),
         store: target.resource.store_key(),
         namespace: Some(target.namespace.to_owned()).filter(|namespace| !namespace.is_empty()),
-        selectors,
+        selectors: options.selectors,
         form,
-        include: query.text("includeObject").to_owned(),
+        include: call.query.text("includeObject").to_owned(),
         cursor: 0,
         wake: None,
         stop: call.cluster.stopped().clone(),
         ready: VecDeque::new(),
         deadline: Instant::now() + timeout,
-        bookmark_at: (query.flag("allowWatchBookmarks") && call.fault != &Fault::HangWatch)
-            .then(|| Instant::now() + BOOKMARK_EVERY),
+        bookmark_at: (options.bookmarks && call.fault != &Fault::HangWatch).then(|| Instant::now() + BOOKMARK_EVERY),
         columns_sent: false,
         ended: false,
         events_left: usize::MAX,
@@ -81,7 +78,7 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<
         Fault::CloseWatch => watcher.ended = true,
         Fault::HangWatch => {}
         Fault::Expire => watcher.fail(&ApiError::expired("too old resource version")),
-        _ => watcher.start(rv, initial, query.flag("allowWatchBookmarks")),
+        _ => watcher.start(rv, options.initial_events, options.bookmarks),
     }
     let frames = stream::unfold(watcher, |mut watcher| async move {
         let bytes = watcher.next().await?;
@@ -90,34 +87,6 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<
     let mut answer = reply::bytes(200, "application/json", Bytes::new());
     *answer.body_mut() = StreamBody::new(frames).boxed_unsync();
     Ok(answer)
-}
-
-/// Returns whether the client asked to be sent what there is, if it said anything about it.
-fn check_initial_events(call: &Call<'_>) -> Result<Option<bool>, ApiError> {
-    let query = call.query;
-    let refuse = |field: &str, why: &str| Err(ApiError::invalid_options("ListOptions", Cause::forbidden(field, why)));
-    let rule = query.text("resourceVersionMatch");
-    if !query.has("sendInitialEvents") {
-        if !rule.is_empty() {
-            return refuse(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            );
-        }
-        return Ok(None);
-    }
-    if rule != "NotOlderThan" {
-        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-        let mut causes = vec![Cause::forbidden("resourceVersionMatch", why)];
-        if !rule.is_empty() {
-            causes.push(Cause::unsupported("resourceVersionMatch", &rule.into(), &["NotOlderThan".to_owned()]));
-        }
-        return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", causes));
-    }
-    if !query.text("continue").is_empty() {
-        return refuse("continue", "continue is forbidden for watch");
-    }
-    Ok(Some(query.flag("sendInitialEvents")))
 }
 
 struct Watcher {
