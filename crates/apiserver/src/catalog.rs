@@ -116,7 +116,7 @@ impl Catalog {
 }
 
 /// Orders versions as discovery does: `v2` before `v1` before `v1beta2` before `v1alpha1` before anything else.
-fn version_rank(version: &str) -> (u8, u64, u64) {
+pub(crate) fn version_rank(version: &str) -> (u8, u64, u64) {
     let Some(rest) = version.strip_prefix('v') else { return (0, 0, 0) };
     let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
     let Ok(major) = rest[..digits].parse() else { return (0, 0, 0) };

@@ -167,6 +167,20 @@ impl Resource {
         self.group == group && self.plural == plural
     }
 
+    /// Returns what every reply about a deprecated resource warns of.
+    pub(crate) fn deprecation(&self) -> Option<&str> {
+        match self.custom() {
+            Some(custom) => custom.deprecation.as_deref(),
+            None => match (self.group.as_str(), self.plural.as_str()) {
+                ("", "componentstatuses") => Some("v1 ComponentStatus is deprecated in v1.19+"),
+                ("", "endpoints") => {
+                    Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+                }
+                _ => None,
+            },
+        }
+    }
+
     pub(crate) fn store_key(&self) -> StoreKey {
         (self.storage_group.clone(), self.plural.clone())
     }

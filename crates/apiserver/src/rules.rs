@@ -44,7 +44,6 @@ pub(crate) fn decode(resource: &Resource, object: &mut Value, options: &mut Writ
         options.warnings.extend(mistakes);
     }
     if let Some(custom) = resource.custom() {
-        options.warnings.extend(custom.deprecation.clone());
         crd::apply_defaults(object, &custom.schema);
     }
     Ok(())

@@ -22,7 +22,7 @@ use crate::resource::{Gvk, Gvr, Origin, Resource, Subresource};
 pub(crate) const CLEANUP_FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// Verbs of custom resources, as discovery lists them.
-const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 
 /// One served version of a CRD.
 #[derive(Debug)]
@@ -106,7 +106,9 @@ fn resource(spec: &Value, version: &Value) -> Resource {
             verbs: verbs(&["get", "patch", "update"]),
         });
     }
-    let hash = crate::discovery::storage_version_hash(&group, &version_name, &kind);
+    let stored = spec["versions"].as_array().into_iter().flatten().find(|version| version["storage"] == true);
+    let stored = stored.map_or(&version["name"], |version| &version["name"]);
+    let hash = crate::discovery::storage_version_hash(&group, &text(stored), &kind);
     Resource {
         list_kind: names["listKind"].as_str().map_or_else(|| format!("{kind}List"), str::to_owned),
         plural: text(&names["plural"]),
@@ -138,7 +140,10 @@ fn crd_version(spec: &Value, version: &Value, group: &str, kind: &str) -> CrdVer
         name: text(&column["name"]),
         kind: text(&column["type"]),
         format: text(&column["format"]),
-        description: text(&column["description"]),
+        description: match column["description"].as_str().unwrap_or_default() {
+            "" => format!("Custom resource definition column (in JSONPath format): {}", text(&column["jsonPath"])),
+            told => told.to_owned(),
+        },
         priority: column["priority"].as_i64().unwrap_or(0),
         path: text(&column["jsonPath"]),
     });
@@ -146,7 +151,7 @@ fn crd_version(spec: &Value, version: &Value, group: &str, kind: &str) -> CrdVer
     let deprecation = (version["deprecated"] == true).then(|| {
         version["deprecationWarning"]
             .as_str()
-            .map_or_else(|| format!("{group}/{} {kind} is deprecated", text(&version["name"])), str::to_owned)
+            .map_or_else(|| deprecation_of(spec, &text(&version["name"]), group, kind), str::to_owned)
     });
     CrdVersion {
         ty: bowline_smd::from_structural(&schema),
@@ -158,6 +163,19 @@ fn crd_version(spec: &Value, version: &Value, group: &str, kind: &str) -> CrdVer
             .collect(),
         deprecation,
         schema,
+    }
+}
+
+/// Says that a version is deprecated, and which newer one to use.
+fn deprecation_of(spec: &Value, version: &str, group: &str, kind: &str) -> String {
+    let rank = crate::catalog::version_rank;
+    let newer = spec["versions"].as_array().into_iter().flatten();
+    let newer = newer.filter(|other| other["served"] == true && other["deprecated"] != true);
+    let newer = newer.filter_map(|other| other["name"].as_str()).filter(|other| rank(other) > rank(version));
+    let told = format!("{group}/{version} {kind} is deprecated");
+    match newer.max_by_key(|other| rank(other)) {
+        Some(newer) => format!("{told}; use {group}/{newer} {kind}"),
+        None => told,
     }
 }
 

@@ -46,19 +46,31 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
         subresource: &info.subresource,
     };
     let form = accept::form(call.header(ACCEPT))?;
-    match info.verb.as_str() {
+    let answer = act(call, &target, form);
+    let Some(deprecation) = resource.deprecation() else { return answer };
+    // Refusals warn as well.
+    let mut answer = match answer {
+        Err(error) if !error.is_too_large_resource_version() => reply::error(&error),
+        answer => answer?,
+    };
+    reply::warn_first(&mut answer, deprecation);
+    Ok(answer)
+}
+
+fn act(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
+    match call.info.verb.as_str() {
         "get" => {
             check_read(call)?;
-            let object = call.cluster.with_registry(|registry| registry.read(&target))?;
-            Ok(show(call, &resource, form, 200, &object))
+            let object = call.cluster.with_registry(|registry| registry.read(target))?;
+            Ok(show(call, target.resource, form, 200, &object))
         }
-        "list" => list::serve(call, &target, form),
-        "watch" => watch::serve(call, &target, form),
-        "create" => create(call, &target, form),
-        "update" => update(call, &target, form),
-        "patch" | "apply" => patch(call, &target, form),
-        "delete" => delete(call, &target),
-        "deletecollection" => delete_collection(call, &target),
+        "list" => list::serve(call, target, form),
+        "watch" => watch::serve(call, target, form),
+        "create" => create(call, target, form),
+        "update" => update(call, target, form),
+        "patch" | "apply" => patch(call, target, form),
+        "delete" => delete(call, target),
+        "deletecollection" => delete_collection(call, target),
         _ => Err(ApiError::method_not_allowed()),
     }
 }

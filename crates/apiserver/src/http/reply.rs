@@ -61,3 +61,14 @@ pub(super) fn warn(reply: &mut Response<Body>, warnings: &[String]) {
         }
     }
 }
+
+/// Adds a `Warning` header before those there are.
+pub(super) fn warn_first(reply: &mut Response<Body>, warning: &str) {
+    let name = http::header::WARNING;
+    let after: Vec<HeaderValue> = reply.headers().get_all(&name).iter().cloned().collect();
+    reply.headers_mut().remove(&name);
+    warn(reply, &[warning.to_owned()]);
+    for value in after {
+        reply.headers_mut().append(&name, value);
+    }
+}

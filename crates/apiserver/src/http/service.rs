@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT, VARY};
@@ -11,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::body::MAX_BODY_BYTES;
 use super::reply::{self, Body, ConnectionDropped};
@@ -24,6 +26,12 @@ use crate::faults::{Fault, RequestInfo};
 
 /// The version this server speaks for.
 const GIT_VERSION: &str = "v1.35.4";
+
+/// How long a read waits for a revision that has not happened, as upstream's watch cache does.
+const REVISION_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often it looks.
+const REVISION_TICK: Duration = Duration::from_millis(50);
 
 /// A cluster as a `tower::Service`; clones share it.
 #[derive(Debug, Clone)]
@@ -94,12 +102,15 @@ impl ClusterService {
             }
             _ => {}
         }
-        let answer = body.and_then(|body| {
-            let cluster = &self.cluster;
-            let call =
-                Call { cluster, info: &info, query: &query, headers: &parts.headers, body: &body, fault: &fault };
-            serve(&call)
-        });
+        let answer = match body {
+            Ok(body) => {
+                let cluster = &self.cluster;
+                let call =
+                    Call { cluster, info: &info, query: &query, headers: &parts.headers, body: &body, fault: &fault };
+                serve_in_time(&call).await
+            }
+            Err(error) => Err(error),
+        };
         if fault == Fault::DropAfterCommit {
             return Err(ConnectionDropped);
         }
@@ -148,6 +159,19 @@ where
             Err(ApiError::new(413, "RequestEntityTooLarge", message))
         }
         Err(_) => Err(ApiError::bad_request("the request body ended early")),
+    }
+}
+
+/// Serves a request, and once more while it asks for a revision that has not happened but may be about to.
+async fn serve_in_time(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
+    let deadline = Instant::now() + REVISION_PATIENCE;
+    loop {
+        match serve(call) {
+            Err(error) if error.is_too_large_resource_version() && Instant::now() < deadline => {
+                tokio::time::sleep(REVISION_TICK).await;
+            }
+            answer => return answer,
+        }
     }
 }
 
