@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Options};
 use crate::error::ApiError;
 use crate::patch::PatchKind;
 use crate::registry::{DeleteOptions, Target, WriteOptions};
@@ -33,6 +33,10 @@ impl Admin {
     /// Returns the same access under another field manager's name.
     pub fn named(&self, manager: &str) -> Self {
         Self { cluster: self.cluster.clone(), manager: manager.to_owned() }
+    }
+
+    pub(crate) fn cluster_options(&self) -> &Options {
+        self.cluster.options()
     }
 
     /// Returns the cluster's time.

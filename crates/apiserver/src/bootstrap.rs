@@ -1,4 +1,4 @@
-//! What a cluster is born with: namespaces, the API server's own service, priority classes and one node.
+//! What a cluster is born with: namespaces, the API server's own service, priority classes and nodes.
 
 use serde_json::{Value, json};
 
@@ -55,7 +55,10 @@ fn try_populate(admin: &Admin) -> Result<(), ApiError> {
         server.create(&Gvr::new("rbac.authorization.k8s.io", "v1", "clusterroles"), role)?;
     }
     let kubelet = admin.named("kubelet");
-    kubelet.create(&core("nodes"), node(1, &rfc3339_seconds(admin.now())))?;
+    let now = rfc3339_seconds(admin.now());
+    for number in 1..=admin.cluster_options().nodes {
+        kubelet.create(&core("nodes"), node(number, &now))?;
+    }
     Ok(())
 }
 

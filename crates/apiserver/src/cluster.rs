@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,10 @@ pub struct Options {
     pub token: Option<String>,
     /// Whether a request without credentials is the administrator's.
     pub allow_anonymous: bool,
+    /// How many nodes the cluster is born with.
+    pub nodes: u32,
+    /// How long a pod takes from its node to being ready, in whole seconds; a pod's own `slow` fault overrides it.
+    pub start_delay: Duration,
     /// How many events each collection remembers for watchers; older revisions answer 410.
     pub watch_window: usize,
 }
@@ -44,6 +49,8 @@ impl Default for Options {
             controllers: true,
             token: None,
             allow_anonymous: true,
+            nodes: 1,
+            start_delay: Duration::ZERO,
             watch_window: 1024,
         }
     }

@@ -1,13 +1,17 @@
 //! The `bowline` program: arguments, wiring, exit codes. One file a verb.
 
+mod apiserver;
 mod demo;
 mod install;
 mod logging;
 mod run;
+mod trouble;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
+use trouble::Trouble;
 
 /// Small objects by the thousand come and go here: measured at half of the system allocator's resident memory.
 #[global_allocator]
@@ -30,11 +34,14 @@ enum Verb {
     Run(run::Options),
     /// Prints what to apply to a cluster so that Bowline runs in it
     Install(install::Options),
+    /// Runs Kubernetes-compatible clusters in memory, for tests and for trying things out
+    Apiserver(apiserver::Options),
     /// Shows all of it on this machine: a cluster in memory, a Git repository, and both dialects
     Demo(demo::Options),
 }
 
 fn main() -> ExitCode {
+    let began = Instant::now();
     let arguments = Arguments::parse();
     // Huge pages make a small heap large: measured at 20 MiB for nothing. Where it cannot be said, it stays.
     #[cfg(target_os = "linux")]
@@ -47,6 +54,7 @@ fn main() -> ExitCode {
             match arguments.verb {
                 Verb::Run(options) => run::run(options).await,
                 Verb::Install(options) => install::install(&options),
+                Verb::Apiserver(options) => apiserver::apiserver(options, began).await,
                 Verb::Demo(options) => demo::demo(options).await,
             }
         }),
@@ -56,13 +64,18 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             explain(&error);
-            ExitCode::FAILURE
+            let is_usage = error.downcast_ref::<Trouble>().is_some_and(Trouble::is_usage);
+            if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
 
 /// What went wrong, then why, cause after cause.
 fn explain(error: &anyhow::Error) {
+    if let Some(trouble) = error.downcast_ref::<Trouble>() {
+        anstream::eprintln!("{}", trouble.told());
+        return;
+    }
     anstream::eprintln!("error: {error}");
     for cause in error.chain().skip(1) {
         anstream::eprintln!("  why: {cause}");

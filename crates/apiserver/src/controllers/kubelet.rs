@@ -104,11 +104,21 @@ fn decide(pod: &Value, fault: Fault, started: &str, now: Timestamp) -> Outcome {
 
 /// Returns the status a kubelet would report of a pod bound to it, and when to look again.
 ///
-/// Asked again of a pod that already has this status, it changes nothing.
-pub(super) fn status(pod: &Value, addresses: (&str, &str), now: Timestamp) -> (Value, Option<Duration>) {
+/// `usual` is how long a pod takes to start when it does not say. Asked again of a pod that already has this status, it changes nothing.
+pub(super) fn status(
+    pod: &Value,
+    addresses: (&str, &str),
+    usual: Duration,
+    now: Timestamp,
+) -> (Value, Option<Duration>) {
     let (pod_ip, host_ip) = addresses;
     let moment = rfc3339_seconds(now);
-    let fault = Fault::of(pod);
+    let fault = match Fault::of(pod) {
+        Fault::None if usual >= Duration::from_secs(1) => {
+            Fault::Slow { secs: i64::try_from(usual.as_secs()).unwrap_or(i64::MAX) }
+        }
+        fault => fault,
+    };
     let mut status = pod["status"].clone();
     if status.get("startTime").is_none() {
         status["startTime"] = json!(moment);
@@ -290,7 +300,7 @@ mod tests {
 
     fn lives(mut pod: Value, now: Timestamp) -> Value {
         for _ in 0..2 {
-            let (status, _) = status(&pod, ("10.0.0.1", "10.1.0.1"), now);
+            let (status, _) = status(&pod, ("10.0.0.1", "10.1.0.1"), Duration::ZERO, now);
             pod["status"] = status;
         }
         pod
@@ -321,7 +331,7 @@ mod tests {
             if ["Succeeded", "Failed"].contains(&phase) {
                 continue;
             }
-            let (again, _) = status(&after, ("10.0.0.1", "10.1.0.1"), now);
+            let (again, _) = status(&after, ("10.0.0.1", "10.1.0.1"), Duration::ZERO, now);
             assert_eq!(again, after["status"], "{policy} {fault}: at rest nothing changes");
         }
     }
@@ -330,11 +340,11 @@ mod tests {
     fn a_slow_pod_becomes_ready_in_its_time() {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
         let mut pod = pod("Always", "slow=30s");
-        let (first, wait) = status(&pod, ("10.0.0.1", "10.1.0.1"), start);
+        let (first, wait) = status(&pod, ("10.0.0.1", "10.1.0.1"), Duration::ZERO, start);
         assert_eq!(wait, Some(Duration::from_secs(30)));
         pod["status"] = first;
         let later = start.checked_add(jiff::SignedDuration::from_secs(30)).expect("in range");
-        let (second, wait) = status(&pod, ("10.0.0.1", "10.1.0.1"), later);
+        let (second, wait) = status(&pod, ("10.0.0.1", "10.1.0.1"), Duration::ZERO, later);
         assert_eq!((text(&second, "/phase"), wait), ("Running", None));
     }
 }

@@ -67,7 +67,7 @@ impl Simulation {
             address.map_or("", |address| text(address, "/address"))
         });
         let pod_ip = if pod["spec"]["hostNetwork"] == true { host.to_owned() } else { address_of(uid(pod)) };
-        let (next, again) = status(pod, (&pod_ip, host), self.admin.now());
+        let (next, again) = status(pod, (&pod_ip, host), self.admin.cluster_options().start_delay, self.admin.now());
         if let Some(wait) = again {
             self.later(Id::new(Kind::Pod, namespace(pod), name(pod)), wait);
         }

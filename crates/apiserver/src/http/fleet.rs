@@ -16,7 +16,14 @@ use crate::cluster::Cluster;
 
 /// Clusters by name; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Fleet(Arc<RwLock<BTreeMap<String, Cluster>>>);
+pub struct Fleet(Arc<RwLock<Clusters>>);
+
+#[derive(Debug, Default)]
+struct Clusters {
+    by_name: BTreeMap<String, Cluster>,
+    /// The cluster that paths without a prefix mean.
+    root: Option<String>,
+}
 
 impl Fleet {
     /// Starts an empty fleet.
@@ -26,24 +33,41 @@ impl Fleet {
 
     /// Adds a cluster, in place of one of the same name.
     pub fn insert(&self, name: &str, cluster: Cluster) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), cluster);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).by_name.insert(name.to_owned(), cluster);
+    }
+
+    /// Serves a cluster at `/` as well as below its prefix.
+    pub fn set_root(&self, name: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).root = Some(name.to_owned());
+    }
+
+    fn root(&self) -> Option<Cluster> {
+        let clusters = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        clusters.by_name.get(clusters.root.as_ref()?).cloned()
+    }
+
+    /// Ends what all clusters do.
+    pub fn shutdown(&self) {
+        for cluster in self.0.read().unwrap_or_else(PoisonError::into_inner).by_name.values() {
+            cluster.shutdown();
+        }
     }
 
     /// Removes a cluster and ends what it does.
     pub fn remove(&self, name: &str) -> Option<Cluster> {
-        let cluster = self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name)?;
+        let cluster = self.0.write().unwrap_or_else(PoisonError::into_inner).by_name.remove(name)?;
         cluster.shutdown();
         Some(cluster)
     }
 
     /// Returns a cluster.
     pub fn get(&self, name: &str) -> Option<Cluster> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).cloned()
     }
 
     /// Returns the names, sorted.
     pub fn names(&self) -> Vec<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_name.keys().cloned().collect()
     }
 
     /// Returns the fleet as a service.
@@ -75,7 +99,10 @@ where
         let fleet = self.fleet.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let found = split(&parts.uri).and_then(|(name, uri)| Some((fleet.get(&name)?, uri)));
+            let found = match split(&parts.uri) {
+                Some((name, uri)) => fleet.get(&name).map(|cluster| (cluster, uri)),
+                None => fleet.root().map(|cluster| (cluster, parts.uri.clone())),
+            };
             let Some((cluster, uri)) = found else { return Ok(reply::no_such_path()) };
             parts.uri = uri;
             cluster.service().answer(parts, service::read(body).await).await

@@ -87,6 +87,13 @@ pub enum Transport {
     Tls(Arc<Identity>),
 }
 
+impl Transport {
+    /// Returns the URL of a server that listens at an address.
+    pub fn url(&self, address: SocketAddr) -> String {
+        base_url(address, self)
+    }
+}
+
 impl Cluster {
     /// Serves the cluster until `stop` is cancelled; open connections end with it.
     pub async fn serve(&self, listener: TcpListener, transport: Transport, stop: CancellationToken) {
@@ -120,6 +127,20 @@ impl Fleet {
         let cluster = self.get(name)?;
         let path = format!("/clusters/{name}");
         Some(kubeconfig(address, &path, transport, cluster.options().token.as_deref()))
+    }
+
+    /// Returns a kubeconfig with a context for each cluster of the fleet served at `address`, the first being current.
+    ///
+    /// Contexts, clusters and users are called as the clusters are.
+    pub fn kubeconfig_of_all(&self, address: SocketAddr, transport: &Transport) -> String {
+        let names = self.names();
+        let entries: Vec<Entry> = (names.iter())
+            .filter_map(|name| {
+                let token = self.get(name)?.options().token.clone();
+                Some(Entry { name: name.clone(), path: format!("/clusters/{name}"), user: name.clone(), token })
+            })
+            .collect();
+        kubeconfig_of(address, transport, &entries)
     }
 }
 
@@ -175,7 +196,26 @@ where
     }
 }
 
+/// One context of a kubeconfig.
+struct Entry {
+    name: String,
+    path: String,
+    user: String,
+    token: Option<String>,
+}
+
 fn kubeconfig(address: SocketAddr, path: &str, transport: &Transport, token: Option<&str>) -> String {
+    let entry = Entry {
+        name: "bowline".to_owned(),
+        path: path.to_owned(),
+        user: "admin".to_owned(),
+        token: token.map(str::to_owned),
+    };
+    kubeconfig_of(address, transport, &[entry])
+}
+
+/// Returns the URL of a server, without a path.
+fn base_url(address: SocketAddr, transport: &Transport) -> String {
     // A server that listens everywhere is reached at home.
     let host = match address.ip() {
         ip if ip.is_unspecified() && ip.is_ipv4() => "127.0.0.1".to_owned(),
@@ -183,19 +223,37 @@ fn kubeconfig(address: SocketAddr, path: &str, transport: &Transport, token: Opt
         IpAddr::V6(ip) => format!("[{ip}]"),
         IpAddr::V4(ip) => ip.to_string(),
     };
-    let (scheme, authority) = match transport {
-        Transport::Plain => ("http", String::new()),
+    let scheme = match transport {
+        Transport::Plain => "http",
+        Transport::Tls(_) => "https",
+    };
+    format!("{scheme}://{host}:{}", address.port())
+}
+
+fn kubeconfig_of(address: SocketAddr, transport: &Transport, entries: &[Entry]) -> String {
+    let url = base_url(address, transport);
+    let authority = match transport {
+        Transport::Plain => String::new(),
         Transport::Tls(identity) => {
-            ("https", format!("    certificate-authority-data: {}\n", STANDARD.encode(identity.ca_pem())))
+            format!("    certificate-authority-data: {}\n", STANDARD.encode(identity.ca_pem()))
         }
     };
-    let mut out = String::from("apiVersion: v1\nkind: Config\nclusters:\n- name: bowline\n  cluster:\n");
-    let _ = write!(out, "    server: {scheme}://{host}:{}{path}\n{authority}", address.port());
-    // Without any credentials kubectl asks its user for some; a cluster without a token takes whatever it is given.
-    let token = serde_json::Value::from(token.unwrap_or("anonymous"));
-    let _ = write!(out, "users:\n- name: admin\n  user:\n    token: {token}\n");
-    out.push_str(
-        "contexts:\n- name: bowline\n  context:\n    cluster: bowline\n    user: admin\ncurrent-context: bowline\n",
-    );
+    let mut out = String::from("apiVersion: v1\nkind: Config\nclusters:\n");
+    for Entry { name, path, .. } in entries {
+        let _ = write!(out, "- name: {name}\n  cluster:\n    server: {url}{path}\n{authority}");
+    }
+    out.push_str("users:\n");
+    for Entry { user, token, .. } in entries {
+        // Without any credentials kubectl asks its user for some; a cluster without a token takes whatever it is given.
+        let token = serde_json::Value::from(token.as_deref().unwrap_or("anonymous"));
+        let _ = write!(out, "- name: {user}\n  user:\n    token: {token}\n");
+    }
+    out.push_str("contexts:\n");
+    for Entry { name, user, .. } in entries {
+        let _ = write!(out, "- name: {name}\n  context:\n    cluster: {name}\n    user: {user}\n");
+    }
+    if let Some(first) = entries.first() {
+        let _ = writeln!(out, "current-context: {}", first.name);
+    }
     out
 }
