@@ -33,11 +33,10 @@ pub(crate) fn decode(resource: &Resource, object: &mut Value, options: &mut Writ
             .normalize(&resource.group, &resource.version, &resource.kind, object)
             .map_err(|error| refuse(&error))?,
     };
-    let duplicates = std::mem::take(&mut options.duplicates);
+    let told = std::mem::take(&mut options.mistakes);
     if options.validation != FieldValidation::Ignore {
-        let mistakes: Vec<String> = (duplicates.iter().map(|path| format!("duplicate field {path:?}")))
-            .chain(unknown.iter().map(|path| format!("unknown field {path:?}")))
-            .collect();
+        let mistakes: Vec<String> =
+            (told.into_iter()).chain(unknown.iter().map(|path| format!("unknown field {path:?}"))).collect();
         if options.validation == FieldValidation::Strict && !mistakes.is_empty() {
             return Err(refuse(&format!("strict decoding error: {}", mistakes.join(", "))));
         }

@@ -1,185 +1,390 @@
-//! Request bodies: JSON read with an eye on duplicate fields, YAML, and the limit on their size.
+//! Request bodies: what they hold, which kind they say they are, and upstream's words for those that cannot be read.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use bowline_yaml::{Limits, ProblemKind, Rules};
+use serde_json::{Value, json};
 
+use super::json;
+use super::negotiate::Media;
 use crate::builtins::{Builtins, DefaultKind, ProtobufError};
 use crate::error::ApiError;
-use crate::resource::split_api_version;
+use crate::patch::PatchKind;
+use crate::resource::{api_version, split_api_version};
 
 /// Largest request body, as upstream: 3 MiB.
 pub(super) const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
 
-/// What the server reads.
-const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+/// How Go prints the type that it reads an object's kind into.
+const TYPE_META: &str =
+    r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
 
-/// A body and the paths of the fields it gives twice.
+/// How the scheme of the built-in kinds calls itself in messages.
+const SCHEME: &str = "pkg/runtime/scheme.go:111";
+
+/// A body, and what strict decoding says against it.
 #[derive(Debug, Default)]
 pub(super) struct Decoded {
     pub(super) value: Value,
-    pub(super) duplicates: Vec<String>,
+    /// E.g. `duplicate field "spec.replicas"`.
+    pub(super) mistakes: Vec<String>,
 }
 
-/// Reads a body of the given content type; `patch` types are JSON or, for applies, YAML.
-///
-/// `default` is the kind of a protobuf body that names none.
-pub(super) fn decode(content_type: &str, bytes: &[u8], default: DefaultKind<'_>) -> Result<Decoded, ApiError> {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    match media_type {
-        "" | "application/json" | "*/*" => json(bytes),
-        "application/yaml" | "application/apply-patch+yaml" => json(bytes).or_else(|_| yaml(bytes)),
-        "application/vnd.kubernetes.protobuf" => protobuf(bytes, default),
-        _ if media_type.ends_with("+json") => json(bytes),
-        _ => Err(ApiError::new(
-            415,
-            "UnsupportedMediaType",
-            format!("the body of the request was in an unknown format - accepted media types include: {ACCEPTED}"),
-        )),
+/// What an endpoint expects.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected<'a> {
+    pub(super) api_version: &'a str,
+    pub(super) kind: &'a str,
+    /// Custom objects must name their kind themselves.
+    pub(super) is_custom: bool,
+}
+
+/// Reads a text of JSON or YAML; the error is Go's.
+fn text(media: Media, bytes: &[u8]) -> Result<Decoded, String> {
+    if media == Media::Yaml {
+        return yaml(bytes);
     }
+    let parsed = json::parse(bytes)?;
+    let mistakes = parsed.duplicates.iter().map(|path| format!("duplicate field {path:?}")).collect();
+    Ok(Decoded { value: parsed.value, mistakes })
 }
 
-fn json(bytes: &[u8]) -> Result<Decoded, ApiError> {
-    let mut reader = Reader { path: String::new(), duplicates: Vec::new() };
-    let mut from = serde_json::Deserializer::from_slice(bytes);
-    let refuse = |error: serde_json::Error| {
-        let why = if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
-        ApiError::bad_request(format!("couldn't get version/kind; json parse error: {why}"))
+/// Reads the first document of a text, as upstream does; of a key that is there twice the last counts.
+fn yaml(bytes: &[u8]) -> Result<Decoded, String> {
+    let limits = Limits { max_bytes: MAX_BODY_BYTES, max_alias_bytes: MAX_BODY_BYTES, ..Limits::default() };
+    let (documents, problems) = bowline_yaml::parse_documents_as(Rules::Sigs, bytes, &limits);
+    let first = documents.first();
+    let before = |line: u32| first.is_none_or(|first| line < first.line);
+    if let Some(problem) = problems.iter().find(|problem| before(problem.line)) {
+        return Err(match problem.kind {
+            ProblemKind::Syntax if problem.line > 1 => format!("yaml: line {}: {}", problem.line, problem.message),
+            _ => format!("yaml: {}", problem.message),
+        });
+    }
+    let (strict, problems) = bowline_yaml::parse_documents_as(Rules::SigsStrict, bytes, &limits);
+    let end = strict
+        .first()
+        .map_or(u32::MAX, |strict| if strict.line == first.map_or(0, |first| first.line) { 0 } else { strict.line });
+    let mistakes = problems
+        .iter()
+        .filter(|problem| problem.kind == ProblemKind::Value && problem.line < end)
+        .map(|problem| {
+            // The words of go-yaml 2, which the server reads with.
+            let key = problem.message.strip_prefix("mapping key ").and_then(|rest| rest.split_once(" already defined"));
+            match key {
+                Some((key, _)) => format!("line {}: key {key} already set in map", problem.line),
+                None => format!("line {}: {}", problem.line, problem.message),
+            }
+        })
+        .collect();
+    Ok(Decoded { value: documents.into_iter().next().map_or(Value::Null, |document| document.value), mistakes })
+}
+
+/// Reads an object for an endpoint, and gives it the kind it leaves out.
+pub(super) fn object(media: Media, bytes: &[u8], expected: Expected<'_>) -> Result<Decoded, ApiError> {
+    let unrecognized = |why: &str| {
+        let summary = summarize(bytes);
+        let kind = expected.kind;
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): {why} ({summary})"
+        ))
     };
-    let value = Node(&mut reader).deserialize(&mut from).map_err(refuse)?;
-    from.end().map_err(refuse)?;
-    Ok(Decoded { value, duplicates: reader.duplicates })
-}
-
-fn yaml(bytes: &[u8]) -> Result<Decoded, ApiError> {
-    let value = bowline_yaml::parse_one(bytes, &bowline_yaml::Limits::default()).map_err(|problems| {
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        ApiError::bad_request(format!("error decoding YAML: {}", told.join("; ")))
+    if media == Media::Protobuf {
+        let default = DefaultKind { api_version: expected.api_version, kind: expected.kind };
+        let value = Builtins::get().decode_protobuf(bytes, default).map_err(|error| match &error {
+            ProtobufError::Envelope(why) => unrecognized(why),
+            ProtobufError::Object { api_version, kind, .. } => unfit(api_version, kind, expected, &error.to_string()),
+            ProtobufError::UnknownKind { api_version, kind } => {
+                unfit(api_version, kind, expected, &unregistered(api_version, kind))
+            }
+        })?;
+        let mut decoded = Decoded { value, mistakes: Vec::new() };
+        recognize(&mut decoded.value, bytes, expected)?;
+        return Ok(decoded);
+    }
+    let mut decoded = text(media, bytes).map_err(|why| match media {
+        Media::Yaml => unrecognized(&why),
+        _ => unrecognized(&format!("couldn't get version/kind; json parse error: {why}")),
     })?;
-    Ok(Decoded { value, duplicates: Vec::new() })
+    if expected.is_custom {
+        whole_numbers(&mut decoded.value);
+    }
+    recognize(&mut decoded.value, bytes, expected)?;
+    Ok(decoded)
 }
 
-fn protobuf(bytes: &[u8], default: DefaultKind<'_>) -> Result<Decoded, ApiError> {
-    let value = Builtins::get().decode_protobuf(bytes, default).map_err(|error| {
-        let message = error.to_string();
-        match error {
-            ProtobufError::Object { api_version, kind, .. } | ProtobufError::UnknownKind { api_version, kind } => {
-                let (_, version) = split_api_version(&api_version);
-                let want = default.kind;
-                ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {want}: {message}"))
-            }
-            ProtobufError::Envelope(_) => ApiError::bad_request(message),
-        }
-    })?;
-    Ok(Decoded { value, duplicates: Vec::new() })
-}
-
-struct Reader {
-    path: String,
-    duplicates: Vec<String>,
-}
-
-/// Reads one value; the last of duplicate fields wins, as in Go.
-struct Node<'a>(&'a mut Reader);
-
-impl<'de> DeserializeSeed<'de> for Node<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
-        from.deserialize_any(self)
+/// Checks the kind an object says it is.
+fn recognize(value: &mut Value, bytes: &[u8], expected: Expected<'_>) -> Result<(), ApiError> {
+    let unrecognized = |why: &str| {
+        let summary = summarize(bytes);
+        let kind = expected.kind;
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): {why} ({summary})"
+        ))
+    };
+    let parse_error = |why: String| unrecognized(&format!("couldn't get version/kind; json parse error: {why}"));
+    if value.is_null() {
+        *value = json!({});
     }
-}
-
-impl<'de> Visitor<'de> for Node<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
+    if !value.is_object() {
+        return Err(parse_error(format!(
+            "json: cannot unmarshal {} into Go value of type {TYPE_META}",
+            go_type(value)
+        )));
     }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let length = self.0.path.len();
-        let mut out = Vec::new();
-        loop {
-            let _ = write!(self.0.path, "[{}]", out.len());
-            let item = items.next_element_seed(Node(self.0))?;
-            self.0.path.truncate(length);
-            match item {
-                Some(item) => out.push(item),
-                None => return Ok(Value::Array(out)),
-            }
+    for field in ["apiVersion", "kind"] {
+        if let Some(wrong) = value.get(field).filter(|value| !value.is_string() && !value.is_null()) {
+            let found = go_type(wrong);
+            return Err(parse_error(format!(
+                "json: cannot unmarshal {found} into Go struct field .{field} of type string"
+            )));
         }
     }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
-        let length = self.0.path.len();
-        let mut out = Map::new();
-        while let Some(key) = fields.next_key::<String>()? {
-            if length > 0 {
-                self.0.path.push('.');
-            }
-            self.0.path.push_str(&key);
-            if out.contains_key(&key) {
-                self.0.duplicates.push(self.0.path.clone());
-            }
-            let value = fields.next_value_seed(Node(self.0))?;
-            self.0.path.truncate(length);
-            out.insert(key, value);
+    let own = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
+    let (own_version, own_kind) = (own("apiVersion"), own("kind"));
+    if own_version.matches('/').count() > 1 {
+        return Err(unrecognized(&format!("unexpected GroupVersion string: {own_version}")));
+    }
+    if expected.is_custom {
+        if own_kind.is_empty() {
+            let original = String::from_utf8_lossy(bytes);
+            return Err(unrecognized(&format!("Object 'Kind' is missing in '{original}'")));
         }
-        Ok(Value::Object(out))
+        if own_version != expected.api_version {
+            return Err(other_version(&own_version, expected));
+        }
+        return Ok(());
+    }
+    let kind = if own_kind.is_empty() { expected.kind.to_owned() } else { own_kind };
+    let (group, version) = split_api_version(&own_version);
+    let (want_group, want_version) = split_api_version(expected.api_version);
+    let (group, version) = match (group, version) {
+        ("", "") => (want_group, want_version),
+        (group, "") if group == want_group => (group, want_version),
+        own => own,
+    };
+    let full = api_version(group, version);
+    if (group, version, kind.as_str()) != (want_group, want_version, expected.kind) {
+        if !Builtins::get().knows(group, version, &kind) {
+            return Err(unfit(&full, &kind, expected, &unregistered(&full, &kind)));
+        }
+        let internal = |group: &str| match group {
+            "" | "events.k8s.io" => "core".to_owned(),
+            group => group.split('.').next().unwrap_or_default().to_owned(),
+        };
+        if kind != expected.kind || internal(group) != internal(want_group) {
+            let want = expected.kind;
+            let why = format!("converting ({version}.{kind}) to ({}.{want}): unknown conversion", internal(want_group));
+            return Err(unfit(&full, &kind, expected, &why));
+        }
+        return Err(other_version(&full, expected));
+    }
+    value["apiVersion"] = json!(full);
+    value["kind"] = json!(kind);
+    Ok(())
+}
+
+fn other_version(version: &str, expected: Expected<'_>) -> ApiError {
+    let want = expected.api_version;
+    ApiError::bad_request(format!(
+        "the API version in the data ({version}) does not match the expected API version ({want})"
+    ))
+}
+
+fn unregistered(api_version: &str, kind: &str) -> String {
+    format!("no kind {kind:?} is registered for version {api_version:?} in scheme {SCHEME:?}")
+}
+
+fn unfit(api_version: &str, kind: &str, expected: Expected<'_>, why: &str) -> ApiError {
+    let (_, version) = split_api_version(api_version);
+    let want = expected.kind;
+    ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {want}: {why}"))
+}
+
+/// Shows the beginning of a body, as text when it looks like JSON.
+fn summarize(bytes: &[u8]) -> String {
+    const SHOWN: usize = 30;
+    let shown = &bytes[..bytes.len().min(SHOWN)];
+    let mut out = match bytes.first() {
+        None => return "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(shown).into_owned(),
+        Some(_) => shown.iter().fold(String::new(), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        }),
+    };
+    if bytes.len() > SHOWN {
+        out.push_str(" ...");
+    }
+    out
+}
+
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Writes numbers without a fraction as Go does, which reads them into a `float64` and prints them without one.
+fn whole_numbers(value: &mut Value) {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap_or_default();
+            if float.fract() == 0.0 && float.abs() < EXACT {
+                *value = json!(float as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
+/// Reads delete options, whose mistakes are told without a word about the kind.
+pub(super) fn delete_options(media: Media, bytes: &[u8]) -> Result<Value, ApiError> {
+    const DEFAULT: DefaultKind<'_> = DefaultKind { api_version: "v1", kind: "DeleteOptions" };
+    let value = match media {
+        Media::Protobuf => {
+            Builtins::get().decode_protobuf(bytes, DEFAULT).map_err(|error| ApiError::bad_request(error.to_string()))?
+        }
+        media => {
+            let why = |why: String| match media {
+                Media::Yaml => why,
+                _ => format!("couldn't get version/kind; json parse error: {why}"),
+            };
+            text(media, bytes).map_err(|error| ApiError::bad_request(why(error)))?.value
+        }
+    };
+    if !value.is_object() && !value.is_null() {
+        let found = go_type(&value);
+        let why = format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type {TYPE_META}"
+        );
+        return Err(ApiError::bad_request(why));
+    }
+    Ok(value)
+}
+
+/// Reads a patch.
+pub(super) fn patch(kind: PatchKind, bytes: &[u8]) -> Result<Decoded, ApiError> {
+    let decoding = |why: String| ApiError::bad_request(format!("error decoding patch: {why}"));
+    let mismatch =
+        |value: &Value, ty: &str| format!("json: cannot unmarshal {} into Go value of type {ty}", go_type(value));
+    const MAP: &str = "map[string]interface {}";
+    match kind {
+        PatchKind::Apply => {
+            let why = |why: String| ApiError::bad_request(format!("error decoding YAML: {why}"));
+            let mut decoded = yaml(bytes).map_err(|error| why(format!("error converting YAML to JSON: {error}")))?;
+            match &decoded.value {
+                Value::Null => decoded.value = json!({}),
+                Value::Object(_) => {}
+                other => {
+                    let found = mismatch(other, MAP);
+                    return Err(why(format!("error unmarshaling JSON: while decoding JSON: {found}")));
+                }
+            }
+            Ok(decoded)
+        }
+        PatchKind::Json => {
+            let decoded = text(Media::Json, bytes).map_err(decoding)?;
+            match &decoded.value {
+                Value::Null => Ok(Decoded { value: json!([]), ..decoded }),
+                Value::Array(operations) => {
+                    let wrong = operations.iter().find(|operation| !operation.is_object() && !operation.is_null());
+                    if let Some(wrong) = wrong {
+                        return Err(decoding(mismatch(wrong, "handlers.jsonPatchOp")));
+                    }
+                    for operation in operations {
+                        for field in ["op", "from", "path"] {
+                            let wrong = operation.get(field).filter(|value| !value.is_string() && !value.is_null());
+                            if let Some(wrong) = wrong {
+                                let found = go_type(wrong);
+                                return Err(decoding(format!(
+                                    "json: cannot unmarshal {found} into Go struct field jsonPatchOp.{field} of type string"
+                                )));
+                            }
+                        }
+                    }
+                    // The last of two fields counts there, and nobody is told.
+                    Ok(Decoded { mistakes: Vec::new(), ..decoded })
+                }
+                other => Err(decoding(mismatch(other, "[]handlers.jsonPatchOp"))),
+            }
+        }
+        PatchKind::Merge => {
+            let decoded = text(Media::Json, bytes).map_err(decoding)?;
+            match &decoded.value {
+                Value::Object(_) => Ok(decoded),
+                Value::Null => Err(ApiError::bad_request("Invalid JSON Patch")),
+                other => Err(decoding(mismatch(other, MAP))),
+            }
+        }
+        PatchKind::Strategic => {
+            let decoded = text(Media::Json, bytes).map_err(ApiError::bad_request)?;
+            match &decoded.value {
+                Value::Object(_) => Ok(decoded),
+                Value::Null => Ok(Decoded { value: json!({}), ..decoded }),
+                other => Err(ApiError::bad_request(mismatch(other, MAP))),
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    const DEFAULT: DefaultKind<'_> = DefaultKind { api_version: "v1", kind: "ConfigMap" };
+    const CONFIG_MAP: Expected<'_> = Expected { api_version: "v1", kind: "ConfigMap", is_custom: false };
+    const CUSTOM: Expected<'_> = Expected { api_version: "w1.io/v1", kind: "Foo", is_custom: true };
 
     #[test]
-    fn duplicates_are_found_and_the_last_wins() {
-        let body = br#"{"a": 1, "b": {"c": [{"d": 1, "d": 2}]}, "a": 3}"#;
-        let decoded = decode("application/json; charset=utf-8", body, DEFAULT).expect("valid JSON");
-        assert_eq!(decoded.value, json!({"a": 3, "b": {"c": [{"d": 2}]}}));
-        assert_eq!(decoded.duplicates, ["b.c[0].d", "a"]);
+    fn refusals_have_upstreams_words() {
+        let what = "the object provided is unrecognized (must be of type ConfigMap): ";
+        let rows: &[(Media, &str, &str)] = &[
+            (Media::Json, "", "couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)"),
+            (
+                Media::Json,
+                "{\"kind\":5}",
+                "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string ({\"kind\":5})",
+            ),
+            (Media::Yaml, "a: b: c", "yaml: mapping values are not allowed in this context (613a20623a2063)"),
+            (
+                Media::Protobuf,
+                "{}",
+                "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0] ({})",
+            ),
+        ];
+        for (media, body, want) in rows {
+            let error = object(*media, body.as_bytes(), CONFIG_MAP).expect_err(body);
+            assert_eq!(error.message, format!("{what}{want}"), "{body}");
+        }
+        let error =
+            object(Media::Json, br#"{"kind":"Secret","apiVersion":"v1"}"#, CONFIG_MAP).expect_err("another kind");
+        assert_eq!(
+            error.message,
+            "Secret in version \"v1\" cannot be handled as a ConfigMap: converting (v1.Secret) to (core.ConfigMap): unknown conversion"
+        );
+        let error = object(Media::Json, br#"{"kind":"Foo"}"#, CUSTOM).expect_err("no version");
+        assert_eq!(error.message, "the API version in the data () does not match the expected API version (w1.io/v1)");
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused() {
-        assert_eq!(decode("application/json", b"{", DEFAULT).expect_err("cut off").code, 400);
-        assert_eq!(decode("application/cbor", b"{}", DEFAULT).expect_err("CBOR").code, 415);
-        let error = decode("application/vnd.kubernetes.protobuf", b"k8s\0", DEFAULT).expect_err("nothing in it");
-        assert_eq!(error.message, "empty body");
+    fn kinds_are_filled_in_and_mistakes_told() {
+        let decoded = object(Media::Json, br#"{"data":{"a":"1","a":"2"}}"#, CONFIG_MAP).expect("it is one");
+        assert_eq!(decoded.value, json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "2"}}));
+        assert_eq!(decoded.mistakes, ["duplicate field \"data.a\""]);
+        let decoded =
+            object(Media::Yaml, b"kind: ConfigMap\ndata: {a: b, a: c}\n---\nx\n", CONFIG_MAP).expect("it is one");
+        assert_eq!(decoded.value["data"], json!({"a": "c"}));
+        assert_eq!(decoded.mistakes, ["line 2: key \"a\" already set in map"]);
+        let custom = br#"{"apiVersion":"w1.io/v1","kind":"Foo","a":1.0,"b":1e3,"c":1.5}"#;
+        let decoded = object(Media::Json, custom, CUSTOM).expect("it is one");
+        assert_eq!(decoded.value, json!({"apiVersion": "w1.io/v1", "kind": "Foo", "a": 1, "b": 1000, "c": 1.5}));
     }
 }

@@ -291,7 +291,7 @@ fn check_depth(open: &[Open]) -> Result<(), String> {
 
 fn spell(open: &[Open], name: &str) -> String {
     let mut path = String::new();
-    let mut field = |path: &mut String, name: &str| {
+    let field = |path: &mut String, name: &str| {
         if !path.is_empty() {
             path.push('.');
         }

@@ -9,8 +9,9 @@ use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use http::Response;
 use serde_json::{Value, json};
 
-use super::accept::Form;
 use super::list_options::{EXACT, ListOptions, NOT_OLDER_THAN, parse_rv};
+use super::negotiate::Form;
+use super::objects::go_type;
 use super::reply::{self, Body};
 use super::service::Call;
 use crate::error::ApiError;
@@ -40,7 +41,12 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<
     }
     let body = match form {
         Form::Objects => present::list(resource, &page.objects, &meta),
-        Form::Metadata => present::metadata_list(&page.objects, &meta),
+        Form::Metadata => {
+            let ty = go_type(resource, &resource.list_kind);
+            let message = format!("you requested PartialObjectMetadata, but the requested object is a list ({ty})");
+            return Err(ApiError::new(406, "NotAcceptable", message));
+        }
+        Form::MetadataList => present::metadata_list(&page.objects, &meta),
         Form::Table => {
             let include = call.query.text("includeObject");
             let now = call.cluster.clock().now();

@@ -1,10 +1,12 @@
 //! HTTP: requests in, replies out; what is between them is the registry's.
 
-mod accept;
 mod body;
+mod encode;
 mod fleet;
+mod json;
 mod list;
 mod list_options;
+mod negotiate;
 mod objects;
 mod reply;
 mod reviews;

@@ -41,6 +41,9 @@ pub(super) struct Accepted {
     pub(super) beta: bool,
 }
 
+/// What a client that says nothing gets.
+pub(super) const PLAIN: Accepted = Accepted { media: Media::Json, pretty: false, form: Form::Objects, beta: false };
+
 /// Every media type, in the order in which messages list them.
 const ALL: [Media; 3] = [Media::Json, Media::Yaml, Media::Protobuf];
 
@@ -100,7 +103,9 @@ fn clauses(header: &str) -> Vec<Clause<'_>> {
         };
         let mut clause = Clause { kind, subtype, quality: 1.0, parameters: Vec::new() };
         for parameter in parameters.split(';') {
-            let Some((name, value)) = parameter.split_once('=').filter(|(_, value)| !value.is_empty()) else { continue };
+            let Some((name, value)) = parameter.split_once('=').filter(|(_, value)| !value.is_empty()) else {
+                continue;
+            };
             if value.find('=').is_some_and(|at| at + 1 < value.len()) {
                 continue;
             }
@@ -132,7 +137,7 @@ fn goes_before(a: &Clause<'_>, b: &Clause<'_>) -> bool {
 /// Returns the first thing on the client's list that the endpoint can do.
 pub(super) fn accepted(header: &str, endpoint: Endpoint) -> Option<Accepted> {
     if header.is_empty() {
-        return Some(Accepted { media: Media::Json, pretty: false, form: Form::Objects, beta: false });
+        return Some(PLAIN);
     }
     clauses(header).iter().find_map(|clause| {
         ALL.iter().filter(|media| clause.names(**media)).find_map(|media| clause.accepted(*media, endpoint))

@@ -4,12 +4,13 @@ use http::Response;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use super::accept::{self, Form};
+use super::body::{self, Expected};
 use super::list_options::{ListOptions, parse_rv};
+use super::negotiate::{self, Accepted, Endpoint, Form, Media};
 use super::reply::{self, Body};
 use super::service::Call;
-use super::{body, list, reviews, watch};
-use crate::builtins::{Builtins, DefaultKind};
+use super::{list, reviews, watch};
+use crate::builtins::Builtins;
 use crate::error::{ApiError, Cause};
 use crate::patch::PatchKind;
 use crate::present;
@@ -35,7 +36,9 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
         // Reviews of other users live in a namespace, all other writes need one.
         return Err(ApiError::method_not_allowed());
     }
-    if let Some(answer) = reviews::serve(call, &resource)? {
+    let accepted = negotiate(call, &resource)?;
+    if let Some(mut answer) = reviews::serve(call, &resource)? {
+        answer.extensions_mut().insert(accepted);
         return Ok(answer);
     }
     check_verb(call, &resource)?;
@@ -45,8 +48,7 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
         name: info.name.as_deref().unwrap_or_default(),
         subresource: &info.subresource,
     };
-    let form = accept::form(call.header(ACCEPT))?;
-    let answer = act(call, &target, form);
+    let answer = act(call, &target, accepted);
     let Some(deprecation) = resource.deprecation() else { return answer };
     // Refusals warn as well.
     let mut answer = match answer {
@@ -57,22 +59,71 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     Ok(answer)
 }
 
-fn act(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
-    match call.info.verb.as_str() {
+fn act(call: &Call<'_>, target: &Target<'_>, accepted: Accepted) -> Result<Response<Body>, ApiError> {
+    let form = accepted.form;
+    let mut answer = match call.info.verb.as_str() {
         "get" => {
             check_read(call)?;
             let object = call.cluster.with_registry(|registry| registry.read(target))?;
-            Ok(show(call, target.resource, form, 200, &object))
+            show(call, target.resource, form, 200, &object)
         }
         "list" => list::serve(call, target, form),
-        "watch" => watch::serve(call, target, form),
+        "watch" => return watch::serve(call, target, accepted),
         "create" => create(call, target, form),
         "update" => update(call, target, form),
         "patch" | "apply" => patch(call, target, form),
         "delete" => delete(call, target),
         "deletecollection" => delete_collection(call, target),
         _ => Err(ApiError::method_not_allowed()),
+    }?;
+    answer.extensions_mut().insert(accepted);
+    Ok(answer)
+}
+
+/// The media types of patches, in the order in which messages list them.
+const PATCHES: [&str; 4] = [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+];
+
+/// Agrees with the client on what the reply is written as.
+fn negotiate(call: &Call<'_>, resource: &Resource) -> Result<Accepted, ApiError> {
+    let is_custom = resource.custom().is_some();
+    let verb = call.info.verb.as_str();
+    let content_type = call.header(CONTENT_TYPE);
+    let is_patch = matches!(verb, "patch" | "apply");
+    if is_custom {
+        if is_patch {
+            patch_kind(call, resource)?;
+        }
+    } else {
+        let is_list = matches!(verb, "list" | "watch");
+        let consumes: &[&str] = if is_patch { &PATCHES } else { &[] };
+        negotiate::check_route(call.headers, content_type, negotiate::produced(is_list), consumes)?;
     }
+    let endpoint = if is_custom { Endpoint::Custom } else { Endpoint::Builtin };
+    let accepted = negotiate::accepted(call.header(ACCEPT), endpoint);
+    if verb == "watch" {
+        let streamed = accepted.filter(|accepted| accepted.media != Media::Yaml);
+        return streamed.ok_or_else(negotiate::not_streamable);
+    }
+    accepted.ok_or_else(negotiate::not_acceptable)
+}
+
+fn patch_kind(call: &Call<'_>, resource: &Resource) -> Result<PatchKind, ApiError> {
+    let content_type = call.header(CONTENT_TYPE);
+    let media_type = match content_type.find(';') {
+        Some(at) if at > 0 => &content_type[..at],
+        _ => content_type,
+    };
+    let is_custom = resource.custom().is_some();
+    let allowed = |kind: &PatchKind| !is_custom || *kind != PatchKind::Strategic;
+    PatchKind::of_media_type(media_type).filter(allowed).ok_or_else(|| {
+        let names: Vec<&str> = PATCHES.into_iter().filter(|name| !is_custom || !name.contains("strategic")).collect();
+        negotiate::unsupported(&names.join(", "))
+    })
 }
 
 /// Checks the options of a read of one object.
@@ -116,10 +167,23 @@ fn missing_subresource(call: &Call<'_>, resource: &Resource) -> ApiError {
 }
 
 /// Sends one object in the form the client asked for.
-fn show(call: &Call<'_>, resource: &Resource, form: Form, code: u16, object: &Value) -> Response<Body> {
-    match form {
+fn show(
+    call: &Call<'_>,
+    resource: &Resource,
+    form: Form,
+    code: u16,
+    object: &Value,
+) -> Result<Response<Body>, ApiError> {
+    Ok(match form {
         Form::Objects => reply::json(code, object),
         Form::Metadata => reply::json(code, &present::metadata_only(object)),
+        Form::MetadataList if resource.custom().is_some() => return Err(ApiError::unforeseen("content is not a list")),
+        Form::MetadataList => {
+            let ty = go_type(resource, &resource.kind);
+            let message =
+                format!("you requested PartialObjectMetadataList, but the requested object is not a list ({ty})");
+            return Err(ApiError::new(406, "NotAcceptable", message));
+        }
         Form::Table => {
             let include = call.query.text("includeObject");
             let rows = [object].into_iter();
@@ -127,7 +191,17 @@ fn show(call: &Call<'_>, resource: &Resource, form: Form, code: u16, object: &Va
             let now = call.cluster.clock().now();
             reply::json(code, &present::table(resource, rows, meta, include, true, now))
         }
+    })
+}
+
+/// Names the Go type upstream holds a kind's objects in.
+pub(super) fn go_type(resource: &Resource, kind: &str) -> String {
+    if resource.custom().is_some() {
+        return if kind == resource.kind { "*unstructured.Unstructured" } else { "*unstructured.UnstructuredList" }
+            .to_owned();
     }
+    let package = resource.storage_group.split('.').next().filter(|name| !name.is_empty()).unwrap_or("core");
+    format!("*{package}.{kind}")
 }
 
 fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions, ApiError> {
@@ -140,28 +214,29 @@ fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions, ApiError> 
     })
 }
 
-fn read(call: &Call<'_>, resource: &Resource) -> Result<body::Decoded, ApiError> {
-    let (api_version, kind) = match resource.subresource(&call.info.subresource) {
-        Some(subresource) => (subresource.gvk.api_version(), subresource.gvk.kind.as_str()),
-        None => (resource.api_version(), resource.kind.as_str()),
-    };
-    let default = DefaultKind { api_version: &api_version, kind };
-    body::decode(call.header(CONTENT_TYPE), call.body, default).map_err(|mut error| {
-        if error.code == 400 {
-            error.message =
-                format!("the object provided is unrecognized (must be of type {}): {}", resource.kind, error.message);
+/// Reads the object that a request brings.
+pub(super) fn read(call: &Call<'_>, resource: &Resource) -> Result<body::Decoded, ApiError> {
+    let media = negotiate::sent(call.header(CONTENT_TYPE))?;
+    let is_custom = resource.custom().is_some();
+    match resource.subresource(&call.info.subresource).filter(|subresource| subresource.gvk != resource.gvk()) {
+        Some(subresource) => {
+            let (api_version, kind) = (subresource.gvk.api_version(), subresource.gvk.kind.as_str());
+            body::object(media, call.body, Expected { api_version: &api_version, kind, is_custom: false })
         }
-        error
-    })
+        None => {
+            let api_version = resource.api_version();
+            body::object(media, call.body, Expected { api_version: &api_version, kind: &resource.kind, is_custom })
+        }
+    }
 }
 
 fn create(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
     let mut options = write_options(call, "CreateOptions")?;
     let decoded = read(call, target.resource)?;
-    options.duplicates = decoded.duplicates;
+    options.mistakes = decoded.mistakes;
     let target = Target { name: "", ..*target };
     let object = call.cluster.with_registry(|registry| registry.create(&target, decoded.value, &mut options))?;
-    let mut answer = show(call, target.resource, form, 201, &object);
+    let mut answer = show(call, target.resource, form, 201, &object)?;
     reply::warn(&mut answer, &options.warnings);
     Ok(answer)
 }
@@ -169,10 +244,10 @@ fn create(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<B
 fn update(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
     let mut options = write_options(call, "UpdateOptions")?;
     let decoded = read(call, target.resource)?;
-    options.duplicates = decoded.duplicates;
+    options.mistakes = decoded.mistakes;
     let (object, outcome) =
         call.cluster.with_registry(|registry| registry.update(target, decoded.value, &mut options))?;
-    let mut answer = show(call, target.resource, form, code(outcome), &object);
+    let mut answer = show(call, target.resource, form, code(outcome), &object)?;
     reply::warn(&mut answer, &options.warnings);
     Ok(answer)
 }
@@ -185,19 +260,7 @@ fn code(outcome: Outcome) -> u16 {
 }
 
 fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
-    let content_type = call.header(CONTENT_TYPE);
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    let kind = PatchKind::of_media_type(media_type).ok_or_else(|| {
-        let accepted = "application/json-patch+json, application/merge-patch+json, \
-                        application/strategic-merge-patch+json, application/apply-patch+yaml";
-        let accepted = match target.resource.custom() {
-            Some(_) => accepted.replace("application/strategic-merge-patch+json, ", ""),
-            None => accepted.to_owned(),
-        };
-        let message =
-            format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
-        ApiError::new(415, "UnsupportedMediaType", message)
-    })?;
+    let kind = patch_kind(call, target.resource)?;
     let mut options = write_options(call, "PatchOptions")?;
     if kind == PatchKind::Apply {
         call.query.text("fieldManager").clone_into(&mut options.manager);
@@ -205,23 +268,29 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
         let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
         return Err(ApiError::invalid_options("PatchOptions", cause));
     }
-    let decoded = body::decode(media_type, call.body, DefaultKind { api_version: "", kind: "" })?;
-    options.duplicates = decoded.duplicates;
+    let decoded = match body::patch(kind, call.body) {
+        Ok(decoded) => decoded,
+        Err(error) if kind == PatchKind::Apply => return Err(error),
+        Err(error) => {
+            // Upstream reads a patch only once it has found what to change.
+            call.cluster.with_registry(|registry| registry.read(target))?;
+            return Err(error);
+        }
+    };
+    options.mistakes = decoded.mistakes;
     let (object, outcome) =
         call.cluster.with_registry(|registry| registry.patch(target, kind, &decoded.value, &mut options))?;
-    let mut answer = show(call, target.resource, form, code(outcome), &object);
+    let mut answer = show(call, target.resource, form, code(outcome), &object)?;
     reply::warn(&mut answer, &options.warnings);
     Ok(answer)
 }
-
-const DELETE_OPTIONS: DefaultKind<'_> = DefaultKind { api_version: "v1", kind: "DeleteOptions" };
 
 /// Reads delete options from the body, and from the query what the body leaves out.
 fn delete_options(call: &Call<'_>) -> Result<(DeleteOptions, WriteOptions), ApiError> {
     let given = if call.body.is_empty() {
         Value::Null
     } else {
-        body::decode(call.header(CONTENT_TYPE), call.body, DELETE_OPTIONS)?.value
+        body::delete_options(negotiate::sent(call.header(CONTENT_TYPE))?, call.body)?
     };
     let text = |key: &str| {
         given[key]

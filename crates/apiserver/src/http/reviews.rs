@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use http::Response;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
-use super::body;
+use super::objects;
 use super::reply::{self, Body};
 use super::service::Call;
-use crate::builtins::DefaultKind;
 use crate::clock::rfc3339_seconds;
 use crate::error::ApiError;
 use crate::patch::PatchKind;
@@ -71,15 +70,8 @@ fn read(call: &Call<'_>) -> Result<Value, ApiError> {
     let info = call.info;
     let catalog = call.cluster.catalog();
     let resource = catalog.find(&crate::resource::Gvr::new(&info.group, &info.version, &info.resource));
-    let (api_version, kind) = match &resource {
-        Some(resource) => match resource.subresource(&info.subresource) {
-            Some(subresource) => (subresource.gvk.api_version(), subresource.gvk.kind.as_str()),
-            None => (resource.api_version(), resource.kind.as_str()),
-        },
-        None => (String::new(), ""),
-    };
-    let default = DefaultKind { api_version: &api_version, kind };
-    let object = body::decode(call.header(CONTENT_TYPE), call.body, default)?.value;
+    let resource = resource.ok_or_else(ApiError::no_such_resource)?;
+    let object = objects::read(call, &resource)?.value;
     if object.is_object() { Ok(object) } else { Err(ApiError::bad_request("the body is no object")) }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::body::MAX_BODY_BYTES;
 use super::reply::{self, Body, ConnectionDropped};
 use super::route::{self, Query};
-use super::{accept, objects};
+use super::{encode, negotiate, objects};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
 use crate::discovery::{self, Tagged};
@@ -114,7 +114,8 @@ impl ClusterService {
         if fault == Fault::DropAfterCommit {
             return Err(ConnectionDropped);
         }
-        let mut answer = answer.unwrap_or_else(|error| reply::error(&error));
+        let answer = answer.unwrap_or_else(|error| reply::error(&error));
+        let mut answer = encode::finish(&parts, &query, answer).await;
         // What has no word of its own about caches is for nobody else to keep.
         answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
         if parts.method == http::Method::HEAD {
@@ -233,7 +234,7 @@ fn authenticate(call: &Call<'_>) -> Result<(), ApiError> {
 /// Answers discovery and OpenAPI.
 fn describe(call: &Call<'_>, path: &str) -> Option<Response<Body>> {
     let catalog: Arc<Catalog> = call.cluster.catalog();
-    let aggregated = accept::wants_aggregated_discovery(call.header(ACCEPT));
+    let aggregated = negotiate::wants_aggregated_discovery(call.header(ACCEPT));
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     Some(match parts[..] {
         [] | [""] => reply::json(200, &paths(&catalog)),

@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::accept::Form;
 use super::list_options::{ListOptions, parse_rv};
+use super::negotiate::{Accepted, Form, Media};
 use super::reply::{self, Body};
 use super::service::Call;
+use crate::builtins::Builtins;
 use crate::cluster::Cluster;
 use crate::error::ApiError;
 use crate::faults::Fault;
@@ -43,7 +44,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_mins(45);
 /// The annotation that ends the initial events of a streaming list.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
-pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
+pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, accepted: Accepted) -> Result<Response<Body>, ApiError> {
     let mut options = ListOptions::read(call.query)?;
     // The old paths watch without saying so in the query; what only watches may ask for is then not checked.
     options.watch = call.query.flag("watch");
@@ -56,7 +57,8 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<
         store: target.resource.store_key(),
         namespace: Some(target.namespace.to_owned()).filter(|namespace| !namespace.is_empty()),
         selectors: options.selectors,
-        form,
+        form: accepted.form,
+        media: accepted.media,
         include: call.query.text("includeObject").to_owned(),
         cursor: 0,
         wake: None,
@@ -84,7 +86,11 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<
         let bytes = watcher.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(bytes)), watcher))
     });
-    let mut answer = reply::bytes(200, "application/json", Bytes::new());
+    let content_type = match accepted.media {
+        Media::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+        _ => "application/json",
+    };
+    let mut answer = reply::bytes(200, content_type, Bytes::new());
     *answer.body_mut() = StreamBody::new(frames).boxed_unsync();
     Ok(answer)
 }
@@ -96,6 +102,7 @@ struct Watcher {
     namespace: Option<String>,
     selectors: Selectors,
     form: Form,
+    media: Media,
     include: String,
     cursor: u64,
     /// Absent while a fault keeps the watch silent.
@@ -243,17 +250,26 @@ impl Watcher {
     }
 
     fn push(&mut self, kind: &str, stored: &Arc<Stored>, shown: &Arc<Value>) {
-        if self.form == Form::Objects && Arc::ptr_eq(shown, &stored.value) {
+        if self.media == Media::Json && self.form == Form::Objects && Arc::ptr_eq(shown, &stored.value) {
             self.ready.push_back(stored.frame(kind));
         } else {
             self.push_value(kind, shown);
         }
     }
 
+    /// Writes one event around an object in JSON.
+    fn frame(&self, word: &str, object: &[u8]) -> Bytes {
+        if self.media == Media::Protobuf {
+            let encoded = serde_json::from_slice(object).ok().and_then(|value| Builtins::get().encode_protobuf(&value));
+            return Builtins::protobuf_watch_event(word, &encoded.unwrap_or_default()).into();
+        }
+        frame(word, object)
+    }
+
     fn push_value(&mut self, kind: &str, object: &Value) {
         let value = match self.form {
             Form::Objects => to_bytes(object),
-            Form::Metadata => to_bytes(&present::metadata_only(object)),
+            Form::Metadata | Form::MetadataList => to_bytes(&present::metadata_only(object)),
             Form::Table => {
                 let meta = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
                 let now = self.cluster.clock().now();
@@ -263,7 +279,8 @@ impl Watcher {
                 to_bytes(&table)
             }
         };
-        self.ready.push_back(frame(kind, &value));
+        let bytes = self.frame(kind, &value);
+        self.ready.push_back(bytes);
     }
 
     fn push_bookmark(&mut self, ends_initial_events: bool) {
@@ -273,18 +290,20 @@ impl Watcher {
         }
         let (api_version, kind) = match self.form {
             Form::Objects => (self.resource.api_version(), self.resource.kind.as_str()),
-            Form::Metadata => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
+            Form::Metadata | Form::MetadataList => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
             Form::Table => {
                 let object = json!({ "metadata": meta });
                 return self.push_value("BOOKMARK", &object);
             }
         };
         let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": meta });
-        self.ready.push_back(frame("BOOKMARK", &to_bytes(&object)));
+        let bytes = self.frame("BOOKMARK", &to_bytes(&object));
+        self.ready.push_back(bytes);
     }
 
     fn fail(&mut self, error: &ApiError) {
-        self.ready.push_back(frame("ERROR", &to_bytes(&error.to_json())));
+        let bytes = self.frame("ERROR", &to_bytes(&error.to_json()));
+        self.ready.push_back(bytes);
         self.ended = true;
     }
 }

@@ -54,8 +54,8 @@ pub struct WriteOptions {
     pub validation: FieldValidation,
     /// Whether an apply takes over fields of others.
     pub force: bool,
-    /// Fields the body gives twice.
-    pub duplicates: Vec<String>,
+    /// What strict decoding says against the body, such as `duplicate field "spec.replicas"`.
+    pub mistakes: Vec<String>,
     /// What the writer should be told besides the result.
     pub warnings: Vec<String>,
 }
