@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
+use crate::auth::tokens::SigningKey;
+use crate::auth::{Authorization, User};
 use crate::builtins::Allocator;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Random};
@@ -29,9 +31,15 @@ pub struct Options {
     /// Whether Deployments, Jobs, Pods and the like are acted upon; needs a tokio runtime. Garbage collection and the
     /// end of namespaces happen in any case.
     pub controllers: bool,
-    /// The bearer token that means "administrator".
+    /// The bearer token of the administrator: user `admin` in the group `system:masters`, who may do everything.
     pub token: Option<String>,
-    /// Whether a request without credentials is the administrator's.
+    /// Further users by their bearer tokens.
+    pub users: BTreeMap<String, User>,
+    /// Who decides what users may do. The default decides nothing; [`Authorization::Rbac`] decides as a real cluster.
+    pub authorization: Authorization,
+    /// Whether a request without credentials is let in: as the administrator's where nothing is decided
+    /// ([`Authorization::AlwaysAllow`]), as `system:anonymous`'s otherwise. Where nothing is decided, wrong
+    /// credentials count as none.
     pub allow_anonymous: bool,
     /// How many nodes the cluster is born with.
     pub nodes: u32,
@@ -48,6 +56,8 @@ impl Default for Options {
             seed: 0,
             controllers: true,
             token: None,
+            users: BTreeMap::new(),
+            authorization: Authorization::default(),
             allow_anonymous: true,
             nodes: 1,
             start_delay: Duration::ZERO,
@@ -99,6 +109,7 @@ pub(crate) struct State {
     pub(crate) owners: Owners,
     pub(crate) random: Random,
     pub(crate) allocator: Allocator,
+    pub(crate) authorization: Authorization,
     /// What has yet to follow from the writes so far; empty between requests.
     pub(crate) work: Vec<Work>,
     compacted: u64,
@@ -132,6 +143,7 @@ pub(crate) struct Inner {
     pub(crate) state: Mutex<State>,
     pub(crate) faults: Mutex<Option<Faults>>,
     pub(crate) log: Mutex<RequestLog>,
+    pub(crate) signing_key: SigningKey,
     pub(crate) stop: CancellationToken,
 }
 
@@ -165,6 +177,7 @@ impl Cluster {
             owners: Owners::default(),
             random: Random::new(options.seed),
             allocator: Allocator::default(),
+            authorization: options.authorization,
             work: Vec::new(),
             compacted: 0,
             window: options.watch_window.max(1),
@@ -174,6 +187,7 @@ impl Cluster {
             state: Mutex::new(state),
             faults: Mutex::new(None),
             log: Mutex::new(RequestLog::default()),
+            signing_key: SigningKey::default(),
             stop: CancellationToken::new(),
         }))
     }
@@ -231,6 +245,10 @@ impl Cluster {
 
     pub(crate) fn options(&self) -> &Options {
         &self.0.options
+    }
+
+    pub(crate) fn signing_key(&self) -> &SigningKey {
+        &self.0.signing_key
     }
 
     pub(crate) fn clock(&self) -> &Clock {

@@ -6,6 +6,7 @@
 //! [`Faults`] break them on purpose.
 
 mod admin;
+mod auth;
 mod bootstrap;
 pub mod builtins;
 mod catalog;
@@ -34,6 +35,7 @@ pub use self::http::{
     Body, ClusterService, ConnectionDropped, Fleet, FleetService, Identity, IdentityError, Transport,
 };
 pub use admin::{Admin, AdminWatch, Notice};
+pub use auth::{Authorization, User};
 pub use clock::Clock;
 pub use cluster::{Cluster, Options, RequestLog};
 pub use error::{ApiError, Cause, Details};

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use delete::Deleted;
 
+use crate::auth::User;
 use crate::clock::Clock;
 use crate::cluster::State;
 use crate::error::ApiError;
@@ -48,6 +49,8 @@ pub enum FieldValidation {
 pub struct WriteOptions {
     /// The field manager.
     pub manager: String,
+    /// Who writes; `None` for the cluster's own hands, which may do everything.
+    pub user: Option<Arc<User>>,
     /// Whether everything is done but the storing.
     pub dry_run: bool,
     /// What becomes of unknown fields.
