@@ -255,6 +255,8 @@ fn source_note() -> String {
          | `types.zst` | each Go type's fields: name, flags (p pointer, o omitempty, z omitzero), type, declared default |\n\
          | `wire.zst` | each type's protobuf field numbers, in the order of the fields' names, as its Go tags and `generated.proto` have them |\n\
          | `columns.zst` | table columns, recorded from a real server of that release by `tests/defaults/record.sh` |\n\
+         | `bootstrap.zst` | the objects a server makes at its first start, recorded from a real one of that release by \
+         `tests/bootstrap/record.sh` |\n\
          | `root-ca.crt` | a certificate made for the simulation; nothing is signed with it |\n"
     )
 }

@@ -1,4 +1,4 @@
-//! What a cluster is born with: namespaces, the API server's own service, priority classes and nodes.
+//! What a cluster is born with besides [`crate::seeds`]: namespaces, the API server's own service and nodes.
 
 use serde_json::{Value, json};
 
@@ -33,27 +33,6 @@ fn try_populate(admin: &Admin) -> Result<(), ApiError> {
     server.create(&core("services"), service())?;
     server.create(&core("endpoints"), endpoints())?;
     server.create(&Gvr::new("discovery.k8s.io", "v1", "endpointslices"), endpoint_slice())?;
-    for (name, value, description) in [
-        (
-            "system-cluster-critical",
-            2_000_000_000,
-            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
-        ),
-        (
-            "system-node-critical",
-            2_000_001_000,
-            "Used for system critical pods that must not be moved from their current node.",
-        ),
-    ] {
-        let class = json!({
-            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
-            "metadata": { "name": name }, "value": value, "description": description,
-        });
-        server.create(&Gvr::new("scheduling.k8s.io", "v1", "priorityclasses"), class)?;
-    }
-    for role in cluster_roles() {
-        server.create(&Gvr::new("rbac.authorization.k8s.io", "v1", "clusterroles"), role)?;
-    }
     let kubelet = admin.named("kubelet");
     let now = rfc3339_seconds(admin.now());
     for number in 1..=admin.cluster_options().nodes {
@@ -99,22 +78,6 @@ fn endpoint_slice() -> Value {
         "endpoints": [{ "addresses": ["10.1.0.1"], "conditions": { "ready": true } }],
         "ports": [{ "name": "https", "port": 6443, "protocol": "TCP" }],
     })
-}
-
-/// The role that may do everything; the finer ones of a real cluster mean nothing where nobody is refused.
-fn cluster_roles() -> Vec<Value> {
-    vec![json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-        "metadata": {
-            "name": "cluster-admin",
-            "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" },
-            "annotations": { "rbac.authorization.kubernetes.io/autoupdate": "true" },
-        },
-        "rules": [
-            { "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] },
-            { "nonResourceURLs": ["*"], "verbs": ["*"] },
-        ],
-    })]
 }
 
 /// Makes a node that is ready for good and large enough for anything.

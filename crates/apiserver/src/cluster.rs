@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::owners::Owners;
 use crate::registry::Registry;
 use crate::registry::settle::Work;
 use crate::resource::StoreKey;
+use crate::seeds::Seeds;
 use crate::store::Store;
 
 /// How a cluster behaves.
@@ -132,6 +134,15 @@ impl State {
         self.compacted = rv;
     }
 
+    /// Takes up the objects that a real server makes by itself; the state must be new.
+    fn begin_with(&mut self, seeds: &Arc<Seeds>) {
+        for ((store, key), kept) in &seeds.objects {
+            self.store(store).seed(key.clone(), kept);
+            self.rv = self.rv.max(kept.rv());
+        }
+        self.owners.begin_with(Arc::clone(seeds));
+    }
+
     pub(crate) fn next_rv(&mut self) -> u64 {
         self.rv += 1;
         self.rv
@@ -144,6 +155,7 @@ pub(crate) struct Inner {
     pub(crate) faults: Mutex<Option<Faults>>,
     pub(crate) log: Mutex<RequestLog>,
     pub(crate) signing_key: SigningKey,
+    asked: AtomicU64,
     pub(crate) stop: CancellationToken,
 }
 
@@ -163,6 +175,7 @@ impl Cluster {
     /// With [`Options::controllers`] it must be called within a tokio runtime.
     pub fn new(options: Options) -> Self {
         let cluster = Self::unborn(options);
+        cluster.with_state(|state, inner| state.begin_with(&Seeds::at(inner.options.clock.now())));
         crate::bootstrap::populate(&cluster.admin());
         cluster.begin();
         cluster
@@ -188,6 +201,7 @@ impl Cluster {
             faults: Mutex::new(None),
             log: Mutex::new(RequestLog::default()),
             signing_key: SigningKey::default(),
+            asked: AtomicU64::new(0),
             stop: CancellationToken::new(),
         }))
     }
@@ -245,6 +259,13 @@ impl Cluster {
 
     pub(crate) fn options(&self) -> &Options {
         &self.0.options
+    }
+
+    /// Returns a new name for a request.
+    pub(crate) fn request_id(&self) -> String {
+        let count = self.0.asked.fetch_add(1, Ordering::Relaxed);
+        // Requests have a sequence of their own, so that what objects are called does not depend on who looked at them.
+        Random::new(!self.0.options.seed ^ count.wrapping_mul(0x2545_f491_4f6c_dd1d)).uid()
     }
 
     pub(crate) fn signing_key(&self) -> &SigningKey {

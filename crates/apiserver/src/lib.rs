@@ -26,6 +26,7 @@ mod present;
 mod registry;
 mod resource;
 mod rules;
+mod seeds;
 mod selector;
 mod snapshot;
 mod store;

@@ -1,11 +1,12 @@
 //! Who owns whom: the index garbage collection reads.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::resource::StoreKey;
+use crate::seeds::Seeds;
 use crate::store::{Key, Stored};
 
 /// The place of one object in the cluster.
@@ -16,9 +17,17 @@ pub(crate) type Place = (StoreKey, Key);
 pub(crate) struct Owners {
     live: HashMap<Arc<str>, Place>,
     dependents: HashMap<String, BTreeSet<Place>>,
+    /// What the cluster began with; shared with other clusters, so what is gone of it is noted apart.
+    seeds: Option<Arc<Seeds>>,
+    gone_seeds: HashSet<Arc<str>>,
 }
 
 impl Owners {
+    /// Knows what the cluster begins with.
+    pub(crate) fn begin_with(&mut self, seeds: Arc<Seeds>) {
+        self.seeds = Some(seeds);
+    }
+
     /// Follows one object from `old` to `new`.
     pub(crate) fn track(&mut self, place: &Place, old: Option<&Stored>, new: Option<&Stored>) {
         let before = old.map(|stored| owner_uids(&stored.value)).unwrap_or_default();
@@ -36,14 +45,20 @@ impl Owners {
         }
         match (old, new) {
             (_, Some(new)) => drop(self.live.insert(Arc::clone(&new.uid), place.clone())),
-            (Some(old), None) => drop(self.live.remove(&old.uid)),
+            (Some(old), None) => {
+                self.live.remove(&old.uid);
+                if self.seeds.as_ref().is_some_and(|seeds| seeds.place(&old.uid).is_some()) {
+                    self.gone_seeds.insert(Arc::clone(&old.uid));
+                }
+            }
             (None, None) => {}
         }
     }
 
     /// Returns where the object with this uid is, if it still is.
     pub(crate) fn place(&self, uid: &str) -> Option<&Place> {
-        self.live.get(uid)
+        let seed = || self.seeds.as_ref()?.place(uid).filter(|_| !self.gone_seeds.contains(uid));
+        self.live.get(uid).or_else(seed)
     }
 
     /// Returns the objects that name this uid as an owner.

@@ -107,6 +107,13 @@ impl Store {
             .map(|(key, kept)| (key, Stored::of(kept)))
     }
 
+    /// Takes up an object that was always there: nobody is told, and nothing before it can be asked for.
+    pub(crate) fn seed(&mut self, key: Key, object: &Arc<Kept>) {
+        self.dropped = self.dropped.max(object.rv());
+        self.compacted = self.compacted.max(object.rv());
+        self.objects.insert(key, Arc::clone(object));
+    }
+
     pub(crate) fn put(&mut self, key: Key, object: &Stored) {
         let object = Arc::clone(object.kept());
         let previous = self.objects.insert(key, Arc::clone(&object));

@@ -65,6 +65,10 @@ impl Kept {
     pub(crate) fn rv(&self) -> u64 {
         self.rv
     }
+
+    pub(crate) fn uid(&self) -> &Arc<str> {
+        &self.uid
+    }
 }
 
 /// A handle on one state of one object; what it has decoded lives as long as the handle.

@@ -139,7 +139,7 @@ fn whose(state: &State, claims: &Value) -> Result<User, String> {
     let namespace = text(private, "namespace");
     let find = |plural: &str, namespace: &str, name: &str| {
         let key = (namespace.to_owned(), name.to_owned());
-        state.stores.get(&(String::new(), plural.to_owned())).and_then(|store| store.get(&key)).cloned()
+        state.stores.get(&(String::new(), plural.to_owned())).and_then(|store| store.get(&key))
     };
     let account = &private["serviceaccount"];
     let (name, uid) = (text(account, "name"), text(account, "uid"));

@@ -207,6 +207,7 @@ pub(super) fn go_type(resource: &Resource, kind: &str) -> String {
 fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions, ApiError> {
     Ok(WriteOptions {
         manager: call.manager(),
+        user: Some(Arc::clone(call.user)),
         dry_run: call.query.dry_run(kind)?,
         validation: call.query.field_validation(kind)?,
         force: call.query.flag("force"),
@@ -332,7 +333,7 @@ fn delete_options(call: &Call<'_>) -> Result<(DeleteOptions, WriteOptions), ApiE
         uid: precondition("uid"),
         resource_version: precondition("resourceVersion"),
     };
-    Ok((delete, WriteOptions { manager: call.manager(), dry_run, ..WriteOptions::default() }))
+    Ok((delete, WriteOptions { manager: call.manager(), user: Some(Arc::clone(call.user)), dry_run, ..WriteOptions::default() }))
 }
 
 fn delete(call: &Call<'_>, target: &Target<'_>) -> Result<Response<Body>, ApiError> {

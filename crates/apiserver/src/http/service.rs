@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT, VARY};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT, VARY};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -18,11 +18,15 @@ use super::body::MAX_BODY_BYTES;
 use super::reply::{self, Body, ConnectionDropped};
 use super::route::{self, Query};
 use super::{encode, negotiate, objects};
+use crate::auth::{self, Access, Authorization, Peer, User};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
 use crate::discovery::{self, Tagged};
 use crate::error::ApiError;
 use crate::faults::{Fault, RequestInfo};
+
+/// The header that names a request.
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
 /// The version this server speaks for.
 const GIT_VERSION: &str = "v1.35.4";
@@ -46,6 +50,7 @@ pub(super) struct Call<'a> {
     pub(super) query: &'a Query,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
+    pub(super) user: &'a Arc<User>,
     pub(super) fault: &'a Fault,
 }
 
@@ -102,11 +107,11 @@ impl ClusterService {
             }
             _ => {}
         }
-        let answer = match body {
-            Ok(body) => {
-                let cluster = &self.cluster;
-                let call =
-                    Call { cluster, info: &info, query: &query, headers: &parts.headers, body: &body, fault: &fault };
+        let admitted = admit(&self.cluster, &parts, &info).and_then(|user| Ok((Arc::new(user), body?)));
+        let answer = match admitted {
+            Ok((user, body)) => {
+                let (cluster, headers) = (&self.cluster, &parts.headers);
+                let call = Call { cluster, info: &info, query: &query, headers, body: &body, user: &user, fault: &fault };
                 serve_in_time(&call).await
             }
             Err(error) => Err(error),
@@ -118,6 +123,7 @@ impl ClusterService {
         let mut answer = encode::finish(&parts, &query, answer).await;
         // What has no word of its own about caches is for nobody else to keep.
         answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+        answer.headers_mut().entry(AUDIT_ID).or_insert_with(|| audit_id(&self.cluster, &parts.headers));
         if parts.method == http::Method::HEAD {
             *answer.body_mut() = reply::full(Bytes::new());
         }
@@ -176,6 +182,37 @@ async fn serve_in_time(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     }
 }
 
+/// Finds out who asks and on whose behalf, and refuses what they may not do.
+fn admit(cluster: &Cluster, parts: &Parts, info: &RequestInfo) -> Result<User, ApiError> {
+    let asker = match auth::authenticate(cluster, &parts.headers, parts.extensions.get::<Peer>()) {
+        Ok(user) => user,
+        // Where nothing is decided, load balancers need no credentials.
+        Err(error) => {
+            let is_open = cluster.options().authorization == Authorization::AlwaysAllow && is_health(&info.path);
+            return if is_open { Ok(User::anonymous()) } else { Err(error) };
+        }
+    };
+    let user = auth::impersonate(cluster, asker, &parts.headers)?;
+    let access = Access::of_request(info);
+    cluster
+        .with_state(|state, _| auth::authorize(state, &user, &access))
+        .map_err(|reason| auth::forbidden(&user, &access, &reason))?;
+    Ok(user)
+}
+
+/// Returns the name of this request in an audit log: the one the client chose, or a new one.
+fn audit_id(cluster: &Cluster, headers: &HeaderMap) -> HeaderValue {
+    match headers.get(AUDIT_ID) {
+        Some(chosen) if !chosen.is_empty() && chosen.len() <= 64 => chosen.clone(),
+        _ => HeaderValue::from_str(&cluster.request_id()).unwrap_or(HeaderValue::from_static("")),
+    }
+}
+
+fn is_health(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    matches!(first, "livez" | "readyz" | "healthz") || path.trim_end_matches('/') == "/version"
+}
+
 fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let is_get = matches!(call.info.verb.as_str(), "get" | "head");
     let path = call.info.path.trim_end_matches('/');
@@ -185,7 +222,6 @@ fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     {
         return Ok(answer);
     }
-    authenticate(call)?;
     if !call.info.resource.is_empty() {
         return objects::serve(call);
     }
@@ -219,16 +255,6 @@ fn health(path: &str, query: &Query) -> Option<Response<Body>> {
             }),
         )
     })
-}
-
-fn authenticate(call: &Call<'_>) -> Result<(), ApiError> {
-    let options = call.cluster.options();
-    let given = call.header(AUTHORIZATION).strip_prefix("Bearer ").map(str::trim);
-    let admitted = match (given, &options.token) {
-        (Some(given), Some(token)) => given == token,
-        (Some(_) | None, _) => options.allow_anonymous,
-    };
-    if admitted { Ok(()) } else { Err(ApiError::new(401, "Unauthorized", "Unauthorized")) }
 }
 
 /// Answers discovery and OpenAPI.

@@ -32,6 +32,7 @@ impl Registry<'_> {
         }
         rules::decode(resource, &mut object, options)?;
         self.admit(target, meta_text(&object, "name"))?;
+        self.check_escalation(target, &object, None, options)?;
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
         }
@@ -58,6 +59,7 @@ impl Registry<'_> {
         let mut object = rules::apply(resource, "", None, &config, options, self.clock)?.0;
         rules::decode(resource, &mut object, options)?;
         self.admit(target, target.name)?;
+        self.check_escalation(target, &object, None, options)?;
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
         }
@@ -155,6 +157,7 @@ impl Registry<'_> {
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, &name, causes));
         }
+        self.check_create_by_update(target, options)?;
         if self.find(resource, target.namespace, &name).is_some() {
             return Err(ApiError::already_exists(resource, &name));
         }

@@ -6,6 +6,7 @@
 
 mod create;
 mod delete;
+mod grant;
 mod meta;
 pub(crate) mod scale;
 pub(crate) mod settle;

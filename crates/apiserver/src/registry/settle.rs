@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 use super::{
     DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, meta_text, metadata,
 };
+use crate::auth::{RBAC_GROUP, aggregated_rules};
 use crate::catalog::Catalog;
 use crate::crd;
 use crate::owners::{Place, references};
+use crate::patch::PatchKind;
 use crate::resource::{Gvr, Resource, split_api_version};
 use crate::rules;
 use crate::store::{Change, Key, Stored};
@@ -33,6 +35,8 @@ pub(crate) enum Work {
     Namespace(String),
     /// A CRD may be ready to go.
     Definition(String),
+    /// ClusterRoles made of others may have to change.
+    AggregatedRoles,
 }
 
 /// Work that makes work ends by itself, since each step removes something; a bound turns a mistake here into a log line.
@@ -77,6 +81,9 @@ impl Registry<'_> {
         if resource.is("", "namespaces") && !gone && is_terminating(&now.value) {
             self.state.work.push(Work::Namespace(place.1.1.clone()));
         }
+        if resource.is(RBAC_GROUP, "clusterroles") && !self.state.work.contains(&Work::AggregatedRoles) {
+            self.state.work.push(Work::AggregatedRoles);
+        }
         if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
             self.republish(gone.then(|| meta_text(&now.value, "name")));
             if !gone && is_terminating(&now.value) {
@@ -113,10 +120,38 @@ impl Registry<'_> {
                 Work::Orphan(place) => self.orphan_dependents(&place),
                 Work::Namespace(name) => self.end_namespace(&name),
                 Work::Definition(name) => self.end_definition(&name),
+                Work::AggregatedRoles => self.aggregate_roles(),
             }
         }
         tracing::error!(left = self.state.work.len(), "Garbage collection does not end");
         self.state.work.clear();
+    }
+
+    /// Gives ClusterRoles that are made of others the rules of those.
+    fn aggregate_roles(&mut self) {
+        let Ok(resource) = self.resource(&Gvr::new(RBAC_GROUP, "v1", "clusterroles")) else { return };
+        for role in self.all(&resource, None) {
+            let Some(rules) = aggregated_rules(self.state, &role.value) else { continue };
+            if role.value["rules"].as_array().map_or(&[][..], Vec::as_slice) == rules {
+                continue;
+            }
+            let name = meta_text(&role.value, "name");
+            let mut config = json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": name },
+            });
+            if !rules.is_empty() {
+                config["rules"] = Value::Array(rules);
+            }
+            let mut options = WriteOptions {
+                manager: "clusterrole-aggregation-controller".to_owned(),
+                force: true,
+                ..WriteOptions::default()
+            };
+            let target = Target { resource: &resource, namespace: "", name, subresource: "" };
+            if let Err(error) = self.patch(&target, PatchKind::Apply, &config, &mut options) {
+                tracing::debug!(%error, name, "A role could not be aggregated");
+            }
+        }
     }
 
     fn at(&mut self, place: &Place) -> Option<(Arc<Resource>, Arc<Stored>)> {

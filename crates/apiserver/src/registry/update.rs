@@ -90,6 +90,7 @@ impl Registry<'_> {
         let current = rules::present(resource, &live.value);
         keep_server_fields(&current, &mut object);
         rules::keep_other_parts(resource, target.subresource, &current, &mut object);
+        self.check_escalation(target, &object, Some(&current), options)?;
         let object = rules::own(resource, target.subresource, Some(&current), object, options, self.clock);
         self.store_successor(target, live, &current, object, options)
     }
@@ -133,6 +134,7 @@ impl Registry<'_> {
         if let Some(managed) = managed {
             metadata(&mut object).insert("managedFields".to_owned(), managed);
         }
+        self.check_escalation(target, &object, Some(&current), options)?;
         let stored = self.store_successor(target, &live, &current, object, options)?;
         Ok((show(stored)?, Outcome::Updated))
     }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::process::Stdio;
 use std::time::Duration;
 
-use bowline_apiserver::{Cluster, Options};
+use bowline_apiserver::{Authorization, Cluster, Options};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
 use http_body_util::{BodyExt as _, Full};
@@ -88,7 +88,7 @@ impl Server {
         let options = Options {
             controllers: plane == Plane::Busy,
             token: Some(ADMIN_TOKEN.to_owned()),
-            allow_anonymous: false,
+            authorization: Authorization::Rbac,
             ..Options::default()
         };
         Self::Ours(Cluster::new(options))

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::auth::RBAC_GROUP;
+use crate::builtins::selects;
 use crate::cluster::State;
-use crate::selector::Selectors;
 
 /// Returns the rules an aggregating ClusterRole should have, or `None` when it aggregates nothing.
 pub(crate) fn aggregated_rules(state: &State, role: &Value) -> Option<Vec<Value>> {
@@ -13,10 +13,9 @@ pub(crate) fn aggregated_rules(state: &State, role: &Value) -> Option<Vec<Value>
     let mut rules: Vec<Value> = Vec::new();
     let store = state.stores.get(&(RBAC_GROUP.to_owned(), "clusterroles".to_owned()))?;
     for selector in selectors {
-        let Some(selector) = Selectors::of_label_selector(selector) else { continue };
         for (_, stored) in store.iter(None, None) {
             let part: &Value = &stored.value;
-            if part["metadata"]["name"] == *own || !selector.matches(part) {
+            if part["metadata"]["name"] == *own || !selects(selector, &part["metadata"]["labels"]) {
                 continue;
             }
             for rule in part["rules"].as_array().into_iter().flatten() {

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::rules::{self, PolicyRule};
-use super::{role_rules, rules_for};
+use super::{role_of, rules_for, rules_of};
 use crate::auth::{Access, RBAC_GROUP, User, authorize};
 use crate::cluster::State;
 use crate::error::ApiError;
@@ -32,8 +32,7 @@ pub(crate) fn check(
             if authorize(state, user, &access).is_ok() || old.is_some_and(|old| differs_for_collectors_only(object, old)) {
                 return Ok(());
             }
-            let rules = object["rules"].as_array().map_or(&[][..], Vec::as_slice);
-            confirm(state, user, namespace, rules).or_else(refuse)?;
+            confirm(state, user, namespace, rules_of(object)).or_else(refuse)?;
             // An aggregating role may gather anything, and be kept from losing anything.
             let aggregates = has_aggregation(object) || old.is_some_and(has_aggregation);
             if resource.plural == "clusterroles" && aggregates && !holds_everything(state, user) {
@@ -58,8 +57,8 @@ pub(crate) fn check(
             {
                 return Ok(());
             }
-            let rules = role_rules(state, role, namespace).map_err(|why| role_missing(role, why))?;
-            confirm(state, user, namespace, rules).or_else(refuse)
+            let role = role_of(state, role, namespace).map_err(|why| role_missing(role, why))?;
+            confirm(state, user, namespace, rules_of(&role.value)).or_else(refuse)
         }
         _ => Ok(()),
     }

@@ -7,12 +7,15 @@ pub(super) mod aggregate;
 pub(crate) mod escalation;
 pub(super) mod rules;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use self::rules::PolicyRule;
 use super::user::service_account_name;
 use super::{Access, RBAC_GROUP, User};
 use crate::cluster::State;
+use crate::store::Stored;
 
 /// Decides; the text is the reason, empty when nothing is known that could help.
 pub(super) fn authorize(state: &State, user: &User, access: &Access) -> Result<String, String> {
@@ -111,11 +114,13 @@ fn visit(state: &State, user: &User, namespace: &str, look: &mut dyn FnMut(Grant
             let object: &Value = &stored.value;
             let subjects = object["subjects"].as_array().map_or(&[][..], Vec::as_slice);
             let Some(subject) = subjects.iter().find(|subject| applies(subject, user, namespace)) else { continue };
-            let grant = match role_rules(state, &object["roleRef"], namespace) {
-                Ok(rules) => Grant::Rules { rules, binding: Binding { object, subject, namespace } },
-                Err(why) => Grant::Broken(why),
+            let goes_on = match role_of(state, &object["roleRef"], namespace) {
+                Ok(role) => {
+                    look(Grant::Rules { rules: rules_of(&role.value), binding: Binding { object, subject, namespace } })
+                }
+                Err(why) => look(Grant::Broken(why)),
             };
-            if !look(grant) {
+            if !goes_on {
                 return;
             }
         }
@@ -135,8 +140,8 @@ fn applies(subject: &Value, user: &User, namespace: &str) -> bool {
     }
 }
 
-/// Returns the rules of the role a binding names, or the words of its absence.
-pub(super) fn role_rules<'a>(state: &'a State, role: &Value, namespace: &str) -> Result<&'a [Value], String> {
+/// Returns the role a binding names, or the words of its absence.
+fn role_of(state: &State, role: &Value, namespace: &str) -> Result<Arc<Stored>, String> {
     let name = role["name"].as_str().unwrap_or_default();
     let kind = role["kind"].as_str().unwrap_or_default();
     let (plural, namespace) = match kind {
@@ -146,8 +151,11 @@ pub(super) fn role_rules<'a>(state: &'a State, role: &Value, namespace: &str) ->
     };
     let store = state.stores.get(&(RBAC_GROUP.to_owned(), plural.to_owned()));
     let key = (namespace.to_owned(), name.to_owned());
-    let Some(stored) = store.and_then(|store| store.get(&key)) else {
-        return Err(format!("{}.{RBAC_GROUP} {name:?} not found", kind.to_lowercase()));
-    };
-    Ok(stored.value["rules"].as_array().map_or(&[], Vec::as_slice))
+    store
+        .and_then(|store| store.get(&key))
+        .ok_or_else(|| format!("{}.{RBAC_GROUP} {name:?} not found", kind.to_lowercase()))
+}
+
+fn rules_of(role: &Value) -> &[Value] {
+    role["rules"].as_array().map_or(&[], Vec::as_slice)
 }

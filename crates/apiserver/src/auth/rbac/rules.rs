@@ -143,7 +143,7 @@ impl PolicyRule {
 }
 
 /// Prints a list of texts as Go's `%q` does.
-pub(super) fn quoted(list: &[String]) -> String {
+pub(in crate::auth) fn quoted(list: &[String]) -> String {
     let quoted: Vec<String> = list.iter().map(|text| format!("{text:?}")).collect();
     format!("[{}]", quoted.join(" "))
 }

@@ -1,0 +1,32 @@
+//! What a write needs beyond the right to ask for it.
+
+use serde_json::Value;
+
+use super::{Registry, Target, WriteOptions};
+use crate::auth::{Access, authorize, escalation, forbidden};
+use crate::error::ApiError;
+
+impl Registry<'_> {
+    /// Refuses a role or binding that gives more than its writer has.
+    pub(super) fn check_escalation(
+        &self,
+        target: &Target<'_>,
+        object: &Value,
+        old: Option<&Value>,
+        options: &WriteOptions,
+    ) -> Result<(), ApiError> {
+        match &options.user {
+            Some(user) => escalation::check(self.state, user, target, object, old),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses an update or apply that would create, from those who may not create.
+    pub(super) fn check_create_by_update(&self, target: &Target<'_>, options: &WriteOptions) -> Result<(), ApiError> {
+        let Some(user) = options.user.as_ref().filter(|_| !target.name.is_empty()) else { return Ok(()) };
+        let resource = target.resource;
+        let access =
+            Access::resource("create", &resource.group, &resource.plural, target.namespace, target.name);
+        authorize(self.state, user, &access).map(drop).map_err(|reason| forbidden(user, &access, &reason))
+    }
+}
