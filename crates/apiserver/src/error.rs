@@ -167,6 +167,18 @@ impl ApiError {
         Self::new(409, "Conflict", message).about(Self::of_resource(resource, name))
     }
 
+    /// 409 where upstream names a kind in place of the resource.
+    pub(crate) fn kind_conflict(group: &str, kind: &str, name: &str, why: &str) -> Self {
+        let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+        let message = format!("Operation cannot be fulfilled on {qualified} {name:?}: {why}");
+        Self::new(409, "Conflict", message).about(Details {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            ..Details::default()
+        })
+    }
+
     /// 409 for a write based on an old object.
     pub fn stale(resource: &Resource, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version and try again";

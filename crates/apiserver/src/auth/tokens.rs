@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::User;
 use super::authn::Known;
 use super::rbac::rules::quoted;
+use super::user::service_account_name;
 use crate::cluster::{Cluster, State};
 
 /// Who signs, and whom tokens are for unless they say otherwise.
@@ -24,6 +25,13 @@ pub(crate) const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// Who signs the tokens of Secrets.
 const SECRET_ISSUER: &str = "kubernetes/serviceaccount";
+
+/// How long a token lives when its wisher does not say.
+pub(crate) const DEFAULT_SECS: i64 = 3600;
+
+/// How long the tokens kubelets mount are to live, and how long they do.
+const MOUNTED_SECS: i64 = 3607;
+const EXTENDED_SECS: i64 = 365 * 24 * 60 * 60;
 
 /// How far clocks may be apart.
 const LEEWAY_SECS: i64 = 60;
@@ -72,6 +80,64 @@ impl SigningKey {
             .collect();
         json!({ "keys": keys })
     }
+}
+
+/// What a token dies with; each is a name and a uid.
+#[derive(Debug)]
+pub(crate) enum Binding {
+    /// The account alone.
+    None,
+    /// A pod, and the node it runs on if it does.
+    Pod { pod: (String, String), node: Option<(String, String)> },
+    /// A Secret.
+    Secret((String, String)),
+    /// A node.
+    Node((String, String)),
+}
+
+/// A token somebody wishes for.
+#[derive(Debug)]
+pub(crate) struct Wish<'a> {
+    pub(crate) namespace: &'a str,
+    /// Name and uid.
+    pub(crate) account: (&'a str, &'a str),
+    pub(crate) audiences: Vec<String>,
+    pub(crate) secs: i64,
+    pub(crate) binding: Binding,
+    pub(crate) id: String,
+    /// Seconds since 1970.
+    pub(crate) now: i64,
+}
+
+/// Returns the claims of a token.
+pub(crate) fn claims(wish: &Wish<'_>) -> Value {
+    let named = |(name, uid): &(String, String)| {
+        if uid.is_empty() { json!({ "name": name }) } else { json!({ "name": name, "uid": uid }) }
+    };
+    let (name, uid) = wish.account;
+    let mut private =
+        json!({ "namespace": wish.namespace, "serviceaccount": { "name": name, "uid": uid } });
+    let mut until = wish.now + wish.secs;
+    match &wish.binding {
+        Binding::None => {}
+        Binding::Secret(secret) => private["secret"] = named(secret),
+        Binding::Node(node) => private["node"] = named(node),
+        Binding::Pod { pod, node } => {
+            private["pod"] = named(pod);
+            if let Some(node) = node {
+                private["node"] = named(node);
+            }
+            // Kubelets ask for this odd number; their pods' clients may be too old to read the token again in time.
+            if wish.secs == MOUNTED_SECS && wish.audiences.iter().all(|audience| audience == ISSUER) {
+                private["warnafter"] = json!(until);
+                until = wish.now + EXTENDED_SECS;
+            }
+        }
+    }
+    json!({
+        "aud": wish.audiences, "exp": until, "iat": wish.now, "iss": ISSUER, "jti": wish.id,
+        "kubernetes.io": private, "nbf": wish.now, "sub": service_account_name(wish.namespace, name),
+    })
 }
 
 /// Checks a token; `None` when it is no service account's of this server, an error when it is but not good.
@@ -200,6 +266,6 @@ pub(crate) fn secret_claims(namespace: &str, account: (&str, &str), secret: &str
         "kubernetes.io/serviceaccount/secret.name": secret,
         "kubernetes.io/serviceaccount/service-account.name": account.0,
         "kubernetes.io/serviceaccount/service-account.uid": account.1,
-        "sub": super::user::service_account_name(namespace, account.0),
+        "sub": service_account_name(namespace, account.0),
     })
 }

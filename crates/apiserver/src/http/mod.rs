@@ -1,5 +1,6 @@
 //! HTTP: requests in, replies out; what is between them is the registry's.
 
+mod access;
 mod body;
 mod encode;
 mod fleet;

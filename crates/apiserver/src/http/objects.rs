@@ -204,7 +204,7 @@ pub(super) fn go_type(resource: &Resource, kind: &str) -> String {
     format!("*{package}.{kind}")
 }
 
-fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions, ApiError> {
+pub(super) fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions, ApiError> {
     Ok(WriteOptions {
         manager: call.manager(),
         user: Some(Arc::clone(call.user)),

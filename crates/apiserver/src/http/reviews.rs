@@ -1,69 +1,32 @@
-//! Requests that store nothing: reviews of access and tokens, and the verbs of pods and service accounts.
+//! Requests that are no plain reads and writes: the verbs of pods, and what [`access`] answers.
 
 use std::sync::Arc;
 
 use http::Response;
-use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
-use super::objects;
+use super::{access, objects};
 use super::reply::{self, Body};
 use super::service::Call;
-use crate::clock::rfc3339_seconds;
 use crate::error::ApiError;
 use crate::patch::PatchKind;
 use crate::registry::{DeleteOptions, Registry, Target, WriteOptions};
 use crate::resource::Resource;
 use crate::store::Stored;
 
-/// How long a requested token claims to live when the request does not say.
-const TOKEN_SECS: i64 = 3600;
-
 /// Answers requests of these kinds; `None` for all others.
 pub(super) fn serve(call: &Call<'_>, resource: &Resource) -> Result<Option<Response<Body>>, ApiError> {
     let info = call.info;
     let is_create = info.verb == "create";
-    if is_create
-        && info.name.is_none()
-        && matches!(info.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io")
-    {
-        return review(call, resource).map(Some);
+    if let Some(answer) = access::serve(call, resource)? {
+        return Ok(Some(answer));
     }
     match (info.group.as_str(), info.resource.as_str(), info.subresource.as_str()) {
         ("", "pods", "log") if info.verb == "get" => log(call).map(Some),
         ("", "pods", "eviction") if is_create => evict(call).map(Some),
         ("", "pods", "binding") if is_create => bind(call).map(Some),
-        ("", "serviceaccounts", "token") if is_create => token(call).map(Some),
         _ => Ok(None),
     }
-}
-
-/// Everybody who is let in is the administrator, who may do everything.
-fn review(call: &Call<'_>, resource: &Resource) -> Result<Response<Body>, ApiError> {
-    let mut object = read(call)?;
-    object["kind"] = json!(resource.kind);
-    object["apiVersion"] = json!(resource.api_version());
-    object["metadata"]["creationTimestamp"] = Value::Null;
-    let user = json!({ "username": "kubernetes-admin", "groups": ["system:masters", "system:authenticated"] });
-    object["status"] = match resource.plural.as_str() {
-        "selfsubjectreviews" => json!({ "userInfo": user }),
-        "selfsubjectrulesreviews" => json!({
-            "resourceRules": [{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }],
-            "nonResourceRules": [{ "verbs": ["*"], "nonResourceURLs": ["*"] }],
-            "incomplete": false,
-        }),
-        "tokenreviews" => {
-            let given = object["spec"]["token"].as_str();
-            let known = given.is_some() && given == call.cluster.options().token.as_deref();
-            if known {
-                json!({ "authenticated": true, "user": user })
-            } else {
-                json!({ "user": {}, "error": "[invalid bearer token]" })
-            }
-        }
-        _ => json!({ "allowed": true }),
-    };
-    Ok(reply::json(201, &object))
 }
 
 fn read(call: &Call<'_>) -> Result<Value, ApiError> {
@@ -138,26 +101,4 @@ fn bind(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
         registry.patch(target, PatchKind::Merge, &patch, &mut write)
     })?;
     Ok(success())
-}
-
-/// Hands out a token that says whose it is; this server does not check it.
-fn token(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
-    let mut request = read(call)?;
-    let account = live(call)?;
-    let secs = request["spec"]["expirationSeconds"].as_i64().unwrap_or(TOKEN_SECS);
-    let until = call.cluster.clock().now().checked_add(jiff::SignedDuration::from_secs(secs));
-    let until = rfc3339_seconds(until.unwrap_or(jiff::Timestamp::MAX));
-    let meta = &account.value["metadata"];
-    let text = |key: &str| meta[key].as_str().unwrap_or_default();
-    request["kind"] = json!("TokenRequest");
-    request["apiVersion"] = json!("authentication.k8s.io/v1");
-    request["metadata"] =
-        json!({ "name": text("name"), "namespace": text("namespace"), "creationTimestamp": text("creationTimestamp") });
-    let token = match (call.header(AUTHORIZATION).strip_prefix("Bearer "), &call.cluster.options().token) {
-        (_, Some(token)) => token.clone(),
-        (Some(given), None) => given.to_owned(),
-        (None, None) => format!("{}:{}:{until}", text("namespace"), text("name")),
-    };
-    request["status"] = json!({ "token": token, "expirationTimestamp": until });
-    Ok(reply::json(201, &request))
 }

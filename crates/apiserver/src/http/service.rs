@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::body::MAX_BODY_BYTES;
 use super::reply::{self, Body, ConnectionDropped};
 use super::route::{self, Query};
-use super::{encode, negotiate, objects};
+use super::{access, encode, negotiate, objects};
 use crate::auth::{self, Access, Authorization, Peer, User};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
@@ -227,6 +227,9 @@ fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     }
     if !is_get {
         return Ok(reply::no_such_path());
+    }
+    if let Some(answer) = access::discovery(call, path) {
+        return Ok(answer);
     }
     Ok(describe(call, path).unwrap_or_else(reply::no_such_path))
 }

@@ -2,11 +2,24 @@
 
 use serde_json::Value;
 
-use super::{Registry, Target, WriteOptions};
+use super::{Registry, Target, WriteOptions, meta};
 use crate::auth::{Access, authorize, escalation, forbidden};
 use crate::error::ApiError;
+use crate::rules;
 
 impl Registry<'_> {
+    /// Takes in an object that will be answered and not stored.
+    pub(crate) fn receive(
+        &mut self,
+        target: &Target<'_>,
+        mut object: Value,
+        options: &mut WriteOptions,
+    ) -> Result<Value, ApiError> {
+        meta::check_identity(target, &mut object)?;
+        rules::decode(target.resource, &mut object, options)?;
+        Ok(rules::own(target.resource, target.subresource, None, object, options, self.clock))
+    }
+
     /// Refuses a role or binding that gives more than its writer has.
     pub(super) fn check_escalation(
         &self,
