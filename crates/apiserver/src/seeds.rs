@@ -77,7 +77,8 @@ fn one(mut object: Value, rv: u64, time: &str) -> (Place, Arc<Kept>) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (group, version) = split_api_version(object["apiVersion"].as_str().unwrap_or_default());
     let kind = object["kind"].as_str().unwrap_or_default();
-    let resource = Builtins::get().resources().iter().find(|it| it.group == group && it.version == version && it.kind == kind);
+    let resource =
+        Builtins::get().resources().iter().find(|it| it.group == group && it.version == version && it.kind == kind);
     let resource = resource.expect("holds because recorded kinds are served, as a test shows");
     let store = (resource.group.clone(), resource.plural.clone());
     let key: Key = (text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]));

@@ -64,11 +64,6 @@ impl Access {
         Self { verb: verb.to_owned(), subject }
     }
 
-    /// Returns the same with another verb.
-    pub(crate) fn with_verb(mut self, verb: &str) -> Self {
-        verb.clone_into(&mut self.verb);
-        self
-    }
 }
 
 /// Decides; the text says why, where the real server says so too.
@@ -131,6 +126,9 @@ mod tests {
              group \"apps\" in the namespace \"a\""
         );
         let path = Access { verb: "get".to_owned(), subject: Subject::Path("/a<b".to_owned()) };
-        assert_eq!(forbidden(&user, &path, "RBAC: x").message, "forbidden: User \"bob\" cannot get path \"/a&lt;b\": RBAC: x");
+        assert_eq!(
+            forbidden(&user, &path, "RBAC: x").message,
+            "forbidden: User \"bob\" cannot get path \"/a&lt;b\": RBAC: x"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName};
 
 use super::user::{service_account_groups, service_account_name, split_service_account};
-use super::{ANONYMOUS, Access, AUTHENTICATED, UNAUTHENTICATED, User, authorize, forbidden};
+use super::{ANONYMOUS, AUTHENTICATED, Access, UNAUTHENTICATED, User, authorize, forbidden};
 use crate::cluster::Cluster;
 use crate::error::ApiError;
 
@@ -39,15 +39,11 @@ pub(crate) fn impersonate(cluster: &Cluster, asker: User, headers: &HeaderMap) -
     if user.name.is_empty() && !wants_more {
         return Ok(asker);
     }
-    let account = split_service_account(&user.name)
-        .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+    let account = split_service_account(&user.name).map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
     let claims = claims(&user, account.as_ref(), &groups);
     if user.name.is_empty() {
         let told: Vec<&str> = claims.iter().map(|claim| claim.printed.as_str()).collect();
-        return Err(ApiError::bad_request(format!(
-            "requested [{}] without impersonating a user",
-            told.join(" ")
-        )));
+        return Err(ApiError::bad_request(format!("requested [{}] without impersonating a user", told.join(" "))));
     }
     cluster.with_state(|state, _| {
         for claim in &claims {

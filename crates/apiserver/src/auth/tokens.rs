@@ -38,8 +38,8 @@ const LEEWAY_SECS: i64 = 60;
 
 /// What comes before the point of a P-256 public key in its PKIX form: the algorithm, in DER.
 const PKIX_PREFIX: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
-    0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
 /// A cluster's signing key, made at first use.
@@ -115,8 +115,7 @@ pub(crate) fn claims(wish: &Wish<'_>) -> Value {
         if uid.is_empty() { json!({ "name": name }) } else { json!({ "name": name, "uid": uid }) }
     };
     let (name, uid) = wish.account;
-    let mut private =
-        json!({ "namespace": wish.namespace, "serviceaccount": { "name": name, "uid": uid } });
+    let mut private = json!({ "namespace": wish.namespace, "serviceaccount": { "name": name, "uid": uid } });
     let mut until = wish.now + wish.secs;
     match &wish.binding {
         Binding::None => {}
@@ -143,7 +142,10 @@ pub(crate) fn claims(wish: &Wish<'_>) -> Value {
 /// Checks a token; `None` when it is no service account's of this server, an error when it is but not good.
 pub(super) fn verify(cluster: &Cluster, token: &str, audiences: &[String]) -> Result<Option<Known>, String> {
     let [header, payload, signature] = token.split('.').collect::<Vec<_>>()[..] else { return Ok(None) };
-    let Some(claims) = decode(payload).filter(|claims| claims["iss"] == ISSUER || claims["iss"] == SECRET_ISSUER) else { return Ok(None) };
+    let Some(claims) = decode(payload).filter(|claims| claims["iss"] == ISSUER || claims["iss"] == SECRET_ISSUER)
+    else {
+        return Ok(None);
+    };
     let (Some(head), Ok(signature)) = (decode(header), URL_SAFE_NO_PAD.decode(signature)) else { return Ok(None) };
     let Some((key, id)) = cluster.signing_key().get() else { return Ok(None) };
     if head["kid"].as_str().is_some_and(|kid| !kid.is_empty() && kid != id) {
@@ -209,7 +211,8 @@ fn whose(state: &State, claims: &Value) -> Result<User, String> {
     };
     let account = &private["serviceaccount"];
     let (name, uid) = (text(account, "name"), text(account, "uid"));
-    let live = find("serviceaccounts", &namespace, &name).ok_or_else(|| format!("serviceaccounts {name:?} not found"))?;
+    let live =
+        find("serviceaccounts", &namespace, &name).ok_or_else(|| format!("serviceaccounts {name:?} not found"))?;
     if *live.uid != *uid {
         return Err(format!("service account UID ({}) does not match claim ({uid})", live.uid));
     }

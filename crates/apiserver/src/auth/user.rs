@@ -53,7 +53,8 @@ impl User {
     /// Adds the group of the authenticated, unless one says whether they are.
     #[must_use]
     pub(crate) fn authenticated(mut self) -> Self {
-        if self.name != ANONYMOUS && !self.groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED) {
+        if self.name != ANONYMOUS && !self.groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED)
+        {
             self.groups.push(AUTHENTICATED.to_owned());
         }
         self

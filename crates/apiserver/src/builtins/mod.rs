@@ -29,6 +29,7 @@ pub use archive::Document;
 pub use columns::Column;
 pub use create::{Allocator, WriteContext};
 pub use decode::DecodeError;
+pub(crate) use names::label_key;
 pub use quantity::{NotAQuantity, Quantity};
 pub use resources::{Group, Resource, Subresource};
 pub(crate) use validate::selects;

@@ -16,7 +16,6 @@ use crate::clock::rfc3339_seconds;
 use crate::error::{ApiError, Cause};
 use crate::registry::{Target, WriteOptions, meta_text, metadata};
 use crate::resource::{Gvr, Resource};
-use crate::selector;
 
 /// Answers what has to do with identity alone; `None` for all other requests.
 pub(super) fn serve(call: &Call<'_>, resource: &Resource) -> Result<Option<Response<Body>>, ApiError> {
@@ -162,7 +161,7 @@ fn access(call: &Call<'_>, resource: &Resource, review: &Value) -> Result<Value,
     let ignored: Vec<String> = ["fieldSelector", "labelSelector"]
         .into_iter()
         .filter_map(|key| {
-            let how = selector::ignored_part(key, &wanted[key])?;
+            let how = auth::selectors::ignored_part(key, &wanted[key])?;
             Some(format!("spec.resourceAttributes.{key} {how} due to parse error"))
         })
         .collect();
@@ -197,7 +196,7 @@ fn mistakes(resource: &Resource, review: &Value) -> Vec<Cause> {
     }
     for key in ["fieldSelector", "labelSelector"] {
         if wanted[key].is_object() {
-            out.extend(selector::mistakes(&wanted[key], &format!("spec.resourceAttributes.{key}")));
+            out.extend(auth::selectors::mistakes(&wanted[key], &format!("spec.resourceAttributes.{key}")));
         }
     }
     let is_local = resource.plural == "localsubjectaccessreviews";

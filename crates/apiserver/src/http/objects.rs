@@ -1,5 +1,7 @@
 //! Requests about objects: from the query's words to the registry's, and the registry's results to replies.
 
+use std::sync::Arc;
+
 use http::Response;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -333,7 +335,10 @@ fn delete_options(call: &Call<'_>) -> Result<(DeleteOptions, WriteOptions), ApiE
         uid: precondition("uid"),
         resource_version: precondition("resourceVersion"),
     };
-    Ok((delete, WriteOptions { manager: call.manager(), user: Some(Arc::clone(call.user)), dry_run, ..WriteOptions::default() }))
+    Ok((
+        delete,
+        WriteOptions { manager: call.manager(), user: Some(Arc::clone(call.user)), dry_run, ..WriteOptions::default() },
+    ))
 }
 
 fn delete(call: &Call<'_>, target: &Target<'_>) -> Result<Response<Body>, ApiError> {

@@ -111,7 +111,8 @@ impl ClusterService {
         let answer = match admitted {
             Ok((user, body)) => {
                 let (cluster, headers) = (&self.cluster, &parts.headers);
-                let call = Call { cluster, info: &info, query: &query, headers, body: &body, user: &user, fault: &fault };
+                let call =
+                    Call { cluster, info: &info, query: &query, headers, body: &body, user: &user, fault: &fault };
                 serve_in_time(&call).await
             }
             Err(error) => Err(error),

@@ -38,8 +38,7 @@ impl Registry<'_> {
     pub(super) fn check_create_by_update(&self, target: &Target<'_>, options: &WriteOptions) -> Result<(), ApiError> {
         let Some(user) = options.user.as_ref().filter(|_| !target.name.is_empty()) else { return Ok(()) };
         let resource = target.resource;
-        let access =
-            Access::resource("create", &resource.group, &resource.plural, target.namespace, target.name);
+        let access = Access::resource("create", &resource.group, &resource.plural, target.namespace, target.name);
         authorize(self.state, user, &access).map(drop).map_err(|reason| forbidden(user, &access, &reason))
     }
 }

@@ -20,7 +20,9 @@ pub(crate) fn check(
     old: Option<&Value>,
 ) -> Result<(), ApiError> {
     let resource = target.resource;
-    if resource.group != RBAC_GROUP || state.authorization == crate::auth::Authorization::AlwaysAllow || user.is_master()
+    if resource.group != RBAC_GROUP
+        || state.authorization == crate::auth::Authorization::AlwaysAllow
+        || user.is_master()
     {
         return Ok(());
     }
@@ -29,7 +31,9 @@ pub(crate) fn check(
     match resource.plural.as_str() {
         "roles" | "clusterroles" => {
             let access = Access::resource("escalate", RBAC_GROUP, &resource.plural, namespace, target.name);
-            if authorize(state, user, &access).is_ok() || old.is_some_and(|old| differs_for_collectors_only(object, old)) {
+            if authorize(state, user, &access).is_ok()
+                || old.is_some_and(|old| differs_for_collectors_only(object, old))
+            {
                 return Ok(());
             }
             confirm(state, user, namespace, rules_of(object)).or_else(refuse)?;
