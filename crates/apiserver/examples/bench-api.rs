@@ -308,7 +308,9 @@ async fn rates(server: Server) -> Result<Vec<(&'static str, f64)>> {
     let client = reqwest::Client::builder()
         .tls_danger_accept_invalid_certs(true)
         .user_agent("bench/1")
-        .default_headers(std::iter::once((reqwest::header::AUTHORIZATION, format!("Bearer {}", server.token).parse()?)).collect())
+        .default_headers(
+            std::iter::once((reqwest::header::AUTHORIZATION, format!("Bearer {}", server.token).parse()?)).collect(),
+        )
         .build()?;
     let base = format!("{}/api/v1/namespaces/default/configmaps", server.url);
     let run = |count: usize, send: std::sync::Arc<dyn Fn(usize) -> reqwest::RequestBuilder + Send + Sync>| async move {

@@ -63,7 +63,6 @@ impl Access {
         };
         Self { verb: verb.to_owned(), subject }
     }
-
 }
 
 /// Decides; the text says why, where the real server says so too.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use http::Response;
 use serde_json::{Value, json};
 
-use super::{access, objects};
 use super::reply::{self, Body};
 use super::service::Call;
+use super::{access, objects};
 use crate::error::ApiError;
 use crate::patch::PatchKind;
 use crate::registry::{DeleteOptions, Registry, Target, WriteOptions};
