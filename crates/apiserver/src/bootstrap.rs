@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::admin::Admin;
 use crate::clock::rfc3339_seconds;
-use crate::controllers::furnish_namespace;
 use crate::error::ApiError;
 use crate::resource::Gvr;
 
@@ -28,7 +27,6 @@ fn try_populate(admin: &Admin) -> Result<(), ApiError> {
             &core("namespaces"),
             json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }),
         )?;
-        furnish_namespace(admin, name)?;
     }
     server.create(&core("services"), service())?;
     server.create(&core("endpoints"), endpoints())?;
@@ -36,7 +34,11 @@ fn try_populate(admin: &Admin) -> Result<(), ApiError> {
     let kubelet = admin.named("kubelet");
     let now = rfc3339_seconds(admin.now());
     for number in 1..=admin.cluster_options().nodes {
-        kubelet.create(&core("nodes"), node(number, &now))?;
+        let node = kubelet.create(&core("nodes"), node(number, &now))?;
+        // It is ready from the start, which the node lifecycle controller would answer so.
+        let mut node = Value::clone(&node);
+        node["spec"] = json!({});
+        admin.update(&core("nodes"), node)?;
     }
     Ok(())
 }

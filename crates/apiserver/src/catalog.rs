@@ -75,6 +75,11 @@ impl Catalog {
         &self.definitions
     }
 
+    /// Returns everything that is served, by group, version and plural.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values()
+    }
+
     /// Returns the resources of one group version, by plural.
     pub(crate) fn of_version<'a>(
         &'a self,

@@ -6,6 +6,7 @@
 //! [`Faults`] break them on purpose.
 
 mod admin;
+mod admission;
 mod auth;
 mod bootstrap;
 pub mod builtins;

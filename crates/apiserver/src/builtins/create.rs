@@ -1,4 +1,4 @@
-//! What the registry does to an object as it is created or replaced: allocation, generated fields, admission.
+//! What the registry does to an object as it is created or replaced: allocation, generated fields.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -168,13 +168,13 @@ pub(super) fn prepare_create(
         ("", "PersistentVolume") => {
             object["status"]["phase"] = json!("Pending");
             object["status"]["lastPhaseTransitionTime"] = json!(ctx.now);
-            add_finalizer(object, "kubernetes.io/pv-protection");
         }
-        ("", "PersistentVolumeClaim") => {
+        ("", "PersistentVolumeClaim") => object["status"]["phase"] = json!("Pending"),
+        ("", "Pod") => {
+            let class = quality_of_service(&object["spec"]);
             object["status"]["phase"] = json!("Pending");
-            add_finalizer(object, "kubernetes.io/pvc-protection");
+            object["status"]["qosClass"] = json!(class);
         }
-        ("", "Pod") => admit_pod(object),
         ("", "Service") => allocate_service(object, None, ctx)?,
         ("apps", "DaemonSet") => set_annotation(object, TEMPLATE_GENERATION, "1"),
         ("batch", "Job") => select_by_uid(object, ctx.uid),
@@ -229,18 +229,6 @@ fn set_annotation(object: &mut Value, key: &str, value: &str) {
     annotations[key] = json!(value);
 }
 
-fn add_finalizer(object: &mut Value, finalizer: &str) {
-    let finalizers = &mut object["metadata"]["finalizers"];
-    if finalizers.is_null() {
-        *finalizers = json!([]);
-    }
-    if let Value::Array(finalizers) = finalizers
-        && !finalizers.contains(&json!(finalizer))
-    {
-        finalizers.push(json!(finalizer));
-    }
-}
-
 /// Gives a Job the selector and labels that carry its uid, unless its owner selects by hand.
 fn select_by_uid(job: &mut Value, uid: &str) {
     if job["spec"]["manualSelector"] == json!(true) {
@@ -272,38 +260,6 @@ fn keep_generated(old: &Value, job: &mut Value) {
     if let (true, Some(selector)) = (unselected, old["spec"].get("selector")) {
         job["spec"]["selector"] = selector.clone();
     }
-}
-
-/// What the Priority, DefaultTolerationSeconds and ServiceAccount plugins add; the token volume is left out, as
-/// nothing here runs that could use it.
-fn admit_pod(pod: &mut Value) {
-    let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    let priority = match spec.get("priorityClassName").and_then(Value::as_str) {
-        Some("system-cluster-critical") => 2_000_000_000,
-        Some("system-node-critical") => 2_000_001_000,
-        _ => 0,
-    };
-    spec.entry("priority").or_insert(json!(priority));
-    spec.entry("preemptionPolicy").or_insert(json!("PreemptLowerPriority"));
-    if !spec.contains_key("serviceAccountName") {
-        spec.insert("serviceAccountName".to_owned(), json!("default"));
-        spec.insert("serviceAccount".to_owned(), json!("default"));
-    }
-    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
-    let Value::Array(tolerations) = tolerations else { return };
-    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-        let tolerated = tolerations.iter().any(|have| {
-            let key_matches = have["key"] == key || have.get("key").is_none();
-            key_matches && (have["effect"] == "NoExecute" || have.get("effect").is_none())
-        });
-        if !tolerated {
-            tolerations
-                .push(json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 }));
-        }
-    }
-    let class = quality_of_service(&pod["spec"]);
-    pod["status"]["phase"] = json!("Pending");
-    pod["status"]["qosClass"] = json!(class);
 }
 
 fn quality_of_service(spec: &Value) -> &'static str {

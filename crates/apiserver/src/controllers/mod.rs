@@ -17,7 +17,7 @@ mod daemon_sets;
 mod deployments;
 mod jobs;
 mod kubelet;
-mod namespaces;
+mod nodes;
 mod object;
 mod pods;
 mod replica_sets;
@@ -43,7 +43,6 @@ use crate::error::ApiError;
 use crate::registry::{DeleteOptions, Propagation};
 use crate::resource::Gvr;
 
-pub(crate) use namespaces::furnish as furnish_namespace;
 pub(crate) use schedule::parse as parse_schedule;
 
 use world::{Id, Kind, World};
@@ -176,7 +175,6 @@ impl Simulation {
     fn look_at(&mut self, id: &Id) {
         let (namespace, name) = (id.namespace.as_str(), id.name.as_str());
         let result = match id.kind {
-            Kind::Namespace => self.namespace(name),
             Kind::Deployment => self.deployment(namespace, name),
             Kind::ReplicaSet => self.replica_set(namespace, name),
             Kind::StatefulSet => self.stateful_set(namespace, name),
@@ -190,7 +188,8 @@ impl Simulation {
             Kind::Volume => self.volume(name),
             Kind::Budget => self.budget(namespace, name),
             Kind::Autoscaler => self.autoscaler(namespace, name),
-            Kind::ServiceAccount | Kind::ConfigMap | Kind::Node | Kind::ControllerRevision => Ok(()),
+            Kind::Node => self.node(name),
+            Kind::ControllerRevision => Ok(()),
             Kind::EndpointSlice | Kind::Endpoints => Ok(()),
         };
         let Err(error) = result else {

@@ -14,9 +14,6 @@ use crate::store::{Change, Stored};
 /// The kinds that controllers act upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    Namespace,
-    ServiceAccount,
-    ConfigMap,
     Node,
     Deployment,
     ReplicaSet,
@@ -37,10 +34,7 @@ pub(super) enum Kind {
 }
 
 /// Each kind with its `apiVersion`, Kubernetes' own name and plural.
-const KINDS: [(Kind, &str, &str, &str); 20] = [
-    (Kind::Namespace, "v1", "Namespace", "namespaces"),
-    (Kind::ServiceAccount, "v1", "ServiceAccount", "serviceaccounts"),
-    (Kind::ConfigMap, "v1", "ConfigMap", "configmaps"),
+const KINDS: [(Kind, &str, &str, &str); 17] = [
     (Kind::Node, "v1", "Node", "nodes"),
     (Kind::Deployment, "apps/v1", "Deployment", "deployments"),
     (Kind::ReplicaSet, "apps/v1", "ReplicaSet", "replicasets"),
@@ -77,15 +71,6 @@ impl Kind {
         let (_, api_version, _, plural) = self.row();
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         Gvr::new(group, version, plural)
-    }
-
-    /// Other objects of these kinds are of no interest and not kept.
-    fn wanted_name(self) -> Option<&'static str> {
-        match self {
-            Self::ServiceAccount => Some("default"),
-            Self::ConfigMap => Some(super::namespaces::ROOT_CA),
-            _ => None,
-        }
     }
 }
 
@@ -198,9 +183,6 @@ impl World {
                     }
                 }
                 Told::Changed(change, object) => {
-                    if kind.wanted_name().is_some_and(|wanted| wanted != name(&object.value)) {
-                        continue;
-                    }
                     let id = Id::of(kind, &object.value);
                     if let Some(before) = self.objects.get(&id).cloned() {
                         self.forget(&id, &before.value, touched);
@@ -281,7 +263,6 @@ impl World {
     fn touch(&self, id: &Id, object: &Value, touched: &mut Vec<Id>) {
         let in_namespace = |kind: Kind, name: &str| Id::new(kind, &id.namespace, name);
         match id.kind {
-            Kind::ServiceAccount | Kind::ConfigMap => touched.push(Id::new(Kind::Namespace, "", &id.namespace)),
             // These are looked at through their owners alone.
             Kind::ControllerRevision | Kind::EndpointSlice => {}
             Kind::Endpoints => touched.push(in_namespace(Kind::Service, &id.name)),

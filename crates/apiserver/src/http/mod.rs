@@ -9,6 +9,7 @@ mod list;
 mod list_options;
 mod negotiate;
 mod objects;
+mod pods;
 mod reply;
 mod reviews;
 mod route;

@@ -11,7 +11,7 @@ use super::list_options::{ListOptions, parse_rv};
 use super::negotiate::{self, Accepted, Endpoint, Form, Media};
 use super::reply::{self, Body};
 use super::service::Call;
-use super::{list, reviews, watch};
+use super::{list, pods, reviews, watch};
 use crate::builtins::Builtins;
 use crate::error::{ApiError, Cause};
 use crate::patch::PatchKind;
@@ -37,6 +37,9 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     if resource.namespaced && info.namespace.is_none() && !matches!(info.verb.as_str(), "list" | "watch") {
         // Reviews of other users live in a namespace, all other writes need one.
         return Err(ApiError::method_not_allowed());
+    }
+    if let Some(answer) = pods::serve(call)? {
+        return Ok(answer);
     }
     let accepted = negotiate(call, &resource)?;
     if let Some(mut answer) = reviews::serve(call, &resource)? {

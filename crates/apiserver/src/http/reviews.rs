@@ -10,7 +10,7 @@ use super::service::Call;
 use super::{access, objects};
 use crate::error::ApiError;
 use crate::patch::PatchKind;
-use crate::registry::{DeleteOptions, Registry, Target, WriteOptions};
+use crate::registry::{Registry, Target, WriteOptions};
 use crate::resource::Resource;
 use crate::store::Stored;
 
@@ -22,8 +22,6 @@ pub(super) fn serve(call: &Call<'_>, resource: &Resource) -> Result<Option<Respo
         return Ok(Some(answer));
     }
     match (info.group.as_str(), info.resource.as_str(), info.subresource.as_str()) {
-        ("", "pods", "log") if info.verb == "get" => log(call).map(Some),
-        ("", "pods", "eviction") if is_create => evict(call).map(Some),
         ("", "pods", "binding") if is_create => bind(call).map(Some),
         _ => Ok(None),
     }
@@ -53,32 +51,6 @@ fn with_target<T>(
         };
         act(registry, &target)
     })
-}
-
-fn live(call: &Call<'_>) -> Result<Arc<Stored>, ApiError> {
-    with_target(call, |registry, target| {
-        let live = registry.live(target)?;
-        Ok(live)
-    })
-}
-
-fn log(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
-    let pod = live(call)?;
-    let name = pod.value["metadata"]["name"].as_str().unwrap_or_default();
-    Ok(reply::text(200, &format!("{name}: nothing runs here; this is a cluster in memory\n")))
-}
-
-fn evict(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
-    let eviction = read(call)?;
-    let options = &eviction["deleteOptions"];
-    let delete = DeleteOptions {
-        grace_period_secs: options["gracePeriodSeconds"].as_u64(),
-        uid: options["preconditions"]["uid"].as_str().map(str::to_owned),
-        ..DeleteOptions::default()
-    };
-    let mut write = WriteOptions { manager: call.manager(), ..WriteOptions::default() };
-    with_target(call, |registry, target| registry.delete(target, &delete, &mut write))?;
-    Ok(success())
 }
 
 fn success() -> Response<Body> {

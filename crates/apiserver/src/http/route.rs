@@ -1,23 +1,33 @@
 //! Paths and queries.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::error::{ApiError, Cause};
 use crate::faults::RequestInfo;
 use crate::registry::FieldValidation;
 
-/// Query parameters; of one given twice the first counts, as in Go.
+/// Query parameters: the first of each, which counts as in Go, and the others in order.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Query(BTreeMap<String, String>);
+pub(super) struct Query(BTreeMap<String, String>, Vec<(String, String)>);
 
 impl Query {
     pub(super) fn parse(text: &str) -> Self {
-        let mut out = BTreeMap::new();
+        let (mut first, mut more) = (BTreeMap::new(), Vec::new());
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            out.entry(decode(key, true)).or_insert_with(|| decode(value, true));
+            match first.entry(decode(key, true)) {
+                Entry::Vacant(entry) => drop(entry.insert(decode(value, true))),
+                Entry::Occupied(entry) => more.push((entry.key().clone(), decode(value, true))),
+            }
         }
-        Self(out)
+        Self(first, more)
+    }
+
+    /// Returns every value of a parameter, in order.
+    pub(super) fn all(&self, key: &str) -> Vec<String> {
+        let more = self.1.iter().filter(|(have, _)| have == key).map(|(_, value)| value);
+        self.0.get(key).into_iter().chain(more).cloned().collect()
     }
 
     /// Returns a parameter, empty when it is not there.

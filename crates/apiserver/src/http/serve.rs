@@ -191,7 +191,7 @@ where
 {
     let service = hyper::service::service_fn(answer);
     let builder = auto::Builder::new(TokioExecutor::new());
-    if let Err(error) = builder.serve_connection(TokioIo::new(socket), service).await {
+    if let Err(error) = builder.serve_connection_with_upgrades(TokioIo::new(socket), service).await {
         tracing::debug!(error, "A connection ended early");
     }
 }

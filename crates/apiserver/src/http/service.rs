@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::body::MAX_BODY_BYTES;
+use super::pods::Session;
 use super::reply::{self, Body, ConnectionDropped};
 use super::route::{self, Query};
 use super::{access, encode, negotiate, objects};
@@ -125,6 +126,16 @@ impl ClusterService {
         // What has no word of its own about caches is for nobody else to keep.
         answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
         answer.headers_mut().entry(AUDIT_ID).or_insert_with(|| audit_id(&self.cluster, &parts.headers));
+        if let Some(session) = answer.extensions_mut().remove::<Session>() {
+            let mut request = Request::from_parts(parts, ());
+            tokio::spawn(async move {
+                match hyper::upgrade::on(&mut request).await {
+                    Ok(connection) => session.hold(connection).await,
+                    Err(error) => tracing::debug!(%error, "A connection did not change its protocol"),
+                }
+            });
+            return Ok(answer);
+        }
         if parts.method == http::Method::HEAD {
             *answer.body_mut() = reply::full(Bytes::new());
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Registry, Target, WriteOptions, is_terminating, meta, meta_text, metadata};
+use crate::admission::{self, Operation, Request};
 use crate::error::{ApiError, Cause};
 use crate::resource::Gvr;
 use crate::rules;
@@ -31,14 +32,15 @@ impl Registry<'_> {
             return Err(ApiError::unforeseen("resourceVersion should not be set on objects to be created"));
         }
         rules::decode(resource, &mut object, options)?;
-        self.admit(target, meta_text(&object, "name"))?;
+        self.admit(target, &object)?;
         self.check_escalation(target, &object, None, options)?;
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
         }
+        let asked = meta_text(&object, "name").to_owned();
         self.initialise(target, &mut object)?;
         let object = rules::own(resource, "", None, object, options, self.clock);
-        self.insert(target, object, options)
+        self.insert(target, &asked, object, options)
     }
 
     /// Creates what an apply configures; `config` names its own fields only.
@@ -58,17 +60,19 @@ impl Registry<'_> {
         }
         let mut object = rules::apply(resource, "", None, &config, options, self.clock)?.0;
         rules::decode(resource, &mut object, options)?;
-        self.admit(target, target.name)?;
+        self.admit(target, &object)?;
         self.check_escalation(target, &object, None, options)?;
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
         }
         self.initialise(target, &mut object)?;
-        self.insert(target, object, options)
+        self.insert(target, target.name, object, options)
     }
 
     /// Refuses new content where there can be none.
-    fn admit(&mut self, target: &Target<'_>, name: &str) -> Result<(), ApiError> {
+    fn admit(&mut self, target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
+        let names = [target.name, meta_text(object, "name"), meta_text(object, "generateName")];
+        let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown");
         if target.resource.custom().is_some() {
             let definitions = self.resource(&Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions"))?;
             let definition = self.find(&definitions, "", &target.resource.qualified());
@@ -142,15 +146,24 @@ impl Registry<'_> {
         Err(ApiError::already_exists(target.resource, &base))
     }
 
-    /// Validates and stores a new object.
+    /// Admits, validates and stores a new object; `asked` is the name its client gave, empty when it is made up.
     fn insert(
         &mut self,
         target: &Target<'_>,
+        asked: &str,
         mut object: Value,
         options: &mut WriteOptions,
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
         let name = meta_text(&object, "name").to_owned();
+        let mut request = Request {
+            target,
+            name: asked,
+            is_named: !asked.is_empty() || !target.name.is_empty(),
+            operation: Operation::Create,
+            old: None,
+        };
+        admission::mutate(self, &request, &mut object)?;
         self.prepare_create(target, &mut object, options)?;
         let mut causes = meta::validate(resource, &object, None);
         causes.extend(rules::validate(resource, &object, None));
@@ -158,12 +171,16 @@ impl Registry<'_> {
             return Err(ApiError::invalid(&resource.group, &resource.kind, &name, causes));
         }
         self.check_create_by_update(target, options)?;
+        request.is_named = true;
+        admission::validate(self, &request, &object, &mut options.warnings)?;
+        let charges = admission::charge(self, &request, &object)?;
         if self.find(resource, target.namespace, &name).is_some() {
             return Err(ApiError::already_exists(resource, &name));
         }
         if options.dry_run {
             return Ok(Arc::new(object));
         }
+        admission::collect(self, charges);
         let stored = self.commit(resource, (target.namespace.to_owned(), name), object)?;
         Ok(rules::present(resource, &stored.value))
     }

@@ -6,6 +6,8 @@
 
 mod create;
 mod delete;
+mod evict;
+mod furniture;
 mod grant;
 mod meta;
 pub(crate) mod scale;

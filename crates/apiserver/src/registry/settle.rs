@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::furniture;
 use super::{
     DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, meta_text, metadata,
 };
+use crate::admission;
 use crate::auth::{RBAC_GROUP, aggregated_rules};
 use crate::catalog::Catalog;
 use crate::crd;
@@ -37,6 +39,10 @@ pub(crate) enum Work {
     Definition(String),
     /// ClusterRoles made of others may have to change.
     AggregatedRoles,
+    /// A namespace may lack what every namespace has.
+    Furnish(String),
+    /// A namespace's quotas may be used for less, or for something else.
+    Quotas(String),
 }
 
 /// Work that makes work ends by itself, since each step removes something; a bound turns a mistake here into a log line.
@@ -78,8 +84,15 @@ impl Registry<'_> {
                 }
             }
         }
-        if resource.is("", "namespaces") && !gone && is_terminating(&now.value) {
-            self.state.work.push(Work::Namespace(place.1.1.clone()));
+        if resource.is("", "namespaces") && !gone {
+            let (name, ends) = (place.1.1.clone(), is_terminating(&now.value));
+            self.state.work.push(if ends { Work::Namespace(name) } else { Work::Furnish(name) });
+        }
+        if furniture::concerns(resource, &place.1.1) && old.is_some() {
+            self.state.work.push(Work::Furnish(place.1.0.clone()));
+        }
+        if admission::frees(resource, change, now, old) {
+            self.state.work.push(Work::Quotas(place.1.0.clone()));
         }
         if resource.is(RBAC_GROUP, "clusterroles") && !self.state.work.contains(&Work::AggregatedRoles) {
             self.state.work.push(Work::AggregatedRoles);
@@ -121,6 +134,8 @@ impl Registry<'_> {
                 Work::Namespace(name) => self.end_namespace(&name),
                 Work::Definition(name) => self.end_definition(&name),
                 Work::AggregatedRoles => self.aggregate_roles(),
+                Work::Furnish(name) => self.furnish(&name),
+                Work::Quotas(namespace) => admission::recount(self, &namespace),
             }
         }
         tracing::error!(left = self.state.work.len(), "Garbage collection does not end");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Outcome, Registry, Target, WriteOptions, finalizers, is_terminating, meta, meta_text, metadata, scale};
+use crate::admission::{self, Operation, Request};
 use crate::error::{ApiError, Cause};
 use crate::patch::{self, PatchKind};
 use crate::rules;
@@ -165,6 +166,9 @@ impl Registry<'_> {
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
         metadata(&mut object).insert("resourceVersion".to_owned(), json!(live.rv.to_string()));
+        let request =
+            Request { target, name: target.name, is_named: true, operation: Operation::Update, old: Some(current) };
+        admission::mutate(self, &request, &mut object)?;
         self.prepare_update(target, current, &mut object, options)?;
         // What is written through `/status` is never what is wanted, annotations included.
         let wanted = target.subresource != "status" && rules::starts_generation(resource, current, &object);
@@ -177,12 +181,15 @@ impl Registry<'_> {
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, causes));
         }
+        admission::validate(self, &request, &object, &mut options.warnings)?;
+        let charges = admission::charge(self, &request, &object)?;
         if object == **current {
             return Ok(Arc::clone(current));
         }
         if options.dry_run {
             return Ok(Arc::new(object));
         }
+        admission::collect(self, charges);
         let stored = self.commit(resource, target.key(), object)?;
         let shown = rules::present(resource, &stored.value);
         if is_terminating(&shown) && finalizers(&shown).is_empty() && !rules::waits_for_grace(resource, &shown) {
