@@ -11,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::crd;
 use crate::error::{ApiError, Cause};
-use crate::registry::{FieldValidation, Propagation, Registry, Target, WriteOptions, meta_text, metadata};
+use crate::registry::{DeleteOptions, FieldValidation, Registry, Target, WriteOptions, meta_text, metadata};
 use crate::resource::Resource;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -357,15 +357,41 @@ pub(crate) fn creates_on_update(resource: &Resource) -> bool {
     )
 }
 
-/// Returns what becomes of dependents when nobody says.
-pub(crate) fn default_propagation(resource: &Resource, options: &mut WriteOptions) -> Option<Propagation> {
-    if resource.is("batch", "jobs") {
+/// Returns whether dependents stay when nobody says what becomes of them.
+pub(crate) fn orphans_by_default(resource: &Resource) -> bool {
+    resource.is("batch", "jobs") || resource.is("", "replicationcontrollers")
+}
+
+/// Warns whoever deletes a Job without saying what becomes of its pods.
+pub(crate) fn warn_of_default_propagation(resource: &Resource, delete: &DeleteOptions, options: &mut WriteOptions) {
+    if resource.is("batch", "jobs") && delete.propagation.is_none() && delete.orphan_dependents.is_none() {
         let warning = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to \
                        remove them or set propagationPolicy=Orphan to suppress this warning";
-        options.warnings.push(warning.to_owned());
-        return Some(Propagation::Orphan);
+        if !options.warnings.iter().any(|have| have == warning) {
+            options.warnings.push(warning.to_owned());
+        }
     }
-    resource.is("", "replicationcontrollers").then_some(Propagation::Orphan)
+}
+
+/// Returns whether a delete answers with the object's last state (k8s: `ReturnDeletedObject`).
+pub(crate) fn shows_deleted(resource: &Resource) -> bool {
+    resource.custom().is_none()
+        && match resource.group.as_str() {
+            "" => matches!(
+                resource.plural.as_str(),
+                "namespaces"
+                    | "persistentvolumeclaims"
+                    | "persistentvolumes"
+                    | "pods"
+                    | "podtemplates"
+                    | "resourcequotas"
+                    | "serviceaccounts"
+                    | "services"
+            ),
+            "resource.k8s.io" => true,
+            "storage.k8s.io" => resource.plural != "csistoragecapacities",
+            _ => false,
+        }
 }
 
 pub(crate) fn is_definition(resource: &Resource) -> bool {
@@ -381,14 +407,15 @@ pub(crate) fn is_graceful(resource: &Resource) -> bool {
     resource.is("", "pods")
 }
 
-/// Returns how long an object may take to end.
-pub(crate) fn grace_period(resource: &Resource, object: &Value, asked: Option<u64>, usual: u64) -> u64 {
-    let is_running = object["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty())
-        && !matches!(object["status"]["phase"].as_str(), Some("Failed" | "Succeeded"));
-    if !is_graceful(resource) || !is_running {
+/// Returns how many seconds a pod may take to end.
+pub(crate) fn grace_period(pod: &Value, asked: Option<i64>) -> i64 {
+    let is_running = pod["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty())
+        && !matches!(pod["status"]["phase"].as_str(), Some("Failed" | "Succeeded"));
+    if !is_running {
         return 0;
     }
-    asked.or_else(|| object["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(usual)
+    let secs = asked.or_else(|| pod["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(0);
+    if secs < 0 { 1 } else { secs }
 }
 
 /// Returns whether a terminating object without finalizers still has something to wait for.
@@ -400,9 +427,8 @@ pub(crate) fn waits_for_grace(resource: &Resource, object: &Value) -> bool {
 }
 
 /// Refuses to delete what a cluster cannot do without.
-pub(crate) fn check_delete(resource: &Resource, object: &Value) -> Result<(), ApiError> {
+pub(crate) fn check_delete(resource: &Resource, name: &str) -> Result<(), ApiError> {
     const KEPT: [&str; 3] = ["default", "kube-system", "kube-public"];
-    let name = meta_text(object, "name");
     if is_namespace(resource) && KEPT.contains(&name) {
         return Err(ApiError::forbidden(resource, name, "this namespace may not be deleted"));
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::printers;
 use crate::present::{age, human_duration};
 
 static TABLE: &[u8] = include_bytes!("../../data/columns.zst");
@@ -47,23 +48,23 @@ pub(super) fn find<'a>(tables: &'a [Table], group: &str, version: &str, kind: &s
     Some(&table.columns)
 }
 
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn int(object: &Value, pointer: &str) -> i64 {
+pub(super) fn int(object: &Value, pointer: &str) -> i64 {
     object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
-fn flag(object: &Value, pointer: &str) -> bool {
+pub(super) fn flag(object: &Value, pointer: &str) -> bool {
     object.pointer(pointer) == Some(&Value::Bool(true))
 }
 
-fn items<'a>(object: &'a Value, pointer: &str) -> Vec<&'a Value> {
+pub(super) fn items<'a>(object: &'a Value, pointer: &str) -> Vec<&'a Value> {
     object.pointer(pointer).and_then(Value::as_array).into_iter().flatten().collect()
 }
 
-fn count(object: &Value, pointer: &str) -> usize {
+pub(super) fn count(object: &Value, pointer: &str) -> usize {
     match object.pointer(pointer) {
         Some(Value::Array(list)) => list.len(),
         Some(Value::Object(map)) => map.len(),
@@ -71,12 +72,12 @@ fn count(object: &Value, pointer: &str) -> usize {
     }
 }
 
-fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
+pub(super) fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
     if text.is_empty() { otherwise } else { text }
 }
 
 /// Prints a number or text as it is, without quotes.
-fn plain(value: &Value, otherwise: &str) -> String {
+pub(super) fn plain(value: &Value, otherwise: &str) -> String {
     match value {
         Value::Null => otherwise.to_owned(),
         Value::String(text) => text.clone(),
@@ -128,7 +129,7 @@ fn middle(group: &str, kind: &str, object: &Value, now: Timestamp) -> Option<Vec
             ];
             cells.extend(containers(object, "/spec/template/spec/containers"));
             let selector = &object["spec"]["selector"];
-            cells.push(json!(if group.is_empty() { pairs(selector) } else { selector_text(selector) }));
+            cells.push(json!(if group.is_empty() { printers::labels(selector) } else { selector_text(selector) }));
             cells
         }
         ("", "Secret") => vec![json!(text(object, "/type")), json!(count(object, "/data"))],
@@ -163,7 +164,7 @@ fn middle(group: &str, kind: &str, object: &Value, now: Timestamp) -> Option<Vec
             ]
             .map(|field| json!(int(object, field)))
             .to_vec();
-            cells.push(json!(pairs(&object["spec"]["template"]["spec"]["nodeSelector"])));
+            cells.push(json!(printers::labels(&object["spec"]["template"]["spec"]["nodeSelector"])));
             cells.extend(containers(object, "/spec/template/spec/containers"));
             cells.push(json!(selector_text(&object["spec"]["selector"])));
             cells
@@ -175,7 +176,7 @@ fn middle(group: &str, kind: &str, object: &Value, now: Timestamp) -> Option<Vec
                 json!(int(object, "/status/availableReplicas")),
             ];
             cells.extend(containers(object, "/spec/template/spec/containers"));
-            cells.push(json!(selector_text(&object["spec"]["selector"])));
+            cells.push(json!(printers::selector(&object["spec"]["selector"])));
             cells
         }
         ("apps", "StatefulSet") => {
@@ -245,33 +246,14 @@ fn middle(group: &str, kind: &str, object: &Value, now: Timestamp) -> Option<Vec
         ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
             vec![json!(count(object, "/webhooks"))]
         }
-        _ => return None,
+        _ => return printers::middle(group, kind, object),
     };
     Some(cells)
 }
 
-/// Prints `a=b,c=d`, or `<none>`.
-fn pairs(map: &Value) -> String {
-    let pairs = map.as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", plain(value, "")));
-    or(&pairs.collect::<Vec<_>>().join(","), "<none>").to_owned()
-}
-
-/// Prints a label selector as `kubectl -l` takes it.
+/// Prints a label selector, or `<none>`.
 fn selector_text(selector: &Value) -> String {
-    let mut parts: Vec<String> = (selector["matchLabels"].as_object().into_iter().flatten())
-        .map(|(key, value)| format!("{key}={}", plain(value, "")))
-        .collect();
-    for rule in items(selector, "/matchExpressions") {
-        let key = text(rule, "/key");
-        let values: Vec<String> = items(rule, "/values").into_iter().map(|value| plain(value, "")).collect();
-        parts.push(match text(rule, "/operator") {
-            "In" => format!("{key} in ({})", values.join(",")),
-            "NotIn" => format!("{key} notin ({})", values.join(",")),
-            "DoesNotExist" => format!("!{key}"),
-            _ => key.to_owned(),
-        });
-    }
-    or(&parts.join(","), "<none>").to_owned()
+    or(&printers::selector(selector), "<none>").to_owned()
 }
 
 fn first_three(list: impl Iterator<Item = String>) -> String {
@@ -359,7 +341,13 @@ fn node(node: &Value) -> Vec<Value> {
         status.push_str(",SchedulingDisabled");
     }
     let labels = node["metadata"]["labels"].as_object().into_iter().flatten();
-    let roles: BTreeSet<&str> = labels.filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/")).collect();
+    let roles: BTreeSet<&str> = labels
+        .filter_map(|(key, value)| match key.as_str() {
+            "kubernetes.io/role" => value.as_str(),
+            key => key.strip_prefix("node-role.kubernetes.io/"),
+        })
+        .filter(|role| !role.is_empty())
+        .collect();
     let roles = roles.into_iter().collect::<Vec<_>>().join(",");
     let address = |kind: &str| {
         let found = items(node, "/status/addresses").into_iter().find(|address| address["type"] == kind);
@@ -402,7 +390,7 @@ fn volume(volume: &Value) -> Vec<Value> {
         String::new()
     };
     vec![
-        json!(text(volume, "/spec/capacity/storage")),
+        json!(or(text(volume, "/spec/capacity/storage"), "0")),
         json!(modes(volume, "/spec/accessModes")),
         json!(text(volume, "/spec/persistentVolumeReclaimPolicy")),
         json!(phase(volume)),
@@ -419,7 +407,7 @@ fn claim(claim: &Value) -> Vec<Value> {
     vec![
         json!(phase(claim)),
         json!(text(claim, "/spec/volumeName")),
-        json!(if bound { text(claim, "/status/capacity/storage") } else { "" }),
+        json!(if bound { or(text(claim, "/status/capacity/storage"), "0") } else { "" }),
         json!(if bound { modes(claim, "/status/accessModes") } else { String::new() }),
         json!(text(claim, "/spec/storageClassName")),
         json!(or(text(claim, "/spec/volumeAttributesClassName"), "<unset>")),
@@ -593,32 +581,15 @@ fn service(service: &Value) -> Vec<Value> {
         json!(or(text(service, "/spec/clusterIPs/0"), "<none>")),
         json!(external),
         json!(or(&ports, "<none>")),
-        json!(pairs(&service["spec"]["selector"])),
+        json!(printers::labels(&service["spec"]["selector"])),
     ]
 }
 
 fn autoscaler(scaler: &Value) -> Vec<Value> {
     let target = &scaler["spec"]["scaleTargetRef"];
-    let metrics: Vec<String> = (items(scaler, "/spec/metrics").into_iter())
-        .map(|metric| {
-            let resource = &metric["resource"];
-            let wanted = match resource["target"]["averageUtilization"].as_i64() {
-                Some(percent) => format!("{percent}%"),
-                None => or(text(resource, "/target/averageValue"), "<auto>").to_owned(),
-            };
-            format!("{}: <unknown>/{wanted}", or(text(resource, "/name"), "<unknown type>"))
-        })
-        .collect();
-    let percent = scaler["spec"]["targetCPUUtilizationPercentage"].as_i64();
-    let shown = match (metrics.len(), percent) {
-        (0, Some(percent)) => format!("cpu: <unknown>/{percent}%"),
-        (0, None) => "<none>".to_owned(),
-        (1 | 2, _) => metrics.join(", "),
-        (more, _) => format!("{} + {} more...", metrics[..2].join(", "), more - 2),
-    };
     vec![
         json!(format!("{}/{}", text(target, "/kind"), text(target, "/name"))),
-        json!(shown),
+        json!(printers::metrics(scaler)),
         json!(plain(&scaler["spec"]["minReplicas"], "<unset>")),
         json!(int(scaler, "/spec/maxReplicas")),
         json!(int(scaler, "/status/currentReplicas")),

@@ -12,6 +12,7 @@ mod immutable;
 pub(crate) mod names;
 #[cfg(test)]
 mod parity;
+mod printers;
 mod quantity;
 mod resources;
 mod types;

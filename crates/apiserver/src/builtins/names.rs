@@ -81,7 +81,7 @@ pub(super) fn dns_1035_label(text: &str) -> Vec<String> {
 }
 
 /// Checks a path segment, the name of roles and bindings.
-pub(super) fn path_segment(text: &str) -> Vec<String> {
+pub(crate) fn path_segment(text: &str) -> Vec<String> {
     if [".", ".."].contains(&text) {
         return vec![format!("may not be '{text}'")];
     }

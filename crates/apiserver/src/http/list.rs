@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 use super::list_options::{EXACT, ListOptions, NOT_OLDER_THAN, parse_rv};
 use super::negotiate::Form;
-use super::objects::go_type;
+use super::objects::{go_type, included};
 use super::reply::{self, Body};
 use super::service::Call;
 use crate::error::ApiError;
 use crate::faults::Fault;
 use crate::present;
 use crate::registry::Target;
+use crate::resource::Resource;
 use crate::rules;
 use crate::store::{Key, Stored};
 
@@ -30,6 +31,11 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<
         return Err(ApiError::expired(CONTINUE_TOO_OLD));
     }
     let page = choose_page(call, target, &options)?;
+    show(call, resource, form, &page)
+}
+
+/// Sends a page in the form the client asked for.
+pub(super) fn show(call: &Call<'_>, resource: &Resource, form: Form, page: &Page) -> Result<Response<Body>, ApiError> {
     let mut meta = json!({ "resourceVersion": page.rv.to_string() });
     if let Some(token) = &page.next {
         meta["continue"] = json!(token);
@@ -48,7 +54,7 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<
         }
         Form::MetadataList => present::metadata_list(&page.objects, &meta),
         Form::Table => {
-            let include = call.query.text("includeObject");
+            let include = included(call)?;
             let now = call.cluster.clock().now();
             let rows = page.objects.iter().map(Arc::as_ref);
             crate::store::to_bytes(&present::table(resource, rows, meta, include, true, now))
@@ -155,11 +161,19 @@ const CONTINUE_TOO_OLD: &str = "The provided continue parameter is too old to di
                                 inconsistent list - objects that were created, modified, or deleted between the time the \
                                 first chunk was returned and now may show up in the list.";
 
-struct Page {
+/// Part of a collection, or all of it.
+pub(super) struct Page {
     objects: Vec<Arc<Value>>,
     rv: u64,
     next: Option<String>,
     remaining: Option<u64>,
+}
+
+impl Page {
+    /// Holds objects that nothing follows.
+    pub(super) fn whole(objects: Vec<Arc<Value>>, rv: u64) -> Self {
+        Self { objects, rv, next: None, remaining: None }
+    }
 }
 
 /// Which revision a list shows, and from which key on.

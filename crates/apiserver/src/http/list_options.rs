@@ -46,6 +46,11 @@ impl ListOptions {
 
     /// Checks what the options say together, and what they say of the kind.
     pub(super) fn checked(mut self, target: &Target<'_>) -> Result<Self, ApiError> {
+        // Watches from no revision in particular are streaming lists, though nobody said so.
+        if self.watch && self.initial_events.is_none() && self.rule.is_empty() && self.is_from_anywhere() {
+            self.initial_events = Some(true);
+            NOT_OLDER_THAN.clone_into(&mut self.rule);
+        }
         let causes = if self.watch { self.watch_mistakes() } else { self.list_mistakes() };
         if !causes.is_empty() {
             return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", causes));
@@ -55,6 +60,10 @@ impl ListOptions {
             self.selectors.require_name(target.name)?;
         }
         Ok(self)
+    }
+
+    fn is_from_anywhere(&self) -> bool {
+        matches!(self.resource_version.as_str(), "" | "0")
     }
 
     fn list_mistakes(&self) -> Vec<Cause> {
@@ -108,7 +117,7 @@ impl ListOptions {
 }
 
 /// Reads a number as Go's `strconv.ParseInt` does.
-fn parse_int(text: &str) -> Result<i64, ApiError> {
+pub(super) fn parse_int(text: &str) -> Result<i64, ApiError> {
     text.parse::<i64>().map_err(|error| {
         let why = why_no_number(error.kind());
         ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))

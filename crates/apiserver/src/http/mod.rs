@@ -2,8 +2,10 @@
 
 mod access;
 mod body;
+mod delete_options;
 mod encode;
 mod fleet;
+mod health;
 mod json;
 mod list;
 mod list_options;

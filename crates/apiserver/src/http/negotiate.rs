@@ -321,23 +321,15 @@ fn quoted_end(text: &str) -> Option<&str> {
     None
 }
 
-/// Returns whether the client wants aggregated discovery, version 2, before anything else it can get.
+/// Returns whether the client takes aggregated discovery, version 2: wherever it stands in the list it is preferred.
 pub(super) fn wants_aggregated_discovery(accept: &str) -> bool {
-    for range in accept.split(',') {
+    accept.split(',').any(|range| {
         let mut parts = range.split(';').map(str::trim);
-        if parts.next() != Some("application/json") {
-            continue;
-        }
-        let parameters: Vec<&str> = parts.filter(|part| !part.starts_with("q=")).collect();
-        if parameters.is_empty() {
-            return false;
-        }
+        let is_json = parts.next() == Some("application/json");
+        let parameters: Vec<&str> = parts.collect();
         let has = |parameter: &str| parameters.contains(&parameter);
-        if has("g=apidiscovery.k8s.io") && has("v=v2") && has("as=APIGroupDiscoveryList") {
-            return true;
-        }
-    }
-    false
+        is_json && has("g=apidiscovery.k8s.io") && has("v=v2") && has("as=APIGroupDiscoveryList")
+    })
 }
 
 #[cfg(test)]

@@ -11,32 +11,39 @@ use super::list_options::{ListOptions, parse_rv};
 use super::negotiate::{self, Accepted, Endpoint, Form, Media};
 use super::reply::{self, Body};
 use super::service::Call;
-use super::{list, pods, reviews, watch};
-use crate::builtins::Builtins;
+use super::{delete_options, list, pods, reviews, watch};
+use crate::builtins::{Builtins, names};
 use crate::error::{ApiError, Cause};
 use crate::patch::PatchKind;
 use crate::present;
-use crate::registry::{DeleteOptions, Deleted, Outcome, Propagation, Target, WriteOptions};
+use crate::registry::{Deleted, Outcome, Target, WriteOptions};
 use crate::resource::{Gvr, Resource};
 
 pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let info = call.info;
     let catalog = call.cluster.catalog();
-    if !catalog.has_version(&info.group, &info.version) {
-        return Ok(reply::no_such_path());
+    if matches!(info.resource.as_str(), "watch" | "proxy") && info.name.is_none() {
+        let path = &info.path;
+        return Ok(reply::text(
+            500,
+            &format!(
+                "Internal Server Error: {path:?}: failed to create RequestInfo: unable to determine kind and namespace from \
+                 url, {path}\n"
+            ),
+        ));
     }
     let Some(resource) = catalog.find(&Gvr::new(&info.group, &info.version, &info.resource)) else {
-        let is_builtin = Builtins::get().groups().iter().any(|group| group.name == info.group);
-        return if is_builtin { Err(ApiError::no_such_resource()) } else { Ok(reply::no_such_path()) };
+        return nothing_at(&info.path);
     };
+    let is_custom = resource.custom().is_some();
     if (!resource.namespaced && info.namespace.is_some())
         || (resource.namespaced && info.namespace.is_none() && info.name.is_some())
     {
-        return Err(ApiError::no_such_resource());
+        return nothing_at(&info.path);
     }
     if resource.namespaced && info.namespace.is_none() && !matches!(info.verb.as_str(), "list" | "watch") {
         // Reviews of other users live in a namespace, all other writes need one.
-        return Err(ApiError::method_not_allowed());
+        return if is_custom { nothing_at(&info.path) } else { Err(ApiError::method_not_allowed()) };
     }
     if let Some(answer) = pods::serve(call)? {
         return Ok(answer);
@@ -47,6 +54,11 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
         return Ok(answer);
     }
     check_verb(call, &resource)?;
+    let problems = info.name.as_deref().map(names::path_segment).unwrap_or_default();
+    if !problems.is_empty() {
+        let name = info.name.as_deref().unwrap_or_default();
+        return Err(ApiError::bad_request(format!("Name parameter invalid: {name:?}: {}", problems.join(";"))));
+    }
     let target = Target {
         resource: &resource,
         namespace: info.namespace.as_deref().unwrap_or_default(),
@@ -64,6 +76,21 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     Ok(answer)
 }
 
+/// The 404 of a path: below the built-in groups a `Status`, elsewhere text.
+pub(super) fn nothing_at(path: &str) -> Result<Response<Body>, ApiError> {
+    let mut parts = path.split('/').skip(1);
+    let is_builtin = match parts.next() {
+        Some("api") => true,
+        Some("apis") => {
+            let group = parts.next().unwrap_or_default();
+            parts.next().is_some()
+                && Builtins::get().groups().iter().any(|have| !group.is_empty() && have.name == group)
+        }
+        _ => false,
+    };
+    if is_builtin { Err(ApiError::no_such_resource()) } else { Ok(reply::no_such_path()) }
+}
+
 fn act(call: &Call<'_>, target: &Target<'_>, accepted: Accepted) -> Result<Response<Body>, ApiError> {
     let form = accepted.form;
     let mut answer = match call.info.verb.as_str() {
@@ -77,8 +104,8 @@ fn act(call: &Call<'_>, target: &Target<'_>, accepted: Accepted) -> Result<Respo
         "create" => create(call, target, form),
         "update" => update(call, target, form),
         "patch" | "apply" => patch(call, target, form),
-        "delete" => delete(call, target),
-        "deletecollection" => delete_collection(call, target),
+        "delete" => delete(call, target, form),
+        "deletecollection" => delete_collection(call, target, form),
         _ => Err(ApiError::method_not_allowed()),
     }?;
     answer.extensions_mut().insert(accepted);
@@ -166,7 +193,7 @@ fn check_verb(call: &Call<'_>, resource: &Resource) -> Result<(), ApiError> {
 fn missing_subresource(call: &Call<'_>, resource: &Resource) -> ApiError {
     let name = call.info.name.as_deref().unwrap_or_default();
     match (resource.custom(), call.info.subresource.as_str()) {
-        (Some(_), "scale" | "status") => ApiError::not_found(resource, name),
+        (Some(_), _) => ApiError::not_found(resource, name),
         _ => ApiError::no_such_resource(),
     }
 }
@@ -190,13 +217,25 @@ fn show(
             return Err(ApiError::new(406, "NotAcceptable", message));
         }
         Form::Table => {
-            let include = call.query.text("includeObject");
+            let include = included(call)?;
             let rows = [object].into_iter();
             let meta = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
             let now = call.cluster.clock().now();
             reply::json(code, &present::table(resource, rows, meta, include, true, now))
         }
     })
+}
+
+/// Returns what a table's rows hold besides their cells.
+pub(super) fn included<'a>(call: &'a Call<'_>) -> Result<&'a str, ApiError> {
+    let include = call.query.text("includeObject");
+    if matches!(include, "" | "None" | "Metadata" | "Object") {
+        return Ok(include);
+    }
+    let why = "must be 'Metadata', 'Object', 'None', or empty";
+    let cause = Cause::invalid("includeObject", &include.into(), why);
+    let message = format!("Unable to convert to Table as requested: {}: {}", cause.field, cause.message);
+    Err(ApiError::bad_request(message))
 }
 
 /// Names the Go type upstream holds a kind's objects in.
@@ -291,80 +330,33 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
     Ok(answer)
 }
 
-/// Reads delete options from the body, and from the query what the body leaves out.
-fn delete_options(call: &Call<'_>) -> Result<(DeleteOptions, WriteOptions), ApiError> {
-    let given = if call.body.is_empty() {
-        Value::Null
-    } else {
-        body::delete_options(negotiate::sent(call.header(CONTENT_TYPE))?, call.body)?
-    };
-    let text = |key: &str| {
-        given[key]
-            .as_str()
-            .map(str::to_owned)
-            .or_else(|| Some(call.query.text(key).to_owned()))
-            .filter(|it| !it.is_empty())
-    };
-    let propagation = match text("propagationPolicy").as_deref() {
-        None => match given["orphanDependents"].as_bool() {
-            Some(true) => Some(Propagation::Orphan),
-            Some(false) => Some(Propagation::Background),
-            None if call.query.has("orphanDependents") => {
-                Some(if call.query.flag("orphanDependents") { Propagation::Orphan } else { Propagation::Background })
-            }
-            None => None,
-        },
-        Some("Background") => Some(Propagation::Background),
-        Some("Foreground") => Some(Propagation::Foreground),
-        Some("Orphan") => Some(Propagation::Orphan),
-        Some(other) => {
-            let allowed = ["Foreground", "Background", "Orphan", "nil"].map(str::to_owned);
-            let cause = Cause::unsupported("propagationPolicy", &other.into(), &allowed);
-            return Err(ApiError::invalid_options("DeleteOptions", cause));
-        }
-    };
-    let precondition = |key: &str| given["preconditions"][key].as_str().map(str::to_owned);
-    let dry_run = match given["dryRun"].as_array().and_then(|all| all.first()) {
-        Some(Value::String(all)) if all == "All" => true,
-        Some(other) => {
-            let cause = Cause::unsupported("dryRun", &json!([other]), &["All".to_owned()]);
-            return Err(ApiError::invalid_options("DeleteOptions", cause));
-        }
-        None => call.query.dry_run("DeleteOptions")?,
-    };
-    let delete = DeleteOptions {
-        propagation,
-        grace_period_secs: given["gracePeriodSeconds"].as_u64().or_else(|| call.query.number("gracePeriodSeconds")),
-        uid: precondition("uid"),
-        resource_version: precondition("resourceVersion"),
-    };
-    Ok((
-        delete,
-        WriteOptions { manager: call.manager(), user: Some(Arc::clone(call.user)), dry_run, ..WriteOptions::default() },
-    ))
-}
-
-fn delete(call: &Call<'_>, target: &Target<'_>) -> Result<Response<Body>, ApiError> {
-    let (delete, mut options) = delete_options(call)?;
+fn delete(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
+    let (delete, mut options) = delete_options::read(call)?;
     let deleted = call.cluster.with_registry(|registry| registry.delete(target, &delete, &mut options))?;
-    let mut answer = match deleted {
-        Deleted::Gone(status) => reply::json(200, &status),
-        Deleted::Terminating(object) => reply::json(200, &object),
+    let (code, object) = match deleted {
+        Deleted::Gone(told) => (200, told),
+        // What is only about to go, though asked to go with all that depends on it, is merely accepted.
+        Deleted::Terminating(object) if delete.orphan_dependents == Some(false) => (202, object),
+        Deleted::Terminating(object) => (200, object),
+    };
+    let mut answer = if object["kind"] == "Status" && object["apiVersion"] == "v1" {
+        reply::json(code, &object)
+    } else {
+        show(call, target.resource, form, code, &object)?
     };
     reply::warn(&mut answer, &options.warnings);
     Ok(answer)
 }
 
-fn delete_collection(call: &Call<'_>, target: &Target<'_>) -> Result<Response<Body>, ApiError> {
-    let (delete, mut options) = delete_options(call)?;
-    let selectors = ListOptions::read(call.query)?.checked(target)?.selectors;
+fn delete_collection(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
+    let list = ListOptions::read(call.query)?.checked(target)?;
+    let (delete, mut options) = delete_options::read(call)?;
     let (objects, rv) = call.cluster.with_registry(|registry| {
-        let deleted = registry.delete_collection(target, &selectors, &delete, &mut options)?;
+        let deleted = registry.delete_collection(target, &list.selectors, list.limit, &delete, &mut options)?;
         Ok::<_, ApiError>((deleted, registry.state.rv))
     })?;
-    let mut meta = json!({ "resourceVersion": rv.to_string() });
-    if target.resource.custom().is_some() {
-        meta["continue"] = json!("");
-    }
-    Ok(reply::bytes(200, "application/json", present::list(target.resource, &objects, &meta)))
+    let page = list::Page::whole(objects, rv);
+    let mut answer = list::show(call, target.resource, form, &page)?;
+    reply::warn(&mut answer, &options.warnings);
+    Ok(answer)
 }

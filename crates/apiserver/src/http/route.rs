@@ -44,10 +44,6 @@ impl Query {
         self.has(key) && !matches!(self.text(key).to_lowercase().as_str(), "false" | "0")
     }
 
-    pub(super) fn number(&self, key: &str) -> Option<u64> {
-        self.text(key).parse().ok()
-    }
-
     /// Reads `dryRun`; `options` names the Go type in the refusal.
     pub(super) fn dry_run(&self, options: &str) -> Result<bool, ApiError> {
         match self.text("dryRun") {
@@ -104,11 +100,11 @@ pub(super) fn parse(method: &str, path: &str, query: &Query, content_type: &str,
         user_agent: user_agent.to_owned(),
         ..RequestInfo::default()
     };
-    let mut parts: Vec<String> =
-        path.trim_matches('/').split('/').filter(|part| !part.is_empty()).map(|part| decode(part, false)).collect();
+    let path = path.strip_prefix('/').unwrap_or(path).trim_end_matches('/');
+    let mut parts: Vec<String> = path.split('/').map(|part| decode(part, false)).collect();
     let prefix = match parts.first().map(String::as_str) {
         Some("api") if parts.len() > 2 => 2,
-        Some("apis") if parts.len() > 3 => 3,
+        Some("apis") if parts.len() > 3 && !parts[1].is_empty() => 3,
         _ => return info,
     };
     let mut head: Vec<String> = parts.drain(..prefix).collect();
@@ -124,16 +120,18 @@ pub(super) fn parse(method: &str, path: &str, query: &Query, content_type: &str,
     let mut rest = parts.into_iter();
     if is_namespaced {
         rest.next();
-        info.namespace = rest.next();
+        // An empty one stands for all.
+        info.namespace = rest.next().filter(|namespace| !namespace.is_empty());
     }
     info.resource = rest.next().unwrap_or_default();
     info.name = rest.next();
     info.subresource = rest.collect::<Vec<_>>().join("/");
-    let is_watch = is_legacy_watch || (query.flag("watch") && info.subresource.is_empty());
+    let is_watch = is_legacy_watch || (query.flag("watch") && info.name.is_none());
     let verb = match (method, &info.name) {
-        ("GET" | "HEAD", _) if is_watch => "watch",
-        ("GET" | "HEAD", Some(_)) => "get",
-        ("GET" | "HEAD", None) => "list",
+        ("GET", _) if is_watch => "watch",
+        ("GET", Some(_)) => "get",
+        ("GET", None) => "list",
+        ("POST" | "PUT" | "PATCH" | "DELETE", _) if is_legacy_watch => return info,
         ("POST", _) => "create",
         ("PUT", _) => "update",
         ("PATCH", _) if content_type.starts_with("application/apply-patch") => "apply",

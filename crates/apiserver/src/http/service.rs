@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::body::MAX_BODY_BYTES;
+use super::health::{self, GIT_VERSION};
 use super::pods::Session;
 use super::reply::{self, Body, ConnectionDropped};
 use super::route::{self, Query};
@@ -28,9 +29,6 @@ use crate::faults::{Fault, RequestInfo};
 
 /// The header that names a request.
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
-
-/// The version this server speaks for.
-const GIT_VERSION: &str = "v1.35.4";
 
 /// How long a read waits for a revision that has not happened, as upstream's watch cache does.
 const REVISION_PATIENCE: Duration = Duration::from_secs(3);
@@ -226,50 +224,30 @@ fn is_health(path: &str) -> bool {
 }
 
 fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
-    let is_get = matches!(call.info.verb.as_str(), "get" | "head");
-    let path = call.info.path.trim_end_matches('/');
-    if is_get
-        && call.info.resource.is_empty()
-        && let Some(answer) = health(path, call.query)
-    {
-        return Ok(answer);
+    let path = call.info.path.as_str();
+    let is_get = call.info.verb == "get";
+    if call.info.resource.is_empty() {
+        if let Some(answer) = health::health(path, call.query) {
+            return Ok(answer);
+        }
+        if path.trim_end_matches('/') == "/version" {
+            return if is_get { Ok(health::version()) } else { Err(ApiError::method_not_allowed()) };
+        }
     }
     if !call.info.resource.is_empty() {
         return objects::serve(call);
     }
-    if !is_get {
-        return Ok(reply::no_such_path());
-    }
+    let path = path.trim_end_matches('/');
+    // What is served as one document whoever asks how; the lists of resources are only to be got.
+    let is_shared = path.is_empty() || path == "/apis" || path.matches('/').count() == 2 && path.starts_with("/apis/");
     if let Some(answer) = access::discovery(call, path) {
         return Ok(answer);
     }
-    Ok(describe(call, path).unwrap_or_else(reply::no_such_path))
-}
-
-/// Answers what load balancers and impatient clients ask; open to all, as upstream.
-fn health(path: &str, query: &Query) -> Option<Response<Body>> {
-    let rest = ["/livez", "/readyz", "/healthz"].iter().find_map(|prefix| path.strip_prefix(prefix));
-    if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
-        let name = path.split('/').nth(1).unwrap_or_default();
-        let body = if rest.is_empty() && query.has("verbose") {
-            format!("[+]ping ok\n[+]log ok\n[+]etcd ok\n{name} check passed\n")
-        } else {
-            "ok".to_owned()
-        };
-        return Some(reply::text(200, &body));
+    match describe(call, path) {
+        Some(_) if !is_get && !is_shared => Err(ApiError::method_not_allowed()),
+        Some(answer) => Ok(answer),
+        None => objects::nothing_at(path),
     }
-    (path == "/version").then(|| {
-        reply::json(
-            200,
-            &json!({
-                "major": "1", "minor": "35",
-                "emulationMajor": "1", "emulationMinor": "35",
-                "minCompatibilityMajor": "1", "minCompatibilityMinor": "34",
-                "gitVersion": GIT_VERSION, "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
-                "goVersion": "", "compiler": "rustc", "platform": "linux/amd64",
-            }),
-        )
-    })
 }
 
 /// Answers discovery and OpenAPI.
@@ -292,6 +270,7 @@ fn describe(call: &Call<'_>, path: &str) -> Option<Response<Body>> {
             let key = parts[2..].join("/");
             tagged(call, &crate::openapi::of(&catalog).document(&key)?, "application/json")
         }
+        ["metrics"] => health::metrics(call.cluster),
         _ => return None,
     })
 }
@@ -312,9 +291,9 @@ fn openapi_v2(accept: &str) -> Response<Body> {
 
 fn paths(catalog: &Catalog) -> Value {
     let mut paths: Vec<String> =
-        ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
-            .map(str::to_owned)
-            .into();
+        ["/api", "/api/v1", "/apis", "/apis/", "/openapi/v2", "/openapi/v3", "/openapi/v3/"].map(str::to_owned).into();
+    paths.extend(health::paths());
+    paths.extend(["/.well-known/openid-configuration", "/openid/v1/jwks"].map(str::to_owned));
     for (group, versions) in catalog.groups.iter().filter(|(group, _)| !group.is_empty()) {
         paths.push(format!("/apis/{group}"));
         paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
@@ -329,7 +308,10 @@ fn vary(mut reply: Response<Body>) -> Response<Body> {
 }
 
 fn tagged_discovery(call: &Call<'_>, document: &Tagged) -> Response<Body> {
-    vary(tagged(call, document, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"))
+    let mut answer =
+        vary(tagged(call, document, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+    answer
 }
 
 /// Sends a document, or 304 to a client that has it.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::list_options::{ListOptions, parse_rv};
 use super::negotiate::{Accepted, Form, Media};
+use super::objects::included;
 use super::reply::{self, Body};
 use super::service::Call;
 use crate::builtins::Builtins;
@@ -50,6 +51,9 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, accepted: Accepted) ->
     options.watch = call.query.flag("watch");
     let options = options.checked(target)?;
     let rv = parse_rv(&options.resource_version)?;
+    if accepted.form == Form::Table {
+        included(call)?;
+    }
     let timeout = options.timeout_secs.map_or(DEFAULT_TIMEOUT, Duration::from_secs);
     let mut watcher = Watcher {
         cluster: call.cluster.clone(),
@@ -284,21 +288,20 @@ impl Watcher {
     }
 
     fn push_bookmark(&mut self, ends_initial_events: bool) {
-        let mut meta = json!({ "resourceVersion": self.cursor.to_string(), "creationTimestamp": null });
+        let mut meta = json!({ "resourceVersion": self.cursor.to_string() });
         if ends_initial_events {
             meta["annotations"] = json!({ INITIAL_EVENTS_END: "true" });
         }
-        let (api_version, kind) = match self.form {
-            Form::Objects => (self.resource.api_version(), self.resource.kind.as_str()),
-            Form::Metadata | Form::MetadataList => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
-            Form::Table => {
-                let object = json!({ "metadata": meta });
-                return self.push_value("BOOKMARK", &object);
+        let resource = &self.resource;
+        let mut object = json!({ "kind": resource.kind, "apiVersion": resource.api_version(), "metadata": meta });
+        if resource.custom().is_none() {
+            // A bookmark is an object of the kind, as empty as Go writes one.
+            let (group, version, kind) = (&resource.group, &resource.version, &resource.kind);
+            if let Err(error) = Builtins::get().normalize(group, version, kind, &mut object) {
+                tracing::debug!(%error, kind, "An empty object does not fit its kind");
             }
-        };
-        let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": meta });
-        let bytes = self.frame("BOOKMARK", &to_bytes(&object));
-        self.ready.push_back(bytes);
+        }
+        self.push_value("BOOKMARK", &object);
     }
 
     fn fail(&mut self, error: &ApiError) {

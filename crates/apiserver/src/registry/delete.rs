@@ -1,18 +1,21 @@
 //! Deletion: preconditions, finalizers, grace, and what becomes of dependents.
+//!
+//! Follows `apiserver/pkg/registry/generic/registry/store.go` and `pkg/api/rest/delete.go` of v1.35.4, step by step: which of
+//! a write, a removal or both happens decides what watchers see.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::{DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, metadata};
+use crate::clock::rfc3339_seconds;
 use crate::crd;
 use crate::error::{ApiError, Details, deleted_status};
+use crate::resource::Resource;
 use crate::rules;
 use crate::selector::Selectors;
 use crate::store::Stored;
-
-/// How long a scheduled pod may take to end when nothing says otherwise.
-const POD_GRACE_SECS: u64 = 30;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -20,10 +23,21 @@ const ORPHAN: &str = "orphan";
 /// What a delete left.
 #[derive(Debug)]
 pub(crate) enum Deleted {
-    /// The object is gone.
-    Gone(Value),
+    /// The object is gone; the value is what the client is told, a `Status` or the object's last state.
+    Gone(Arc<Value>),
     /// The object is still there, waiting for finalizers or its grace period.
     Terminating(Arc<Value>),
+}
+
+/// How a deletion begins.
+#[derive(Debug, PartialEq, Eq)]
+enum Begun {
+    /// The kind knows no grace.
+    Graceless,
+    /// The object was marked, and may take this many seconds.
+    Graceful(i64),
+    /// It was marked before, and nothing changes.
+    Pending,
 }
 
 impl Registry<'_> {
@@ -34,119 +48,233 @@ impl Registry<'_> {
         delete: &DeleteOptions,
         options: &mut WriteOptions,
     ) -> Result<Deleted, ApiError> {
-        let live = self.live(target)?;
-        check_preconditions(target, &live, delete)?;
         let resource = target.resource;
-        rules::check_delete(resource, &live.value)?;
-        let mut next = Value::clone(&rules::present(resource, &live.value));
-        let grace = rules::grace_period(resource, &next, delete.grace_period_secs, POD_GRACE_SECS);
-        let mut left = finalizers_after(target, &next, delete, options);
-        if rules::is_definition(resource) && !is_terminating(&next) {
-            // Its objects go first; see `end_definition`.
-            left.push(crd::CLEANUP_FINALIZER.to_owned());
-            crd::begin_termination(&mut next, &self.clock.now_seconds());
-        }
-        let status = deleted_status(resource, target.name, &live.uid);
-
-        if is_terminating(&next) {
-            let shorter = next["metadata"]["deletionGracePeriodSeconds"].as_u64().is_some_and(|have| grace < have);
-            if grace == 0 && left.is_empty() && rules::is_graceful(resource) {
-                if !options.dry_run {
-                    self.remove(resource, &target.key());
-                }
-                return Ok(Deleted::Gone(status));
+        rules::check_delete(resource, target.name)?;
+        rules::warn_of_default_propagation(resource, delete, options);
+        let live = self.live(target)?;
+        if rules::is_namespace(resource) || rules::is_definition(resource) {
+            check_container(target, &live, delete)?;
+            if !is_terminating(&live.value) {
+                return self.begin_container(target, &live, delete, options);
             }
-            if !shorter && left == finalizers(&next) {
+            let holds = match live.value.pointer("/spec/finalizers") {
+                Some(names) if rules::is_namespace(resource) => names.as_array().is_some_and(|names| !names.is_empty()),
+                _ => !finalizers(&live.value).is_empty(),
+            };
+            if holds {
                 return Ok(Deleted::Terminating(rules::present(resource, &live.value)));
             }
-            if shorter {
-                metadata(&mut next).insert("deletionGracePeriodSeconds".to_owned(), json!(grace));
-            }
-        } else if left.is_empty() && grace == 0 && !rules::is_namespace(resource) {
-            if !options.dry_run {
-                self.remove(resource, &target.key());
-            }
-            return Ok(Deleted::Gone(status));
         } else {
-            let at = self.clock.now().checked_add(jiff::SignedDuration::from_secs(grace as i64));
-            let at = crate::clock::rfc3339_seconds(at.unwrap_or(jiff::Timestamp::MAX));
-            let generation = next["metadata"]["generation"].as_i64();
-            let meta = metadata(&mut next);
-            let is_bare = rules::is_namespace(resource) || rules::is_definition(resource);
-            if !is_bare {
-                meta.insert("deletionGracePeriodSeconds".to_owned(), json!(grace));
-            }
-            meta.insert("deletionTimestamp".to_owned(), json!(at));
-            if let Some(generation) = generation.filter(|generation| *generation > 0 && !is_bare) {
-                meta.insert("generation".to_owned(), json!(generation + 1));
-            }
-            if rules::is_namespace(resource) {
-                next["status"]["phase"] = json!("Terminating");
-            }
+            check_preconditions(target, &live, delete)?;
         }
-        let names: Vec<Value> = left.iter().map(|name| json!(name)).collect();
-        if names.is_empty() {
-            metadata(&mut next).remove("finalizers");
-        } else {
-            metadata(&mut next).insert("finalizers".to_owned(), Value::Array(names));
+
+        let mut next = Value::clone(&rules::present(resource, &live.value));
+        let now = self.clock.now();
+        let begun = begin(resource, &mut next, delete, now);
+        if begun == Begun::Pending {
+            let told = rules::present(resource, &live.value);
+            return Ok(Deleted::Terminating(self.told(target, &live, told)));
         }
-        if options.dry_run {
-            return Ok(Deleted::Terminating(Arc::new(next)));
+        let left = finalizers_after(resource, &next, delete);
+        set_finalizers(&mut next, &left);
+        match begun {
+            Begun::Graceful(grace) => {
+                let stored = self.mark(target, &live, next, options)?;
+                if !left.is_empty() || grace > 0 || options.dry_run {
+                    return Ok(Deleted::Terminating(stored));
+                }
+            }
+            _ if !left.is_empty() => {
+                mark_as_deleting(&mut next, now);
+                return Ok(Deleted::Terminating(self.mark(target, &live, next, options)?));
+            }
+            _ => {}
         }
-        let stored = self.commit(resource, target.key(), next)?;
-        Ok(Deleted::Terminating(rules::present(resource, &stored.value)))
+        let last = if options.dry_run { Some(Arc::clone(&live)) } else { self.remove(resource, &target.key()) };
+        let last = last.map_or_else(|| Arc::clone(&live.value), |last| Arc::clone(&last.value));
+        let told = rules::present(resource, &last);
+        Ok(Deleted::Gone(self.told(target, &live, told)))
     }
 
-    /// Deletes all objects the selectors choose and returns them as they were.
+    /// Returns what a client is told of an object that goes: some kinds show its last state.
+    fn told(&self, target: &Target<'_>, live: &Stored, last: Arc<Value>) -> Arc<Value> {
+        if rules::shows_deleted(target.resource) {
+            last
+        } else {
+            Arc::new(deleted_status(target.resource, target.name, &live.uid))
+        }
+    }
+
+    /// Stores a new state, unless it is the old one or nothing is to be stored.
+    fn mark(
+        &mut self,
+        target: &Target<'_>,
+        live: &Arc<Stored>,
+        next: Value,
+        options: &WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
+        let shown = rules::present(target.resource, &live.value);
+        if options.dry_run || next == *shown {
+            return Ok(Arc::new(next));
+        }
+        let stored = self.commit(target.resource, target.key(), next)?;
+        Ok(rules::present(target.resource, &stored.value))
+    }
+
+    /// Begins the end of a namespace or CRD, whose contents go first.
+    fn begin_container(
+        &mut self,
+        target: &Target<'_>,
+        live: &Arc<Stored>,
+        delete: &DeleteOptions,
+        options: &WriteOptions,
+    ) -> Result<Deleted, ApiError> {
+        let resource = target.resource;
+        let mut next = Value::clone(&rules::present(resource, &live.value));
+        let now = self.clock.now_seconds();
+        metadata(&mut next).insert("deletionTimestamp".to_owned(), json!(now));
+        let mut left: Vec<String> = finalizers(&next).into_iter().map(str::to_owned).collect();
+        if rules::is_namespace(resource) {
+            next["status"]["phase"] = json!("Terminating");
+            left = container_finalizers(left, delete);
+        } else {
+            if !left.iter().any(|name| name == crd::CLEANUP_FINALIZER) {
+                left.push(crd::CLEANUP_FINALIZER.to_owned());
+            }
+            crd::begin_termination(&mut next, &now);
+        }
+        set_finalizers(&mut next, &left);
+        Ok(Deleted::Terminating(self.mark(target, live, next, options)?))
+    }
+
+    /// Deletes the objects the selectors choose, the first `limit` of them unless it is 0, and returns them as they were.
     pub(crate) fn delete_collection(
         &mut self,
         target: &Target<'_>,
         selectors: &Selectors,
+        limit: u64,
         delete: &DeleteOptions,
         options: &mut WriteOptions,
     ) -> Result<Vec<Arc<Value>>, ApiError> {
         let namespace = Some(target.namespace).filter(|ns| !ns.is_empty());
+        let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+        let chosen: Vec<(Arc<Stored>, Arc<Value>)> = self
+            .all(target.resource, namespace)
+            .into_iter()
+            .map(|stored| {
+                let shown = rules::present(target.resource, &stored.value);
+                (stored, shown)
+            })
+            .filter(|(_, shown)| selectors.matches(shown))
+            .take(limit)
+            .collect();
+        rules::warn_of_default_propagation(target.resource, delete, options);
         let mut deleted = Vec::new();
-        for stored in self.all(target.resource, namespace) {
-            let shown = rules::present(target.resource, &stored.value);
-            if !selectors.matches(&shown) {
-                continue;
-            }
+        for (stored, shown) in chosen {
             let (ns, name) = stored.key();
             let one = Target { resource: target.resource, namespace: &ns, name: &name, subresource: "" };
             match self.delete(&one, delete, options) {
-                Ok(_) => deleted.push(shown),
-                Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(error),
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => deleted.push(shown),
             }
         }
+        options.warnings.dedup();
         Ok(deleted)
     }
 }
 
+/// Marks an object that may take its time to end.
+fn begin(resource: &Resource, next: &mut Value, delete: &DeleteOptions, now: jiff::Timestamp) -> Begun {
+    if !rules::is_graceful(resource) {
+        return Begun::Graceless;
+    }
+    // A negative period stands for the shortest one.
+    let asked = delete.grace_period_secs.map(|secs| if secs < 0 { 1 } else { secs });
+    let at = |from: jiff::Timestamp, secs: i64| {
+        rfc3339_seconds(from.checked_add(jiff::SignedDuration::from_secs(secs)).unwrap_or(jiff::Timestamp::MAX))
+    };
+    let marked = next["metadata"]["deletionTimestamp"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    if let Some(marked) = marked {
+        let Some(have) = next["metadata"]["deletionGracePeriodSeconds"].as_i64() else { return Begun::Graceless };
+        let Some(asked) = asked.filter(|asked| *asked < have) else { return Begun::Pending };
+        metadata(next).insert("deletionTimestamp".to_owned(), json!(at(marked, asked - have)));
+        metadata(next).insert("deletionGracePeriodSeconds".to_owned(), json!(asked));
+        return Begun::Graceful(asked);
+    }
+    let grace = rules::grace_period(next, asked);
+    let generation = next["metadata"]["generation"].as_i64().filter(|generation| *generation > 0);
+    let meta = metadata(next);
+    meta.insert("deletionTimestamp".to_owned(), json!(at(now, grace)));
+    meta.insert("deletionGracePeriodSeconds".to_owned(), json!(grace));
+    if let Some(generation) = generation {
+        meta.insert("generation".to_owned(), json!(generation + 1));
+    }
+    Begun::Graceful(grace)
+}
+
+/// Marks an object that waits for its finalizers.
+fn mark_as_deleting(next: &mut Value, now: jiff::Timestamp) {
+    let generation = next["metadata"]["generation"].as_i64().filter(|generation| *generation > 0);
+    let marked = next["metadata"]["deletionTimestamp"].as_str().map(|at| at.parse::<jiff::Timestamp>());
+    let meta = metadata(next);
+    if let (None, Some(generation)) = (&marked, generation) {
+        meta.insert("generation".to_owned(), json!(generation + 1));
+    }
+    if !matches!(marked, Some(Ok(at)) if at <= now) {
+        meta.insert("deletionTimestamp".to_owned(), json!(rfc3339_seconds(now)));
+    }
+    meta.insert("deletionGracePeriodSeconds".to_owned(), json!(0));
+}
+
+fn set_finalizers(object: &mut Value, names: &[String]) {
+    let have: BTreeSet<&str> = finalizers(object).into_iter().collect();
+    if have == names.iter().map(String::as_str).collect() {
+        return;
+    }
+    if names.is_empty() {
+        metadata(object).remove("finalizers");
+    } else {
+        metadata(object).insert("finalizers".to_owned(), json!(names));
+    }
+}
+
 /// Returns the finalizers once the propagation policy has had its say.
-fn finalizers_after(
-    target: &Target<'_>,
-    object: &Value,
-    delete: &DeleteOptions,
-    options: &mut WriteOptions,
-) -> Vec<String> {
+fn finalizers_after(resource: &Resource, object: &Value, delete: &DeleteOptions) -> Vec<String> {
     let mut left: Vec<String> = finalizers(object).into_iter().map(str::to_owned).collect();
-    let policy = delete.propagation.or_else(|| {
-        if left.iter().any(|name| name == ORPHAN) {
-            Some(Propagation::Orphan)
-        } else if left.iter().any(|name| name == FOREGROUND) {
-            Some(Propagation::Foreground)
-        } else {
-            rules::default_propagation(target.resource, options)
-        }
-    });
+    let has = |name: &str| left.iter().any(|have| have == name);
+    let policy = match (delete.orphan_dependents, delete.propagation) {
+        // Events have no dependents.
+        _ if resource.plural == "events" && resource.custom().is_none() => None,
+        (Some(true), _) => Some(Propagation::Orphan),
+        (Some(false), _) => None,
+        (None, Some(asked)) => Some(asked),
+        (None, None) if has(ORPHAN) => Some(Propagation::Orphan),
+        (None, None) if has(FOREGROUND) => Some(Propagation::Foreground),
+        (None, None) => rules::orphans_by_default(resource).then_some(Propagation::Orphan),
+    };
     left.retain(|name| name != ORPHAN && name != FOREGROUND);
     match policy {
         Some(Propagation::Orphan) => left.push(ORPHAN.to_owned()),
         Some(Propagation::Foreground) => left.push(FOREGROUND.to_owned()),
         Some(Propagation::Background) | None => {}
     }
+    left
+}
+
+/// Does the same for a namespace, which has rules of its own.
+fn container_finalizers(have: Vec<String>, delete: &DeleteOptions) -> Vec<String> {
+    let decide =
+        |name: &str, by_orphaning: bool, policy: Propagation| match (delete.orphan_dependents, delete.propagation) {
+            (Some(orphan), _) => orphan == by_orphaning,
+            (None, Some(asked)) => asked == policy,
+            (None, None) => have.iter().any(|have| have == name),
+        };
+    let wanted = [
+        (ORPHAN, decide(ORPHAN, true, Propagation::Orphan)),
+        (FOREGROUND, decide(FOREGROUND, false, Propagation::Foreground)),
+    ];
+    let mut left: Vec<String> = have.iter().filter(|name| *name != ORPHAN && *name != FOREGROUND).cloned().collect();
+    left.extend(wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name.to_owned()));
     left
 }
 
@@ -175,4 +303,20 @@ fn check_preconditions(target: &Target<'_>, live: &Stored, delete: &DeleteOption
         return refuse("ResourceVersion", rv, &have, "modified");
     }
     Ok(())
+}
+
+/// Checks the preconditions of a namespace's or CRD's deletion, which are told in other words.
+fn check_container(target: &Target<'_>, live: &Stored, delete: &DeleteOptions) -> Result<(), ApiError> {
+    let refuse = |what: &str, want: &str, have: &str| {
+        let why = format!("Precondition failed: {what} in precondition: {want}, {what} in object meta: {have}");
+        Err(ApiError::conflict(target.resource, target.name, &why))
+    };
+    if let Some(uid) = delete.uid.as_deref().filter(|uid| *uid != &*live.uid) {
+        return refuse("UID", uid, &live.uid);
+    }
+    let have = live.rv.to_string();
+    match delete.resource_version.as_deref().filter(|rv| *rv != have) {
+        Some(rv) => refuse("ResourceVersion", rv, &have),
+        None => Ok(()),
+    }
 }

@@ -76,7 +76,7 @@ impl Registry<'_> {
     ) -> Result<(), ApiError> {
         let live = self.live(target)?;
         let mut delete = delete.clone();
-        let grace = rules::grace_period(target.resource, &live.value, delete.grace_period_secs, 30);
+        let grace = rules::grace_period(&live.value, delete.grace_period_secs);
         let fits = delete.uid.as_deref().is_none_or(|uid| uid == &*live.uid)
             && delete.resource_version.as_deref().is_none_or(|rv| rv == live.rv.to_string());
         if !options.dry_run && fits && grace > 0 {

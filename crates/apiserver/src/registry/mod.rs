@@ -82,8 +82,10 @@ pub enum Propagation {
 pub struct DeleteOptions {
     /// What becomes of dependents; `None` leaves it to the kind.
     pub propagation: Option<Propagation>,
+    /// The same in the words of old: whether they stay. Goes before `propagation`.
+    pub orphan_dependents: Option<bool>,
     /// How long a pod may take; `None` leaves it to the pod.
-    pub grace_period_secs: Option<u64>,
+    pub grace_period_secs: Option<i64>,
     /// The uid the object must have.
     pub uid: Option<String>,
     /// The revision the object must have.

@@ -23,7 +23,8 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let options = &eviction["deleteOptions"];
     let precondition = |key: &str| options["preconditions"][key].as_str().map(str::to_owned);
     let delete = DeleteOptions {
-        grace_period_secs: options["gracePeriodSeconds"].as_u64(),
+        grace_period_secs: options["gracePeriodSeconds"].as_i64(),
+        orphan_dependents: options["orphanDependents"].as_bool(),
         uid: precondition("uid"),
         resource_version: precondition("resourceVersion"),
         propagation: match options["propagationPolicy"].as_str() {
