@@ -21,7 +21,8 @@ mod typed;
 pub use drift::{FieldDrift, Owner, drift};
 pub use managed::{
     Applied, ApplyError, ApplyRequest, Conflict, Conflicts, ManagedFields, ManagedFieldsError, ManagerEntry, Operation,
-    UpdateRequest, apply, unowned_fields, update,
+    ReplicasPath, UpdateError, UpdateRequest, VersionError, Versions, apply, keep_times_of_unchanged, parent_owners,
+    scale_owners, unowned_fields, update,
 };
 pub use path::{Path, PathElement, PathElementError, Scalar};
 pub use schema::{

@@ -1,8 +1,7 @@
 //! Who owns what: `metadata.managedFields`, server-side apply, and the bookkeeping of other writes.
 //!
-//! The layers are those of apimachinery's `managedfields` package, 1.35. One of them is left out: a manager's fields
-//! recorded at another version of the kind are read by the type of the request's version, for nothing here converts
-//! between versions.
+//! The layers are those of apimachinery's `managedfields` package, 1.35. Who knows the versions of a kind says so by
+//! [`Versions`]; else a manager's fields recorded at another version are read by the type of the request's version.
 
 mod apply;
 mod cap;
@@ -10,17 +9,22 @@ mod conflict;
 mod entry;
 mod last_applied;
 mod owners;
+mod scale;
 mod update;
+mod versions;
 
 pub use apply::{Applied, ApplyError, ApplyRequest, apply};
 pub use conflict::{Conflict, Conflicts};
 pub use entry::{ManagedFields, ManagedFieldsError, ManagerEntry, Operation};
-pub use update::{UpdateRequest, update};
+pub use scale::{ReplicasPath, parent_owners, scale_owners};
+pub use update::{UpdateError, UpdateRequest, update};
+pub use versions::{VersionError, Versions};
 
 use serde_json::{Map, Value};
 
 use crate::path::Path;
 use crate::set::Set;
+use crate::typed::equal;
 
 /// The fields nobody owns, for the server sets them or they name the object.
 pub fn unowned_fields() -> Set {
@@ -75,15 +79,13 @@ fn set_managed_fields(object: &mut Value, managed: Option<Value>) {
 
 /// Takes back the live entries when all that differs between them and the new ones is a time: a write that changes
 /// nothing else is no write at all.
-fn keep_times_of_unchanged(live: Option<&Value>, new: &mut Value) {
+pub fn keep_times_of_unchanged(live: Option<&Value>, new: &mut Value) {
     let Some(live) = live else { return };
     let (Some(old_entries), Some(new_entries)) = (managed_fields(live), managed_fields(new)) else { return };
     if old_entries == new_entries || !same_but_times(old_entries, new_entries) {
         return;
     }
-    let bare_live = without_managed_fields(live);
-    let bare_new = without_managed_fields(new);
-    if crate::typed::equal(&bare_live, &bare_new) {
+    if equal_but_owners(live, new) {
         let old_entries = old_entries.clone();
         set_managed_fields(new, Some(old_entries));
     }
@@ -91,12 +93,21 @@ fn keep_times_of_unchanged(live: Option<&Value>, new: &mut Value) {
 
 fn same_but_times(old: &Value, new: &Value) -> bool {
     let (Some(old), Some(new)) = (old.as_array(), new.as_array()) else { return false };
-    let timeless = |entry: &Value| {
-        let mut entry = entry.clone();
-        if let Some(entry) = entry.as_object_mut() {
-            entry.remove("time");
+    old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same_without(old, new, "time", |a, b| a == b))
+}
+
+fn equal_but_owners(old: &Value, new: &Value) -> bool {
+    same_without(old, new, "metadata", equal)
+        && match (metadata(old), metadata(new)) {
+            (Some(_), Some(_)) => same_without(&old["metadata"], &new["metadata"], "managedFields", equal),
+            (old, new) => old.is_none() && new.is_none(),
         }
-        entry
-    };
-    old.len() == new.len() && old.iter().zip(new).all(|(old, new)| timeless(old) == timeless(new))
+}
+
+/// Whether two maps are the same but for one field.
+fn same_without(old: &Value, new: &Value, name: &str, same: impl Fn(&Value, &Value) -> bool) -> bool {
+    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else { return false };
+    let count = |map: &Map<String, Value>| map.len() - usize::from(map.contains_key(name));
+    count(old) == count(new)
+        && old.iter().filter(|(key, _)| *key != name).all(|(key, old)| new.get(key).is_some_and(|new| same(old, new)))
 }

@@ -73,6 +73,7 @@ fn carry_out(ty: &TypeRef, live: Option<&Value>, step: &Step) -> Result<Value, S
             force: step.force,
             now: &step.now,
             reset_fields: &reset_fields,
+            versions: None,
         };
         return apply(request).map(|applied| applied.object).map_err(|error| error.to_string());
     }
@@ -92,6 +93,7 @@ fn carry_out(ty: &TypeRef, live: Option<&Value>, step: &Step) -> Result<Value, S
         subresource: &step.subresource,
         now: &step.now,
         reset_fields: &reset_fields,
+        versions: None,
     };
     update(request).map_err(|_| "refused".to_owned())
 }

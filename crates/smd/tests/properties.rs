@@ -178,9 +178,11 @@ proptest! {
             let _ = apply(ApplyRequest {
                 ty: &ty, live, config: &other, manager, api_version, subresource, force: true, now,
                 reset_fields: &reset_fields,
+                versions: None,
             });
             let _ = update(UpdateRequest {
                 ty: &ty, live, new: &other, manager, api_version, subresource, now, reset_fields: &reset_fields,
+                versions: None,
             });
         }
     }

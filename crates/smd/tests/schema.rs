@@ -174,6 +174,7 @@ fn creators_of_built_in_objects_own_no_structs_held_by_value() {
         subresource: "",
         now: "2001-01-01T00:00:00Z",
         reset_fields: &reset_fields,
+        versions: None,
     });
     let created = created.expect("a valid object");
     assert_eq!(

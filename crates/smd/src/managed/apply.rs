@@ -1,17 +1,22 @@
 //! Server-side apply.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::conflict::{Conflict, Conflicts};
 use super::owners::{ManagerId, Owned, Owners};
+use super::update::UpdateError;
 use super::update::{UpdateRequest, record};
+use super::versions::{VersionError, Versions, Views};
 use super::{
     ManagedFieldsError, Operation, last_applied, managed_fields, metadata, set_managed_fields, unowned_fields,
     without_managed_fields,
 };
 use crate::schema::TypeRef;
 use crate::set::Set;
-use crate::typed::{Duplicates, TypedError, compare, equal, merge, remove, to_set, validate, validate_with};
+use crate::typed::{Duplicates, TypedError, equal, merge, remove, to_set, validate, validate_with};
 
 /// Under whose name the fields of an object go that nobody owned before its first apply.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
@@ -37,6 +42,14 @@ pub struct ApplyRequest<'a> {
     pub now: &'a str,
     /// Fields this endpoint ignores: they are not recorded, and nothing conflicts over them.
     pub reset_fields: &'a Set,
+    /// The other versions of the kind.
+    pub versions: Option<&'a dyn Versions>,
+}
+
+impl<'a> ApplyRequest<'a> {
+    fn views(&self) -> Views<'a> {
+        Views { api_version: self.api_version, ty: self.ty, others: self.versions, reset_fields: self.reset_fields }
+    }
 }
 
 /// What an apply came to.
@@ -87,14 +100,14 @@ pub enum ApplyError {
         /// Namespace, name and kind, as the server prints them.
         object: String,
         /// What is wrong.
-        mistakes: TypedError,
+        mistakes: UpdateError,
     },
     /// It does not merge: 500.
     #[error("failed to merge config: {0}")]
     Merge(TypedError),
-    /// The outcome cannot be compared with the live object: 500.
-    #[error("failed to compare objects: {0}")]
-    Compare(TypedError),
+    /// The outcome cannot be had or compared in a version in which somebody owns fields: 500.
+    #[error(transparent)]
+    Version(#[from] VersionError),
 }
 
 /// Applies a configuration as the API server does.
@@ -138,7 +151,8 @@ fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: 
         .map_err(|mistakes| ApplyError::Config { object: describe(request.config), mistakes })?;
     validate_with(request.ty, live, Duplicates::Allowed)
         .map_err(|mistakes| ApplyError::Live { object: describe(live), mistakes })?;
-    owners.reconcile(request.ty);
+    let views = request.views();
+    owners.reconcile(&views, live)?;
     let merged = merge(request.ty, live, request.config).map_err(ApplyError::Merge)?;
 
     let id = ManagerId::of_request(request.manager, Operation::Apply, request.api_version, request.subresource);
@@ -150,18 +164,18 @@ fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: 
     };
     owners.0.insert(id.clone(), own);
     let new = match last {
-        Some(last) if !last.fields.is_empty() => prune(request.ty, &merged, &last.fields, &owners),
+        Some(last) if !last.fields.is_empty() => prune(&views, merged, &last, &owners)?,
         _ => merged,
     };
 
-    let change = compare(request.ty, live, &new).map_err(ApplyError::Compare)?.without(request.reset_fields);
-    let conflicts = owners.conflicts(&change, Some(&id));
+    let changes = views.changes(live, &new, &mut owners)?;
+    let conflicts = owners.conflicts(&changes, Some(&id));
     if !force && !conflicts.is_empty() {
         let conflicts =
             conflicts.iter().flat_map(|(id, fields)| fields.paths().into_iter().map(|path| Conflict::new(id, path)));
         return Err(ApplyError::Conflicts(Conflicts(conflicts.collect())));
     }
-    owners.take(&change, Some(&id));
+    owners.take(&changes, Some(&id));
     if let Some(own) = owners.0.get_mut(&id) {
         own.fields = own.fields.difference(&unowned_fields());
         if !equal(live, &new) {
@@ -185,25 +199,46 @@ fn record_existing(request: &ApplyRequest<'_>, live: &Value, owners: &mut Owners
         subresource: request.subresource,
         now: request.now,
         reset_fields: request.reset_fields,
+        versions: request.versions,
     };
     record(&creation, live, owners).map_err(|mistakes| ApplyError::Existing { object: describe(live), mistakes })
 }
 
 /// Takes out what the applier set the last time and no longer sets, unless somebody owns it.
-fn prune(ty: &TypeRef, merged: &Value, last: &Set, owners: &Owners) -> Value {
-    let last = last.ensure_named_fields(ty);
-    let pruned = remove(ty, merged, &last);
-    let merged_set = to_set(ty, merged).ensure_named_fields(ty);
+fn prune(views: &Views<'_>, merged: Value, last: &Owned, owners: &Owners) -> Result<Value, VersionError> {
+    let Some((then, ty)) = views.convert(Cow::Owned(merged.clone()), &last.api_version)? else { return Ok(merged) };
+    let before = last.fields.ensure_named_fields(&ty);
+    let pruned = remove(&ty, &then, &before);
 
-    // Back comes what anybody owns, the applier's new fields among them.
-    let mut owned = Set::new();
-    owners.0.values().for_each(|owner| owned.extend(&owner.fields));
-    let kept = to_set(ty, &pruned).ensure_named_fields(ty).union(&owned.ensure_named_fields(ty));
-    let pruned = remove(ty, merged, &merged_set.difference(&kept));
+    // Back comes what anybody owns, the applier's new fields among them; in the version of the last apply first, for
+    // without what is owned there an object may not convert.
+    let mut owned: BTreeMap<&str, Set> = BTreeMap::new();
+    for owner in owners.0.values() {
+        owned.entry(&owner.api_version).or_default().extend(&owner.fields);
+    }
+    let mut versions: Vec<&str> = owned.keys().copied().collect();
+    versions.sort_by_key(|version| *version != last.api_version);
+    let mut states: (Cow<'_, Value>, Cow<'_, Value>) = (then.clone(), Cow::Owned(pruned));
+    for version in versions {
+        let (Some((whole, ty)), Some((pruned, _))) =
+            (views.convert(states.0.clone(), version)?, views.convert(states.1.clone(), version)?)
+        else {
+            continue;
+        };
+        let kept = to_set(&ty, &pruned).ensure_named_fields(&ty).union(&owned[version].ensure_named_fields(&ty));
+        let pruned = remove(&ty, &whole, &to_set(&ty, &whole).ensure_named_fields(&ty).difference(&kept));
+        states = (whole, Cow::Owned(pruned));
+    }
 
     // Back comes what went only because something around it did, and was never the applier's.
-    let pruned_set = to_set(ty, &pruned).ensure_named_fields(ty);
-    remove(ty, merged, &merged_set.difference(&pruned_set).intersection(&last))
+    let Some((pruned, _)) = views.convert(states.1, &last.api_version)? else { return Ok(then.into_owned()) };
+    let pruned_set = to_set(&ty, &pruned).ensure_named_fields(&ty);
+    let whole_set = to_set(&ty, &then).ensure_named_fields(&ty);
+    let pruned = remove(&ty, &then, &whole_set.difference(&pruned_set).intersection(&before));
+    match views.convert(Cow::Owned(pruned), views.api_version)? {
+        Some((pruned, _)) => Ok(pruned.into_owned()),
+        None => Ok(merged),
+    }
 }
 
 /// Whoever moves from client-side to server-side apply with kubectl keeps what the annotation says is theirs.

@@ -1,13 +1,16 @@
 //! Owners while a request is carried out: keyed by identity.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::Operation;
+use super::versions::{Changes, VersionError, Views};
 use crate::go;
-use crate::schema::TypeRef;
 use crate::set::Set;
-use crate::typed::{Comparison, reconcile};
+use crate::typed::reconcile;
 
 /// What makes a manager itself: appliers are the same whichever version they apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,34 +76,53 @@ pub(super) struct Owned {
 pub(super) struct Owners(pub(super) BTreeMap<ManagerId, Owned>);
 
 impl Owners {
-    /// Brings recorded sets in line with a schema in which something became atomic.
-    pub(super) fn reconcile(&mut self, ty: &TypeRef) {
+    /// Brings recorded sets in line with a schema in which something became atomic, and forgets the managers of versions
+    /// that are gone.
+    pub(super) fn reconcile(&mut self, views: &Views<'_>, live: &Value) -> Result<(), VersionError> {
+        let mut types = BTreeMap::new();
+        for owned in self.0.values() {
+            if !types.contains_key(&owned.api_version) {
+                let ty = views.convert(Cow::Borrowed(live), &owned.api_version)?.map(|(_, ty)| ty);
+                types.insert(owned.api_version.clone(), ty);
+            }
+        }
+        self.0.retain(|_, owned| types.get(&owned.api_version).is_some_and(Option::is_some));
         for owned in self.0.values_mut() {
-            if let Some(fields) = reconcile(ty, &owned.fields) {
+            if let Some(Some(ty)) = types.get(&owned.api_version)
+                && let Some(fields) = reconcile(ty, &owned.fields)
+            {
                 owned.fields = fields;
             }
         }
+        Ok(())
     }
 
     /// The fields of others that a change touches.
-    pub(super) fn conflicts(&self, change: &Comparison, own: Option<&ManagerId>) -> BTreeMap<ManagerId, Set> {
-        let touched = change.modified.union(&change.added);
+    pub(super) fn conflicts(&self, changes: &Changes, own: Option<&ManagerId>) -> BTreeMap<ManagerId, Set> {
         self.0
             .iter()
             .filter(|(id, _)| Some(*id) != own)
             .filter_map(|(id, owned)| {
-                let conflict = owned.fields.intersection(&touched);
-                (!conflict.is_empty()).then(|| (id.clone(), conflict))
+                let change = changes.of(&owned.api_version)?;
+                let touched = owned.fields.intersection(&change.modified);
+                let touched = touched.union(&owned.fields.intersection(&change.added));
+                (!touched.is_empty()).then(|| (id.clone(), touched))
             })
             .collect()
     }
 
     /// Takes what a change touched or removed from everyone but `own`, and forgets who is left with nothing.
-    pub(super) fn take(&mut self, change: &Comparison, own: Option<&ManagerId>) {
-        let touched = change.modified.union(&change.added);
+    pub(super) fn take(&mut self, changes: &Changes, own: Option<&ManagerId>) {
         for (id, owned) in &mut self.0 {
-            if Some(id) != own {
-                owned.fields = owned.fields.difference(&touched).difference(&change.removed);
+            if Some(id) == own {
+                continue;
+            }
+            if let Some(change) = changes.of(&owned.api_version) {
+                for lost in [&change.modified, &change.added, &change.removed] {
+                    if !lost.is_empty() {
+                        owned.fields = owned.fields.difference(lost);
+                    }
+                }
             }
         }
         self.0.retain(|_, owned| !owned.fields.is_empty());

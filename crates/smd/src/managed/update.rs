@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::cap::cap_updaters;
 use super::owners::{ManagerId, Owned, Owners};
+use super::versions::{VersionError, Versions, Views};
 use super::{Operation, managed_fields, metadata, set_managed_fields, unowned_fields, without_managed_fields};
 use crate::schema::TypeRef;
 use crate::set::Set;
-use crate::typed::{Duplicates, TypedError, compare, validate_with};
+use crate::typed::{Duplicates, TypedError, validate_with};
 
 /// A write that has been carried out already, and whose owners are to be recorded.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,19 @@ pub struct UpdateRequest<'a> {
     pub now: &'a str,
     /// Fields this endpoint ignores: they are neither recorded nor compared.
     pub reset_fields: &'a Set,
+    /// The other versions of the kind.
+    pub versions: Option<&'a dyn Versions>,
+}
+
+/// Why the owners of an object cannot be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpdateError {
+    /// One of the objects is not of its type.
+    #[error(transparent)]
+    Typed(#[from] TypedError),
+    /// The objects cannot be had or compared in a version in which somebody owns fields.
+    #[error(transparent)]
+    Version(#[from] VersionError),
 }
 
 /// Returns the new object with `metadata.managedFields` as the API server would write it.
@@ -35,7 +49,7 @@ pub struct UpdateRequest<'a> {
 /// `managedFields` in the new object counts, so a client may edit it; `[]` or `[{}]` forgets every owner. An object
 /// that has no owners goes on having none until somebody applies it. A write that changes nothing but times keeps the
 /// old ones. On an error the API server writes the object without the field.
-pub fn update(request: UpdateRequest<'_>) -> Result<Value, TypedError> {
+pub fn update(request: UpdateRequest<'_>) -> Result<Value, UpdateError> {
     let mut owners = owners_for(&request);
     let mut new = without_managed_fields(request.new);
     let exists = request.live.and_then(metadata).and_then(|metadata| metadata.get("uid")).is_some_and(is_text);
@@ -78,16 +92,23 @@ fn is_reset(entries: &[Value]) -> bool {
 }
 
 /// Gives the writer what it changed, and takes that from the others.
-pub(super) fn record(request: &UpdateRequest<'_>, new: &Value, owners: &mut Owners) -> Result<(), TypedError> {
+pub(super) fn record(request: &UpdateRequest<'_>, new: &Value, owners: &mut Owners) -> Result<(), UpdateError> {
     let before = match request.live {
         Some(live) => without_managed_fields(live),
         None => request.ty.zero_value(),
     };
     validate_with(request.ty, new, Duplicates::Allowed)?;
     validate_with(request.ty, &before, Duplicates::Allowed)?;
-    owners.reconcile(request.ty);
-    let change = compare(request.ty, &before, new)?.without(request.reset_fields);
-    owners.take(&change, None);
+    let views = Views {
+        api_version: request.api_version,
+        ty: request.ty,
+        others: request.versions,
+        reset_fields: request.reset_fields,
+    };
+    owners.reconcile(&views, &before)?;
+    let changes = views.changes(&before, new, owners)?;
+    owners.take(&changes, None);
+    let change = changes.of(request.api_version).expect("holds because the request's own version is always compared");
     let taken =
         change.modified.union(&change.added).recursive_difference(request.reset_fields).difference(&unowned_fields());
     if taken.is_empty() {

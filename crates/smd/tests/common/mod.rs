@@ -40,6 +40,7 @@ pub(crate) fn applied(ty: &TypeRef, live: Option<&Value>, config: &Value, manage
         force: true,
         now,
         reset_fields: &reset_fields,
+        versions: None,
     };
     with_uid(apply(request).expect("a forced apply of a valid object").object)
 }
@@ -55,6 +56,7 @@ pub(crate) fn updated(ty: &TypeRef, live: Option<&Value>, new: &Value, manager: 
         subresource: "",
         now,
         reset_fields: &reset_fields,
+        versions: None,
     };
     with_uid(update(request).expect("an update of a valid object"))
 }

@@ -1,0 +1,97 @@
+//! Writes of the `scale` subresource: owners of replicas seen through a window.
+
+use bowline_smd::{Path, ReplicasPath};
+use serde_json::{Value, json};
+
+use crate::builtins::Builtins;
+use crate::catalog::Catalog;
+use crate::error::ApiError;
+use crate::registry::metadata;
+use crate::registry::scale::ScalePaths;
+use crate::resource::{Gvk, Resource};
+
+/// Returns the type of a `Scale`.
+pub(super) fn type_of(resource: &Resource) -> bowline_smd::TypeRef {
+    if resource.custom().is_some() {
+        return bowline_smd::TypeRef::deduced();
+    }
+    let schemas = Builtins::get().schemas("autoscaling", "v1");
+    let gvk = bowline_smd::Gvk::new("autoscaling", "v1", "Scale");
+    schemas.and_then(|schemas| schemas.type_of(&gvk)).unwrap_or_else(bowline_smd::TypeRef::deduced)
+}
+
+/// Returns where each version of a kind keeps its replicas.
+fn paths(resource: &Resource, catalog: &Catalog) -> Vec<ReplicasPath> {
+    if resource.custom().is_none() {
+        let versions: &[&str] = match resource.plural.as_str() {
+            "replicationcontrollers" => &["v1"],
+            "replicasets" => &["apps/v1beta2", "apps/v1"],
+            _ => &["apps/v1beta1", "apps/v1beta2", "apps/v1"],
+        };
+        let path = || Some(Path::of_fields(["spec", "replicas"]));
+        return versions
+            .iter()
+            .map(|version| ReplicasPath { api_version: (*version).to_owned(), path: path() })
+            .collect();
+    }
+    let same = catalog.versions_of(&resource.group, &resource.plural);
+    same.iter()
+        .map(|other| {
+            let path = ScalePaths::of(other).ok().map(|paths| {
+                Path::of_fields(paths.spec.trim_start_matches('/').split('/'))
+            });
+            ReplicasPath { api_version: other.api_version(), path }
+        })
+        .collect()
+}
+
+/// Gives a scale the owners of the object's replicas.
+pub(crate) fn show_owners(
+    resource: &Resource,
+    catalog: &Catalog,
+    object: &Value,
+    scale: &mut Value,
+) -> Result<(), ApiError> {
+    let owners = bowline_smd::scale_owners(object["metadata"].get("managedFields"), &paths(resource, catalog))
+        .map_err(|error| ApiError::unforeseen(error.to_string()))?;
+    if let Some(owners) = owners {
+        scale["metadata"]["managedFields"] = owners;
+    }
+    Ok(())
+}
+
+/// Gives the object the owners its scale has after a write.
+pub(crate) fn take_owners(
+    resource: &Resource,
+    catalog: &Catalog,
+    object: &mut Value,
+    scale: &Value,
+) -> Result<(), ApiError> {
+    let owners = bowline_smd::parent_owners(
+        object["metadata"].get("managedFields"),
+        scale["metadata"].get("managedFields"),
+        &paths(resource, catalog),
+        &resource.api_version(),
+    )
+    .map_err(|error| ApiError::unforeseen(error.to_string()))?;
+    match owners {
+        Some(owners) => drop(metadata(object).insert("managedFields".to_owned(), owners)),
+        None => drop(metadata(object).remove("managedFields")),
+    }
+    Ok(())
+}
+
+/// Returns the kind of scales.
+pub(crate) fn gvk() -> Gvk {
+    Gvk::new("autoscaling", "v1", "Scale")
+}
+
+/// Returns an empty scale of the kind an apply names.
+pub(super) fn is_scale(subresource: &str) -> bool {
+    subresource == "scale"
+}
+
+/// Returns the version in which a subresource is written.
+pub(super) fn api_version(resource: &Resource, subresource: &str) -> String {
+    if is_scale(subresource) { json!(gvk().api_version()).as_str().unwrap_or_default().to_owned() } else { resource.api_version() }
+}

@@ -1,0 +1,48 @@
+//! The versions in which managers own fields of an object.
+
+use std::sync::Arc;
+
+use bowline_smd::{TypeRef, Versions};
+use serde_json::{Value, json};
+
+use super::type_of;
+use crate::catalog::Catalog;
+use crate::resource::{Gvr, Resource, split_api_version};
+use crate::rules;
+
+/// The versions a kind is served in.
+#[derive(Debug)]
+pub(super) struct Served<'a> {
+    pub(super) resource: &'a Resource,
+    pub(super) catalog: &'a Catalog,
+}
+
+impl Versions for Served<'_> {
+    fn convert(&self, object: &Value, api_version: &str) -> Result<Option<(Value, TypeRef)>, String> {
+        let (group, version) = split_api_version(api_version);
+        let gvr = Gvr::new(group, version, &self.resource.plural);
+        let found = self.catalog.find(&gvr).filter(|found| found.group == self.resource.group);
+        if self.resource.custom().is_some() {
+            let Some(found) = found else {
+                return Err(format!("request to convert CR to an invalid group/version: {api_version}"));
+            };
+            let mut object = object.clone();
+            object["apiVersion"] = json!(api_version);
+            return Ok(Some((object, type_of(&found))));
+        }
+        // Conversions start from the internal form of a group, so no way leads to another group's versions.
+        let Some(found) = found else { return Ok(None) };
+        if object["apiVersion"] == api_version {
+            return Ok(Some((object.clone(), type_of(&found))));
+        }
+        let from = object["apiVersion"].as_str().unwrap_or_default();
+        let (group, version) = split_api_version(from);
+        let source = self.catalog.find(&Gvr::new(group, version, &self.resource.plural));
+        let stored = match source {
+            Some(source) => rules::to_storage(&source, object.clone(), self.catalog),
+            None => return Ok(None),
+        };
+        let shown = rules::present(&found, &Arc::new(stored));
+        Ok(Some((Arc::unwrap_or_clone(shown), type_of(&found))))
+    }
+}

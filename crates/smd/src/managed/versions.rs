@@ -1,0 +1,104 @@
+//! Objects in other versions of their kind: managers own fields of the version they write.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::owners::Owners;
+use crate::schema::TypeRef;
+use crate::set::Set;
+use crate::typed::{Comparison, TypedError, compare};
+
+/// Knows the versions of a kind and converts between them.
+pub trait Versions: fmt::Debug {
+    /// Returns the object in a version such as `autoscaling/v2`, with its type there.
+    ///
+    /// `None` when there is no such version, or not any more: what managers owned in it is forgotten. An error, whose
+    /// text goes into the refusal, when there is one but the object cannot be had in it.
+    fn convert(&self, object: &Value, api_version: &str) -> Result<Option<(Value, TypeRef)>, String>;
+}
+
+/// Why owners of several versions cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VersionError {
+    /// A conversion failed.
+    #[error("{0}")]
+    Convert(String),
+    /// Two objects cannot be compared.
+    #[error("failed to compare objects: {0}")]
+    Compare(TypedError),
+}
+
+/// The versions of one request.
+#[derive(Clone, Copy)]
+pub(super) struct Views<'a> {
+    /// The request's own version.
+    pub(super) api_version: &'a str,
+    /// The type in it.
+    pub(super) ty: &'a TypeRef,
+    /// The others; when nobody knows them, all are read as the request's.
+    pub(super) others: Option<&'a dyn Versions>,
+    pub(super) reset_fields: &'a Set,
+}
+
+impl<'a> Views<'a> {
+    /// Returns an object in a version, or `None` when there is no such version.
+    pub(super) fn convert<'v>(
+        &self,
+        object: Cow<'v, Value>,
+        to: &str,
+    ) -> Result<Option<(Cow<'v, Value>, Cow<'a, TypeRef>)>, VersionError> {
+        let from = object.get("apiVersion").and_then(Value::as_str).unwrap_or(self.api_version);
+        match self.others {
+            Some(others) if from != to || to != self.api_version => {
+                let converted = others.convert(&object, to).map_err(VersionError::Convert)?;
+                Ok(converted.map(|(object, ty)| (Cow::Owned(object), Cow::Owned(ty))))
+            }
+            _ => Ok(Some((object, Cow::Borrowed(self.ty)))),
+        }
+    }
+
+    /// Returns what changed between two states, in each version in which somebody owns fields.
+    ///
+    /// Managers of versions there are no longer are forgotten.
+    pub(super) fn changes(&self, old: &Value, new: &Value, owners: &mut Owners) -> Result<Changes, VersionError> {
+        let own = self.compare(self.ty, old, new)?;
+        let mut changes = Changes { by_version: BTreeMap::from([(self.api_version.to_owned(), own)]) };
+        let mut gone = Vec::new();
+        for owned in owners.0.values() {
+            let version = &owned.api_version;
+            if changes.by_version.contains_key(version) || gone.contains(version) {
+                continue;
+            }
+            let converted = match self.convert(Cow::Borrowed(old), version)? {
+                None => None,
+                Some((old, ty)) => self.convert(Cow::Borrowed(new), version)?.map(|(new, _)| (old, new, ty)),
+            };
+            match converted {
+                Some((old, new, ty)) => {
+                    changes.by_version.insert(version.clone(), self.compare(&ty, &old, &new)?);
+                }
+                None => gone.push(version.clone()),
+            }
+        }
+        owners.0.retain(|_, owned| !gone.contains(&owned.api_version));
+        Ok(changes)
+    }
+
+    fn compare(&self, ty: &TypeRef, old: &Value, new: &Value) -> Result<Comparison, VersionError> {
+        Ok(compare(ty, old, new).map_err(VersionError::Compare)?.without(self.reset_fields))
+    }
+}
+
+/// A change as each version sees it.
+pub(super) struct Changes {
+    by_version: BTreeMap<String, Comparison>,
+}
+
+impl Changes {
+    pub(super) fn of(&self, api_version: &str) -> Option<&Comparison> {
+        self.by_version.get(api_version)
+    }
+}
