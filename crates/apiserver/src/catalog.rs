@@ -89,6 +89,11 @@ impl Catalog {
         self.resources.values().filter(move |resource| resource.group == group && resource.version == version)
     }
 
+    /// Returns a kind in all its versions.
+    pub(crate) fn versions_of(&self, group: &str, plural: &str) -> Vec<Arc<Resource>> {
+        self.resources.values().filter(|resource| resource.is(group, plural)).map(Arc::clone).collect()
+    }
+
     pub(crate) fn has_version(&self, group: &str, version: &str) -> bool {
         self.groups.iter().any(|(name, versions)| name == group && versions.iter().any(|have| have == version))
     }

@@ -8,6 +8,7 @@
 mod admin;
 mod admission;
 mod auth;
+mod autoscaler;
 mod bootstrap;
 pub mod builtins;
 mod catalog;
@@ -22,6 +23,7 @@ mod http;
 mod jsonpath;
 mod openapi;
 mod owners;
+mod ownership;
 mod patch;
 mod present;
 mod registry;

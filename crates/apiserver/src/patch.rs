@@ -1,9 +1,9 @@
 //! The four kinds of patch.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::error::{ApiError, Cause};
-use crate::registry::{Target, WriteOptions, metadata};
+use crate::error::ApiError;
+use crate::registry::Target;
 use crate::resource::Resource;
 use crate::rules;
 
@@ -93,30 +93,30 @@ fn go_type(value: &Value) -> &'static str {
     }
 }
 
-/// Refuses applies that say what an apply may not say.
-pub(crate) fn check_apply(target: &Target<'_>, config: &mut Value, options: &WriteOptions) -> Result<(), ApiError> {
-    if options.manager.is_empty() {
-        let cause = Cause::required("fieldManager", "is required for apply patch");
-        return Err(ApiError::invalid_options("PatchOptions", cause));
-    }
-    if config["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null() && *fields != json!([])) {
-        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
-    }
-    metadata(config).remove("managedFields");
+/// Refuses applies of something else than the target, and those that set owners.
+pub(crate) fn check_apply(target: &Target<'_>, config: &mut Value) -> Result<(), ApiError> {
     let resource = target.resource;
     let (want, want_kind) = match resource.subresource(target.subresource) {
         Some(sub) if target.subresource == "scale" => (sub.gvk.api_version(), sub.gvk.kind.clone()),
         _ => (resource.api_version(), resource.kind.clone()),
     };
-    let kind = config["kind"].as_str().unwrap_or_default();
-    match config["apiVersion"].as_str().unwrap_or_default() {
-        have if have.is_empty() || (!kind.is_empty() && kind != want_kind) => {
-            let (group, version) = crate::resource::split_api_version(have);
-            Err(ApiError::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")))
-        }
-        have if have != want => Err(ApiError::bad_request(format!(
-            "Incorrect version specified in apply patch. Specified patch version: {have}, expected: {want}"
-        ))),
-        _ => Ok(()),
+    let (version, kind) =
+        (config["apiVersion"].as_str().unwrap_or_default(), config["kind"].as_str().unwrap_or_default());
+    if version != want || kind != want_kind {
+        // More than one slash is no version at all.
+        let (group, version, kind) = match version.split_once('/') {
+            Some((_, version)) if version.contains('/') => ("", "", ""),
+            Some((group, version)) => (group, version, kind),
+            None => ("", version, kind),
+        };
+        return Err(ApiError::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
     }
+    let is_set = |fields: &Value| fields.as_array().is_some_and(|fields| !fields.is_empty());
+    if config["metadata"].get("managedFields").is_some_and(is_set) {
+        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+    }
+    if let Some(meta) = config["metadata"].as_object_mut() {
+        meta.remove("managedFields");
+    }
+    Ok(())
 }

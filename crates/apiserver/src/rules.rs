@@ -3,22 +3,34 @@
 
 use std::sync::Arc;
 
-use bowline_smd::{ApplyError, ApplyRequest, Path, Set, TypeRef, UpdateRequest};
+use bowline_smd::PatchError;
 use serde_json::{Value, json};
 
+use crate::autoscaler;
 use crate::builtins::{Builtins, FieldError, WriteContext};
 use crate::catalog::Catalog;
-use crate::clock::Clock;
 use crate::crd;
 use crate::error::{ApiError, Cause};
+use crate::ownership;
 use crate::registry::{DeleteOptions, FieldValidation, Registry, Target, WriteOptions, meta_text, metadata};
-use crate::resource::Resource;
+use crate::resource::{Gvr, Resource};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const EXTENSIONS: &str = "apiextensions.k8s.io";
 
 /// Reads a body by its schema: unknown fields go, with a word or a refusal as the client asked.
 pub(crate) fn decode(resource: &Resource, object: &mut Value, options: &mut WriteOptions) -> Result<(), ApiError> {
+    // An empty list of owners is not the same as none: it takes all owners away.
+    let forgets_owners =
+        resource.custom().is_none() && object["metadata"]["managedFields"].as_array().is_some_and(Vec::is_empty);
+    decode_fields(resource, object, options)?;
+    if forgets_owners {
+        metadata(object).insert("managedFields".to_owned(), json!([]));
+    }
+    Ok(())
+}
+
+fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOptions) -> Result<(), ApiError> {
     let refuse = |why: &dyn std::fmt::Display| {
         ApiError::bad_request(format!(
             "{kind} in version {version:?} cannot be handled as a {kind}: {why}",
@@ -26,6 +38,9 @@ pub(crate) fn decode(resource: &Resource, object: &mut Value, options: &mut Writ
             version = resource.version,
         ))
     };
+    if resource.custom().is_some() {
+        tidy_metadata(object);
+    }
     let unknown = match resource.custom() {
         Some(custom) if custom.preserve_unknown => Vec::new(),
         Some(custom) => crd::prune(object, &custom.schema),
@@ -48,128 +63,32 @@ pub(crate) fn decode(resource: &Resource, object: &mut Value, options: &mut Writ
     Ok(())
 }
 
-/// Returns the type whose fields are owned, or the shape of anything when there is none.
-fn type_of(resource: &Resource) -> TypeRef {
-    if let Some(custom) = resource.custom() {
-        return custom.ty.clone();
-    }
-    let gvk = bowline_smd::Gvk::new(resource.group.clone(), resource.version.clone(), resource.kind.clone());
-    let schemas = Builtins::get().schemas(&resource.group, &resource.version);
-    schemas.and_then(|schemas| schemas.type_of(&gvk)).unwrap_or_else(TypeRef::deduced)
-}
-
-/// Returns the fields an endpoint does not write.
-fn reset_fields(resource: &Resource, subresource: &str) -> Set {
-    match subresource {
-        "" if resource.has_status() => std::iter::once(Path::of_fields(["status"])).collect(),
-        "status" => match resource.custom() {
-            Some(custom) => custom.schema["properties"]
-                .as_object()
-                .into_iter()
-                .flat_map(|properties| properties.keys())
-                .filter(|name| !["apiVersion", "kind", "metadata", "status"].contains(&name.as_str()))
-                .map(|name| Path::of_fields([name.as_str()]))
-                .collect(),
-            None => std::iter::once(Path::of_fields(["spec"])).collect(),
-        },
-        _ => Set::new(),
-    }
-}
-
-/// Records who wrote what in a create, replacement or patch.
-pub(crate) fn own(
-    resource: &Resource,
-    subresource: &str,
-    live: Option<&Value>,
-    object: Value,
-    options: &WriteOptions,
-    clock: &Clock,
-) -> Value {
-    let (ty, reset_fields) = (type_of(resource), reset_fields(resource, subresource));
-    let (object, unset) = without_unset_times(resource, object);
-    let request = UpdateRequest {
-        ty: &ty,
-        live,
-        new: &object,
-        manager: &options.manager,
-        api_version: &resource.api_version(),
-        subresource,
-        now: &clock.now_seconds(),
-        reset_fields: &reset_fields,
+/// Takes out of a custom resource's metadata what its Go type would not write: what is empty or null.
+fn tidy_metadata(object: &mut Value) {
+    let is_nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
     };
-    // Where ownership cannot be told, the real server writes the object without it.
-    let mut object = bowline_smd::update(request).unwrap_or_else(|error| {
-        tracing::debug!(%error, kind = resource.kind, "Field owners could not be recorded");
-        let mut object = object;
-        metadata(&mut object).remove("managedFields");
-        object
-    });
-    for key in unset {
-        object[key] = Value::Null;
-    }
-    object
-}
-
-/// Takes out the times of an Event that are written as null: to Go they are not there, so nobody owns them.
-fn without_unset_times(resource: &Resource, mut object: Value) -> (Value, Vec<String>) {
-    let mut unset = Vec::new();
-    if resource.plural == "events" && resource.custom().is_none() {
-        let map = object.as_object_mut().into_iter().flatten();
-        unset = map.filter(|(_, value)| value.is_null()).map(|(key, _)| key.clone()).collect();
-        for key in &unset {
-            set(&mut object, key, None);
-        }
-    }
-    (object, unset)
-}
-
-/// Merges an applied configuration into the live object, or into nothing; tells whether anything changed.
-pub(crate) fn apply(
-    resource: &Resource,
-    subresource: &str,
-    live: Option<&Value>,
-    config: &Value,
-    options: &WriteOptions,
-    clock: &Clock,
-) -> Result<(Value, bool), ApiError> {
-    let (ty, reset_fields) = (type_of(resource), reset_fields(resource, subresource));
-    let request = ApplyRequest {
-        ty: &ty,
-        live,
-        config,
-        manager: &options.manager,
-        api_version: &resource.api_version(),
-        subresource,
-        force: options.force,
-        now: &clock.now_seconds(),
-        reset_fields: &reset_fields,
-    };
-    match bowline_smd::apply(request) {
-        Ok(applied) => Ok((applied.object, applied.changed)),
-        Err(ApplyError::Conflicts(conflicts)) => {
-            let causes = conflicts.0.iter().map(|conflict| Cause {
-                reason: "FieldManagerConflict",
-                message: conflict.cause(),
-                field: conflict.path.to_string(),
-            });
-            Err(ApiError::new(409, "Conflict", conflicts.to_string()).with_causes(causes.collect()))
-        }
-        Err(error @ (ApplyError::WrongVersion { .. } | ApplyError::SetsManagedFields)) => {
-            Err(ApiError::bad_request(error.to_string()))
-        }
-        Err(error) => Err(ApiError::unforeseen(error.to_string())),
+    if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        meta.retain(|_, value| !is_nothing(value));
     }
 }
 
 /// Merges a strategic merge patch.
 pub(crate) fn strategic(resource: &Resource, current: &Value, patch: &Value) -> Result<Value, ApiError> {
-    if resource.custom().is_some() {
-        let message = "the body of the request was in an unknown format - accepted media types include: \
-                       application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
-        return Err(ApiError::new(415, "UnsupportedMediaType", message));
-    }
-    bowline_smd::strategic_merge(&type_of(resource), current, patch)
-        .map_err(|error| ApiError::bad_request(error.to_string()))
+    bowline_smd::strategic_merge(&ownership::type_of(resource), current, patch).map_err(|error| match error {
+        PatchError::DeleteList | PatchError::RetainKeys | PatchError::SetElementOrder => {
+            ApiError::bad_request(error.to_string())
+        }
+        PatchError::ListOfLists => {
+            let message = "the server rejected our request due to an error in our request";
+            ApiError::new(422, "Invalid", message).with_causes(Vec::new())
+        }
+        _ => ApiError::unforeseen(error.to_string()),
+    })
 }
 
 /// Returns what is wrong with an object, or with its succeeding `old`.
@@ -205,33 +124,30 @@ impl From<FieldError> for Cause {
 /// Takes what a write through `subresource` may not touch from the live object.
 pub(crate) fn keep_other_parts(resource: &Resource, subresource: &str, live: &Value, object: &mut Value) {
     match subresource {
+        "status" if resource.custom().is_some() => {
+            let mut next = live.clone();
+            set(&mut next, "status", object.get("status").cloned());
+            set(&mut next["metadata"], "managedFields", object["metadata"].get("managedFields").cloned());
+            *object = next;
+        }
         "status" => {
             let mut next = live.clone();
             set(&mut next, "status", object.get("status").cloned());
-            let mut meta = if resource.custom().is_some() {
-                live["metadata"].clone()
+            let mut meta = object["metadata"].take();
+            let kept: &[&str] = if ownership::status_stands_alone(resource) {
+                &["labels", "annotations", "finalizers", "ownerReferences"]
+            } else if resource.is("apps", "deployments") {
+                &["labels"]
+            } else if resource.is("", "pods") {
+                &["ownerReferences"]
             } else {
-                let mut meta = object["metadata"].take();
-                for key in ["labels", "ownerReferences"] {
-                    set(&mut meta, key, live["metadata"].get(key).cloned());
-                }
-                meta
+                &[]
             };
-            if resource.custom().is_some() {
-                set(&mut meta, "managedFields", object["metadata"].get("managedFields").cloned());
+            for key in kept {
+                set(&mut meta, key, live["metadata"].get(*key).cloned());
             }
             next["metadata"] = meta;
             *object = next;
-        }
-        "finalize" => {
-            let finalizers = object.pointer("/spec/finalizers").cloned();
-            *object = live.clone();
-            match finalizers {
-                Some(finalizers) if finalizers.as_array().is_some_and(|names| !names.is_empty()) => {
-                    object["spec"]["finalizers"] = finalizers;
-                }
-                _ => object["spec"] = json!({}),
-            }
         }
         _ if resource.has_status() => set(object, "status", live.get("status").cloned()),
         _ => {}
@@ -448,7 +364,10 @@ pub(crate) fn present(resource: &Resource, stored: &Arc<Value>) -> Arc<Value> {
     } else if resource.is("events.k8s.io", "events") {
         rename(&mut object, &EVENT_FIELDS);
     } else if resource.is("autoscaling", "horizontalpodautoscalers") {
-        convert_autoscaler(&mut object, &resource.version);
+        match resource.version.as_str() {
+            "v1" => autoscaler::to_v1(&mut object),
+            _ => autoscaler::to_v2(&mut object),
+        }
     }
     if resource.custom().is_none()
         && let Err(error) = Builtins::get().normalize(&resource.group, &resource.version, &resource.kind, &mut object)
@@ -463,12 +382,18 @@ pub(crate) fn to_storage(resource: &Resource, mut object: Value, catalog: &Catal
     if resource.custom().is_some() {
         let version = catalog.storage_version(resource);
         object["apiVersion"] = json!(crate::resource::api_version(&resource.group, &version));
+        // Whoever reads it gets what the stored version's schema gives to absent fields.
+        if version != resource.version
+            && let Some(stored) = catalog.find(&Gvr::new(&resource.group, &version, &resource.plural))
+            && let Some(custom) = stored.custom()
+        {
+            crd::apply_defaults(&mut object, &custom.schema);
+        }
     } else if resource.is("events.k8s.io", "events") {
         object["apiVersion"] = json!("v1");
         rename(&mut object, &EVENT_FIELDS.map(|(core, events)| (events, core)));
     } else if resource.is("autoscaling", "horizontalpodautoscalers") && resource.version == "v1" {
-        object["apiVersion"] = json!("autoscaling/v2");
-        convert_autoscaler(&mut object, "v2");
+        autoscaler::to_v2(&mut object);
     }
     object
 }
@@ -490,27 +415,5 @@ fn rename(object: &mut Value, names: &[(&str, &str)]) {
         if let Some(value) = map.remove(*from) {
             map.insert((*to).to_owned(), value);
         }
-    }
-}
-
-/// Converts an autoscaler's CPU target, the one metric version 1 knows; other metrics are not shown in version 1.
-fn convert_autoscaler(object: &mut Value, version: &str) {
-    let Some(spec) = object["spec"].as_object_mut() else { return };
-    if version == "v1" {
-        let target = spec.get("metrics").and_then(Value::as_array).into_iter().flatten().find_map(|metric| {
-            let resource = metric.get("resource").filter(|resource| resource["name"] == "cpu")?;
-            resource["target"].get("averageUtilization").cloned()
-        });
-        spec.remove("metrics");
-        spec.remove("behavior");
-        if let Some(target) = target {
-            spec.insert("targetCPUUtilizationPercentage".to_owned(), target);
-        }
-    } else if let Some(target) = spec.remove("targetCPUUtilizationPercentage") {
-        let metric = json!([{
-            "type": "Resource",
-            "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": target } },
-        }]);
-        spec.insert("metrics".to_owned(), metric);
     }
 }

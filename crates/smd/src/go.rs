@@ -54,7 +54,7 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
 }
 
 /// Prints a value as Go's `%v` does.
-pub(crate) fn plain(value: &Value) -> String {
+pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::Bool(flag) => flag.to_string(),

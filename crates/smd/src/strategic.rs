@@ -61,6 +61,17 @@ pub enum PatchError {
     /// `$patch: merge` for an item.
     #[error("merging lists cannot yet be specified in the patch")]
     MergeDirective,
+    /// A part of the patch goes into a field that the type does not have.
+    #[error("unable to find api field in struct {owner} for the json field {}", go::quote(.field))]
+    UnknownField {
+        /// The Go struct.
+        owner: String,
+        /// The field.
+        field: String,
+    },
+    /// A part of the patch goes into a map or list inside a free-form map.
+    #[error("merging an object in json but data type is not struct, instead is: map")]
+    NotAStruct,
     /// A value of another kind than its place asks for.
     #[error("expected a {expected}, but received a {given}")]
     WrongKind {
@@ -136,10 +147,34 @@ fn merge_map(
             let name = name.strip_prefix('/').ok_or(PatchError::DeleteList)?;
             delete_values(map, &mut original, name, change)?;
         } else {
+            check_field(ty, &original, &key, &change)?;
             merge_field(map, &mut original, key, change)?;
         }
     }
     Ok(original)
+}
+
+/// Refuses to merge into what a built-in type does not declare; what is only set is left to the decoder.
+fn check_field(
+    ty: Option<Ty<'_>>,
+    original: &Map<String, Value>,
+    name: &str,
+    change: &Value,
+) -> Result<(), PatchError> {
+    let Some(ty) = ty.filter(|ty| ty.table.go_zero_values) else { return Ok(()) };
+    let merges = matches!(
+        (original.get(name), change),
+        (Some(Value::Object(_)), Value::Object(_)) | (Some(Value::Array(_)), Value::Array(_))
+    );
+    match ty.map() {
+        _ if !merges => Ok(()),
+        Some(map) if map.declared(name).is_some() => Ok(()),
+        Some(map) if map.is_free_form() => Err(PatchError::NotAStruct),
+        _ => {
+            let owner = ty.component().and_then(|name| name.rsplit('.').next()).unwrap_or_default().to_owned();
+            Err(PatchError::UnknownField { owner, field: name.to_owned() })
+        }
+    }
 }
 
 fn merge_field(
@@ -152,8 +187,9 @@ fn merge_field(
     let (ty, strategy) = lookup(map, &name);
     let merged = match (old, change) {
         (_, Value::Null) => None,
+        // What replaces goes in as it is; directives in it are unknown fields to the decoder.
         (Some(Value::Object(_)), Value::Object(change)) if strategy.is_some_and(|strategy| strategy.replace) => {
-            without_directives(Value::Object(change))
+            Some(Value::Object(change))
         }
         (Some(Value::Object(old)), Value::Object(change)) => Some(Value::Object(merge_map(ty, old, change)?)),
         (Some(Value::Array(old)), Value::Array(change)) => match strategy {
@@ -162,7 +198,7 @@ fn merge_field(
                 let key = strategy.merge_key.as_deref();
                 Some(Value::Array(list::merge_list(item, key, old, change, &name)?))
             }
-            _ => without_directives(Value::Array(change)),
+            _ => Some(Value::Array(change)),
         },
         (_, change) => without_directives(without_nulls(change)),
     };

@@ -36,7 +36,16 @@ pub enum DecodeError {
 
 /// Decodes and encodes `value` as the type `id` and returns the paths of fields the type does not know.
 pub(super) fn round_trip(types: &Types, id: TypeId, value: &mut Value) -> Result<Vec<String>, DecodeError> {
-    let mut walk = Walk { types, path: Vec::new(), unknown: Vec::new() };
+    walk(types, id, value, true)
+}
+
+/// Adds the fields Go always writes, without what absent ones default to.
+pub(super) fn fill_zeros(types: &Types, id: TypeId, value: &mut Value) -> Result<(), DecodeError> {
+    walk(types, id, value, false).map(drop)
+}
+
+fn walk(types: &Types, id: TypeId, value: &mut Value, with_defaults: bool) -> Result<Vec<String>, DecodeError> {
+    let mut walk = Walk { types, path: Vec::new(), unknown: Vec::new(), with_defaults };
     walk.structure(id, value)?;
     walk.unknown.sort();
     Ok(walk.unknown)
@@ -52,6 +61,7 @@ struct Walk<'a> {
     types: &'a Types,
     path: Vec<Step>,
     unknown: Vec<String>,
+    with_defaults: bool,
 }
 
 impl Walk<'_> {
@@ -113,7 +123,8 @@ impl Walk<'_> {
 
     /// Returns what the encoder writes for a field that was not given.
     fn absent(&mut self, field: &Field) -> Option<Value> {
-        if let Some(default) = &field.default {
+        let says = |default: &Value| self.with_defaults || default.as_object().is_some_and(Map::is_empty);
+        if let Some(default) = field.default.as_ref().filter(|default| says(default)) {
             return Some(default.clone());
         }
         if field.pointer {

@@ -162,6 +162,18 @@ impl Builtins {
         Ok(unknown)
     }
 
+    /// Returns an object of a kind before anything is set: the fields Go always writes, without defaults.
+    pub fn zero_value(&self, group: &str, version: &str, kind: &str) -> Option<Value> {
+        let (types, _) = self.types();
+        let id = types.of_kind(group, version, kind)?;
+        let mut zero = Value::Object(serde_json::Map::new());
+        // What the first pass adds may hold structs, whose fields the second adds.
+        for _ in 0..2 {
+            decode::fill_zeros(types, id, &mut zero).ok()?;
+        }
+        Some(zero)
+    }
+
     /// Does what the registry does to a new, normalised object before it is validated.
     ///
     /// Clears what only the server may say (`status`), adds finalizers and labels, generates a Job's selector, gives a

@@ -309,6 +309,10 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
     let mut options = write_options(call, "PatchOptions")?;
     if kind == PatchKind::Apply {
         call.query.text("fieldManager").clone_into(&mut options.manager);
+        if options.manager.is_empty() {
+            let cause = Cause::required("fieldManager", "is required for apply patch");
+            return Err(ApiError::invalid_options("PatchOptions", cause));
+        }
     } else if call.query.has("force") {
         let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
         return Err(ApiError::invalid_options("PatchOptions", cause));

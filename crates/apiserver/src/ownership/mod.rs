@@ -4,6 +4,8 @@ mod reset;
 pub(crate) mod scale;
 mod versions;
 
+use std::sync::Arc;
+
 use bowline_smd::{ApplyError, ApplyRequest, TypeRef, UpdateRequest};
 use serde_json::Value;
 
@@ -18,11 +20,11 @@ use crate::resource::Resource;
 pub(crate) use reset::status_stands_alone;
 
 /// A write whose owners are kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ownership<'a> {
     pub(crate) resource: &'a Resource,
     pub(crate) subresource: &'a str,
-    pub(crate) catalog: &'a Catalog,
+    pub(crate) catalog: Arc<Catalog>,
     pub(crate) clock: &'a Clock,
 }
 
@@ -47,11 +49,13 @@ impl Ownership<'_> {
     pub(crate) fn record(&self, live: Option<&Value>, object: Value, options: &WriteOptions) -> Value {
         let reset_fields = reset::fields(self.resource, self.subresource);
         let (object, unset) = without_unset_times(self.resource, object);
-        let versions = Served { resource: self.resource, catalog: self.catalog };
+        let (object, was) = as_converted(self.resource, object);
+        let empty = if live.is_none() { self.empty() } else { None };
+        let versions = Served { resource: self.resource, catalog: &self.catalog };
         let is_scale = scale::is_scale(self.subresource);
         let request = UpdateRequest {
             ty: &self.type_of(),
-            live,
+            live: live.or(empty.as_ref()),
             new: &object,
             manager: &options.manager,
             api_version: &scale::api_version(self.resource, self.subresource),
@@ -70,7 +74,25 @@ impl Ownership<'_> {
         for key in unset {
             object[key] = Value::Null;
         }
+        if let Some(was) = was {
+            match was {
+                Some(annotations) => drop(metadata(&mut object).insert("annotations".to_owned(), annotations)),
+                None => drop(metadata(&mut object).remove("annotations")),
+            }
+        }
         object
+    }
+
+    /// Returns what a new object of a built-in kind is compared with.
+    fn empty(&self) -> Option<Value> {
+        if self.resource.custom().is_some() {
+            return None;
+        }
+        let Resource { group, version, kind, .. } = self.resource;
+        let mut empty = Builtins::get().zero_value(group, version, kind)?;
+        empty["apiVersion"] = self.resource.api_version().into();
+        empty["kind"] = kind.as_str().into();
+        Some(empty)
     }
 
     /// Merges an applied configuration into the live object, or into nothing; tells whether anything changed.
@@ -81,7 +103,7 @@ impl Ownership<'_> {
         options: &WriteOptions,
     ) -> Result<(Value, bool), ApiError> {
         let reset_fields = reset::fields(self.resource, self.subresource);
-        let versions = Served { resource: self.resource, catalog: self.catalog };
+        let versions = Served { resource: self.resource, catalog: &self.catalog };
         let is_scale = scale::is_scale(self.subresource);
         let request = ApplyRequest {
             ty: &self.type_of(),
@@ -99,6 +121,31 @@ impl Ownership<'_> {
             Ok(applied) => Ok((applied.object, applied.changed)),
             Err(error) => Err(refusal(&error)),
         }
+    }
+
+    /// Applies a scale.
+    ///
+    /// The real server cannot convert the scales of custom resources, so of those only an apply that changes nothing is
+    /// carried out.
+    pub(crate) fn apply_scale(&self, scale: &Value, config: &Value, options: &WriteOptions) -> Result<Value, ApiError> {
+        const WHY: &str = "request to convert CR to an invalid group/version: autoscaling/v1";
+        let is_custom = self.resource.custom().is_some();
+        if is_custom && scale["metadata"].get("managedFields").is_none() {
+            return Err(ApiError::unforeseen(format!(
+                "failed to create manager for existing fields: failed to convert live object (/; autoscaling/v1, \
+                 Kind=Scale) to proper version: {WHY}"
+            )));
+        }
+        let (applied, changed) = self.apply(Some(scale), config, options)?;
+        if is_custom && changed {
+            let text = |key: &str| config["metadata"][key].as_str().unwrap_or_default().to_owned();
+            return Err(ApiError::unforeseen(format!(
+                "failed to convert new object ({}/{}; autoscaling/v1, Kind=Scale) to proper version: {WHY}",
+                text("namespace"),
+                text("name"),
+            )));
+        }
+        Ok(applied)
     }
 }
 
@@ -128,4 +175,21 @@ fn without_unset_times(resource: &Resource, mut object: Value) -> (Value, Vec<St
         }
     }
     (object, unset)
+}
+
+/// Shows an object as it comes back from Go's internal form, with the annotations it had.
+///
+/// A DaemonSet's template generation has a field there, and is written as an annotation in every version since.
+fn as_converted(resource: &Resource, mut object: Value) -> (Value, Option<Option<Value>>) {
+    const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+    if !resource.is("apps", "daemonsets") {
+        return (object, None);
+    }
+    let meta = metadata(&mut object);
+    let was = meta.get("annotations").cloned();
+    let generation: i64 =
+        was.as_ref().and_then(|was| was[TEMPLATE_GENERATION].as_str()?.parse().ok()).unwrap_or_default();
+    let annotations = meta.entry("annotations").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    annotations[TEMPLATE_GENERATION] = generation.to_string().into();
+    (object, Some(was))
 }

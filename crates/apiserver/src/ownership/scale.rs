@@ -1,7 +1,7 @@
 //! Writes of the `scale` subresource: owners of replicas seen through a window.
 
 use bowline_smd::{Path, ReplicasPath};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::builtins::Builtins;
 use crate::catalog::Catalog;
@@ -37,9 +37,8 @@ fn paths(resource: &Resource, catalog: &Catalog) -> Vec<ReplicasPath> {
     let same = catalog.versions_of(&resource.group, &resource.plural);
     same.iter()
         .map(|other| {
-            let path = ScalePaths::of(other).ok().map(|paths| {
-                Path::of_fields(paths.spec.trim_start_matches('/').split('/'))
-            });
+            let path =
+                ScalePaths::of(other).ok().map(|paths| Path::of_fields(paths.spec.trim_start_matches('/').split('/')));
             ReplicasPath { api_version: other.api_version(), path }
         })
         .collect()
@@ -86,12 +85,12 @@ pub(crate) fn gvk() -> Gvk {
     Gvk::new("autoscaling", "v1", "Scale")
 }
 
-/// Returns an empty scale of the kind an apply names.
+/// Returns whether a subresource is written as a scale.
 pub(super) fn is_scale(subresource: &str) -> bool {
     subresource == "scale"
 }
 
 /// Returns the version in which a subresource is written.
 pub(super) fn api_version(resource: &Resource, subresource: &str) -> String {
-    if is_scale(subresource) { json!(gvk().api_version()).as_str().unwrap_or_default().to_owned() } else { resource.api_version() }
+    if is_scale(subresource) { gvk().api_version() } else { resource.api_version() }
 }

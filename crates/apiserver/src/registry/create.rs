@@ -34,12 +34,12 @@ impl Registry<'_> {
         rules::decode(resource, &mut object, options)?;
         self.admit(target, &object)?;
         self.check_escalation(target, &object, None, options)?;
+        let mut object = self.ownership(target).record(None, object, options);
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
         }
         let asked = meta_text(&object, "name").to_owned();
         self.initialise(target, &mut object)?;
-        let object = rules::own(resource, "", None, object, options, self.clock);
         self.insert(target, &asked, object, options)
     }
 
@@ -47,21 +47,22 @@ impl Registry<'_> {
     pub(super) fn create_applied(
         &mut self,
         target: &Target<'_>,
-        config: Value,
+        config: &Value,
         options: &mut WriteOptions,
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
-        if !meta_text(&config, "uid").is_empty() {
-            let why = format!(
-                "uid mismatch: the provided object specified uid {}, and no existing object was found",
-                meta_text(&config, "uid")
-            );
+        let mut object = self.ownership(target).apply(None, config, options)?.0;
+        rules::decode(resource, &mut object, options)?;
+        let uid = meta_text(&object, "uid");
+        if !uid.is_empty() {
+            let why =
+                format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
             return Err(ApiError::conflict(resource, target.name, &why));
         }
-        let mut object = rules::apply(resource, "", None, &config, options, self.clock)?.0;
-        rules::decode(resource, &mut object, options)?;
+        meta::check_names(target, &object)?;
         self.admit(target, &object)?;
         self.check_escalation(target, &object, None, options)?;
+        metadata(&mut object).remove("resourceVersion");
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
         }

@@ -55,6 +55,26 @@ pub(super) fn check_identity(target: &Target<'_>, object: &mut Value) -> Result<
     Ok(())
 }
 
+/// Refuses an object whose names are not those of the URL.
+pub(super) fn check_names(target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
+    let namespace = meta_text(object, "namespace");
+    let url = target.name;
+    if target.resource.namespaced && !namespace.is_empty() && namespace != target.namespace {
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(ApiError::bad_request(message));
+    }
+    match meta_text(object, "name") {
+        "" => Err(ApiError::bad_request(format!(
+            "the name of the object ({url} based on URL) was undeterminable: name must be provided"
+        ))),
+        name if name != url => {
+            let message = format!("the name of the object ({name}) does not match the name on the URL ({url})");
+            Err(ApiError::bad_request(message))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_kind(resource: &Resource, object: &Value) -> Result<(), ApiError> {
     let text = |key: &str| object[key].as_str().unwrap_or_default();
     let (version, kind) = (text("apiVersion"), text("kind"));

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::meta_text;
+use crate::builtins::Builtins;
 use crate::error::{ApiError, Cause};
 use crate::resource::Resource;
 use crate::selector;
@@ -16,7 +17,7 @@ pub(crate) struct ScalePaths {
 }
 
 impl ScalePaths {
-    fn of(resource: &Resource) -> Result<Self, ApiError> {
+    pub(crate) fn of(resource: &Resource) -> Result<Self, ApiError> {
         if let Some(custom) = resource.custom() {
             return custom.scale.clone().ok_or_else(ApiError::no_such_resource);
         }
@@ -68,14 +69,12 @@ pub(crate) fn write(resource: &Resource, name: &str, object: &Value, scale: &Val
     Ok(object)
 }
 
-/// Returns an applied scale as a configuration of the object itself.
-pub(crate) fn as_parent(resource: &Resource, name: &str, scale: &Value) -> Result<Value, ApiError> {
-    let mut config =
-        json!({ "apiVersion": resource.api_version(), "kind": resource.kind, "metadata": { "name": name } });
-    if scale["spec"].get("replicas").is_some() {
-        put(&mut config, &ScalePaths::of(resource)?.spec, replicas(name, scale)?);
-    }
-    Ok(config)
+/// Reads a scale as its kind says.
+pub(crate) fn decode(scale: &mut Value) -> Result<(), ApiError> {
+    let refuse = |why: &dyn std::fmt::Display| {
+        ApiError::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {why}"))
+    };
+    Builtins::get().normalize("autoscaling", "v1", "Scale", scale).map(drop).map_err(|error| refuse(&error))
 }
 
 fn replicas(name: &str, scale: &Value) -> Result<i64, ApiError> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Outcome, Registry, Target, WriteOptions, finalizers, is_terminating, meta, meta_text, metadata, scale};
 use crate::admission::{self, Operation, Request};
 use crate::error::{ApiError, Cause};
+use crate::ownership::{self, Ownership};
 use crate::patch::{self, PatchKind};
 use crate::rules;
 use crate::store::Stored;
@@ -20,7 +21,7 @@ impl Registry<'_> {
         options: &mut WriteOptions,
     ) -> Result<(Arc<Value>, Outcome), ApiError> {
         if target.subresource == "scale" {
-            return self.update_scale(target, &body, options);
+            return self.update_scale(target, body, options);
         }
         meta::check_identity(target, &mut body)?;
         if meta_text(&body, "name").is_empty() {
@@ -60,18 +61,16 @@ impl Registry<'_> {
         let live = self.live(target)?;
         let current = rules::present(target.resource, &live.value);
         if target.subresource == "scale" {
-            let current = scale::read(target.resource, &current)?;
-            let patched = patch::change(target.resource, kind, &current, body)?;
-            return self.update_scale(target, &patched, options);
+            let scale = self.scale_of(target, &current)?;
+            let patched = patch::change(target.resource, kind, &scale, body)?;
+            return self.update_scale(target, patched, options);
         }
         let mut patched = patch::change(target.resource, kind, &current, body)?;
-        let uid = meta_text(&patched, "uid");
-        if uid != &*live.uid {
-            let cause = Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
-            let resource = target.resource;
-            return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, vec![cause]));
-        }
-        let text = patched.to_string();
+        check_uid(target, &live, &patched)?;
+        let text = match kind {
+            PatchKind::Strategic => bowline_smd::print_go(body),
+            _ => patched.to_string(),
+        };
         meta::check_identity(target, &mut patched)
             .and_then(|()| rules::decode(target.resource, &mut patched, options))
             .map_err(|error| blame_patch(error, &text))?;
@@ -89,10 +88,10 @@ impl Registry<'_> {
         let resource = target.resource;
         check_preconditions(target, live, &object)?;
         let current = rules::present(resource, &live.value);
+        object = self.ownership(target).record(Some(&current), object, options);
         keep_server_fields(&current, &mut object);
         rules::keep_other_parts(resource, target.subresource, &current, &mut object);
         self.check_escalation(target, &object, Some(&current), options)?;
-        let object = rules::own(resource, target.subresource, Some(&current), object, options, self.clock);
         self.store_successor(target, live, &current, object, options)
     }
 
@@ -104,55 +103,78 @@ impl Registry<'_> {
     ) -> Result<(Arc<Value>, Outcome), ApiError> {
         let resource = target.resource;
         let mut config = config.clone();
-        patch::check_apply(target, &mut config, options)?;
-        if target.subresource == "scale" {
-            config = scale::as_parent(resource, target.name, &config)?;
-        }
-        // The copy is filled in; what is applied stays as it was written, since each of its fields will be owned.
-        meta::check_identity(target, &mut config.clone())?;
+        patch::check_apply(target, &mut config)?;
         let Some(live) = self.find(resource, target.namespace, target.name) else {
             if !target.subresource.is_empty() {
                 return Err(ApiError::not_found(resource, target.name));
             }
-            metadata(&mut config).remove("resourceVersion");
-            return Ok((self.create_applied(target, config, options)?, Outcome::Created));
+            return Ok((self.create_applied(target, &config, options)?, Outcome::Created));
         };
-        check_preconditions(target, &live, &config)?;
         let current = rules::present(resource, &live.value);
-        let (mut object, changed) =
-            rules::apply(resource, target.subresource, Some(&current), &config, options, self.clock)?;
-        let is_scale = target.subresource == "scale";
-        let show = |object: Arc<Value>| -> Result<Arc<Value>, ApiError> {
-            if is_scale { Ok(Arc::new(scale::read(resource, &object)?)) } else { Ok(object) }
-        };
-        if !changed {
-            return Ok((show(current)?, Outcome::Updated));
+        if target.subresource == "scale" {
+            let scale = self.scale_of(target, &current)?;
+            let applied = self.ownership(target).apply_scale(&scale, &config, options)?;
+            return Ok((self.store_scale(target, &live, &current, applied, options)?, Outcome::Updated));
         }
+        let (mut object, _) = self.ownership(target).apply(Some(&current), &config, options)?;
         rules::decode(resource, &mut object, options)?;
+        meta::check_names(target, &object)?;
+        check_version(target, &live, &object)?;
+        check_uid(target, &live, &object)?;
         keep_server_fields(&current, &mut object);
-        let managed = object["metadata"].get("managedFields").cloned();
         rules::keep_other_parts(resource, target.subresource, &current, &mut object);
-        if let Some(managed) = managed {
-            metadata(&mut object).insert("managedFields".to_owned(), managed);
-        }
         self.check_escalation(target, &object, Some(&current), options)?;
-        let stored = self.store_successor(target, &live, &current, object, options)?;
-        Ok((show(stored)?, Outcome::Updated))
+        Ok((self.store_successor(target, &live, &current, object, options)?, Outcome::Updated))
+    }
+
+    /// Returns the scale of an object, with the owners of its replicas.
+    fn scale_of(&self, target: &Target<'_>, object: &Value) -> Result<Value, ApiError> {
+        let mut scale = scale::read(target.resource, object)?;
+        ownership::scale::show_owners(target.resource, &self.state.catalog, object, &mut scale)?;
+        Ok(scale)
     }
 
     fn update_scale(
         &mut self,
         target: &Target<'_>,
-        body: &Value,
+        mut body: Value,
         options: &mut WriteOptions,
     ) -> Result<(Arc<Value>, Outcome), ApiError> {
         let live = self.live(target)?;
-        check_preconditions(target, &live, body)?;
         let current = rules::present(target.resource, &live.value);
-        let object = scale::write(target.resource, target.name, &current, body)?;
-        let object = rules::own(target.resource, "scale", Some(&current), object, options, self.clock);
-        let stored = self.store_successor(target, &live, &current, object, options)?;
-        Ok((Arc::new(scale::read(target.resource, &stored)?), Outcome::Updated))
+        scale::decode(&mut body)?;
+        check_preconditions(target, &live, &body)?;
+        let scale = self.scale_of(target, &current)?;
+        let written = self.ownership(target).record(Some(&scale), body, options);
+        Ok((self.store_scale(target, &live, &current, written, options)?, Outcome::Updated))
+    }
+
+    /// Gives an object the replicas of a scale that was written, and their owners.
+    fn store_scale(
+        &mut self,
+        target: &Target<'_>,
+        live: &Stored,
+        current: &Arc<Value>,
+        mut scale: Value,
+        options: &mut WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
+        let resource = target.resource;
+        scale::decode(&mut scale)?;
+        let mut object = scale::write(resource, target.name, current, &scale)?;
+        check_version(target, live, &scale)?;
+        ownership::scale::take_owners(resource, &self.state.catalog, &mut object, &scale)?;
+        let stored = self.store_successor(target, live, current, object, options)?;
+        Ok(Arc::new(scale::read(resource, &stored)?))
+    }
+
+    /// Returns whose fields a write through the target touches.
+    pub(super) fn ownership<'t>(&'t self, target: &Target<'t>) -> Ownership<'t> {
+        Ownership {
+            resource: target.resource,
+            subresource: target.subresource,
+            catalog: Arc::clone(&self.state.catalog),
+            clock: self.clock,
+        }
     }
 
     /// Validates and stores the next state; a state equal to the live one is not stored.
@@ -176,6 +198,7 @@ impl Registry<'_> {
             let generation = current["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             metadata(&mut object).insert("generation".to_owned(), json!(generation));
         }
+        bowline_smd::keep_times_of_unchanged(Some(current), &mut object);
         let mut causes = meta::validate(resource, &object, Some(current));
         causes.extend(rules::validate(resource, &object, Some(current)));
         if !causes.is_empty() {
@@ -206,6 +229,21 @@ fn check_preconditions(target: &Target<'_>, live: &Stored, object: &Value) -> Re
         let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {have}");
         return Err(ApiError::conflict(target.resource, target.name, &why));
     }
+    check_version(target, live, object)
+}
+
+/// Refuses a change of the uid.
+fn check_uid(target: &Target<'_>, live: &Stored, object: &Value) -> Result<(), ApiError> {
+    let uid = meta_text(object, "uid");
+    if uid == &*live.uid {
+        return Ok(());
+    }
+    let cause = Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
+    Err(ApiError::invalid(&target.resource.group, &target.resource.kind, target.name, vec![cause]))
+}
+
+/// Refuses a write of an older state.
+fn check_version(target: &Target<'_>, live: &Stored, object: &Value) -> Result<(), ApiError> {
     let rv = meta_text(object, "resourceVersion");
     if !rv.is_empty() && rv.parse::<u64>().is_err() {
         return Err(ApiError::unforeseen(format!("strconv.ParseUint: parsing {rv:?}: invalid syntax")));

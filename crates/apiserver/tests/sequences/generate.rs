@@ -159,12 +159,6 @@ impl Writer<'_> {
         if self.rng.chance(10) {
             meta["finalizers"] = fill(&mut self.rng, &json!({"$list": ["f.io/a", "f.io/b", "f.io/c"]}), false);
         }
-        if self.rng.chance(5) {
-            let owner = json!({"$list": [
-                {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "00000000-0000-4000-8000-000000000001"},
-                {"apiVersion": "v1", "kind": "ConfigMap", "name": ["p", "q"], "uid": "00000000-0000-4000-8000-000000000002"}]});
-            meta["ownerReferences"] = fill(&mut self.rng, &owner, false);
-        }
         config["metadata"] = meta;
         config["apiVersion"] = json!(view.api_version);
         config["kind"] = json!(self.text("kind"));
@@ -176,7 +170,10 @@ impl Writer<'_> {
     }
 
     fn first(&mut self) -> Vec<Value> {
-        let view = self.view();
+        let view = match self.kind["first"].as_str() {
+            Some(version) => self.view_of(version),
+            None => self.view(),
+        };
         self.created = true;
         let mut config = self.config(&view, true);
         let path = format!("{}/{}", view.path, self.name());
@@ -219,7 +216,7 @@ impl Writer<'_> {
             self.spoil(&mut config);
         }
         if self.rng.chance(5) {
-            self.null_somewhere(&mut config);
+            self.null_somewhere(view, &mut config);
         }
         if self.rng.chance(3) {
             query.push_str("&dryRun=All");
@@ -227,7 +224,6 @@ impl Writer<'_> {
         if self.rng.chance(4) {
             query.push_str(*self.rng.pick(&["&fieldValidation=Strict", "&fieldValidation=Ignore"]));
         }
-        let _ = view;
         json!({"do": format!("PATCH {path}?{query}"), "type": APPLY, "body": config})
     }
 
@@ -252,8 +248,21 @@ impl Writer<'_> {
         }
     }
 
-    fn null_somewhere(&mut self, config: &mut Value) {
-        let paths: Vec<String> = pointers(config).into_iter().filter(|path| is_content(path)).collect();
+    /// Pointers to what may be left out.
+    fn optional(&self, view: &View, config: &Value) -> Vec<String> {
+        let mut optional = Vec::new();
+        optional_fields(&self.template("object", view), "", &mut optional);
+        let of_metadata = ["/metadata/labels", "/metadata/annotations", "/metadata/finalizers", "/metadata/labels/a"];
+        optional.extend(of_metadata.map(str::to_owned));
+        optional.retain(|path| config.pointer(path).is_some());
+        optional
+    }
+
+    fn null_somewhere(&mut self, view: &View, config: &mut Value) {
+        let mut paths = self.optional(view, config);
+        if self.rng.chance(10) {
+            paths = pointers(config).into_iter().filter(|path| is_content(path)).collect();
+        }
         if paths.is_empty() {
             return;
         }
@@ -298,6 +307,7 @@ impl Writer<'_> {
                 let config = self.config(&view, true);
                 vec![json!({"do": format!("PUT {path}?fieldManager={manager}"), "body": config})]
             }
+            _ if self.kind["lasting"] == true => vec![json!({"do": format!("GET {path}")})],
             _ => vec![json!({"do": format!("DELETE {path}")}), json!({"do": format!("GET {path}")})],
         }
     }
@@ -322,7 +332,7 @@ impl Writer<'_> {
             meta.remove("name");
         }
         if nulls && self.rng.chance(20) {
-            self.null_somewhere(&mut config);
+            self.null_somewhere(view, &mut config);
         }
         if self.rng.chance(5) {
             config["status"] = self.status(view).unwrap_or_else(|| json!({}));
@@ -377,7 +387,10 @@ impl Writer<'_> {
         let config = self.config(view, true);
         let mut operations = Vec::new();
         for _ in 0..=self.rng.below(2) {
-            let content: Vec<String> = pointers(&config).into_iter().filter(|path| is_content(path)).collect();
+            let mut content = self.optional(view, &config);
+            if self.rng.chance(10) {
+                content = pointers(&config).into_iter().filter(|path| is_content(path)).collect();
+            }
             let operation = if content.is_empty() || self.rng.chance(30) {
                 match self.rng.below(4) {
                     0 => json!({"op": "add", "path": "/metadata/labels", "value": {"j": "1"}}),
@@ -402,14 +415,13 @@ impl Writer<'_> {
 
     fn remove_something(&mut self, view: &View, path: &str, manager: &str) -> Value {
         let config = self.config(view, true);
-        let content: Vec<String> = pointers(&config).into_iter().filter(|path| is_content(path)).collect();
+        let content = self.optional(view, &config);
         let edit = if content.is_empty() || self.rng.chance(40) {
             let at = *self.rng.pick(&[
                 "/metadata/labels",
                 "/metadata/annotations",
                 "/metadata/finalizers",
                 "/metadata/labels/a",
-                "/metadata/ownerReferences",
                 "/metadata/managedFields",
                 "/metadata/resourceVersion",
                 "/metadata/uid",
@@ -608,10 +620,25 @@ fn duplicate_item(rng: &mut Rng, config: &mut Value) {
     }
 }
 
+/// Pointers to the fields a template marks as optional.
+fn optional_fields(template: &Value, at: &str, out: &mut Vec<String>) {
+    for (key, below) in template.as_object().into_iter().flatten() {
+        let name = key.trim_end_matches(['?', '!']);
+        let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        if key.ends_with('?') {
+            out.push(at.clone());
+        }
+        optional_fields(below, &at, out);
+    }
+}
+
 /// The first list of named things.
 fn find_named_list(value: &mut Value) -> Option<&mut Value> {
     let path = pointers(value).into_iter().find(|path| {
-        value.pointer(path).and_then(Value::as_array).is_some_and(|list| list.first().is_some_and(|item| item["name"].is_string()))
+        value
+            .pointer(path)
+            .and_then(Value::as_array)
+            .is_some_and(|list| list.first().is_some_and(|item| item["name"].is_string()))
     })?;
     value.pointer_mut(&path)
 }

@@ -56,7 +56,7 @@ async fn replay() {
     let mut text = String::new();
     let file = std::fs::File::open(recording()).expect("the recording is there");
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("the recording can be read");
-    let names = [("${ns}", "sequences"), ("${run}", "0")];
+    let names = [("${ns}", "replayed"), ("${run}", "0")];
     let (mut count, mut steps, mut wrong) = (0, 0, Vec::new());
     let server = Server::ours();
     server.prepare(names[0].1, &definitions()).await;
@@ -68,7 +68,8 @@ async fn replay() {
             steps += 1;
             let now: Timestamp = step["now"].as_str().and_then(|text| text.parse().ok()).expect("a time");
             server.set_time(now);
-            let have: Value = server.play(&step["step"], &names).await.iter().map(|answer| normal.answer(answer)).collect();
+            let have: Value =
+                server.play(&step["step"], &names).await.iter().map(|answer| normal.answer(answer)).collect();
             let mut told = Vec::new();
             differences("", &step["answers"], &have, &mut told);
             if !told.is_empty() {
@@ -95,9 +96,8 @@ async fn ask() {
     let tally = Arc::new(Tally::default());
     let run = format!("{:x}", Timestamp::now().as_second());
     let workers = number("WORKERS", 4);
-    let tasks: Vec<_> = (0..workers)
-        .map(|_| tokio::spawn(work(real.clone(), Arc::clone(&tally), run.clone(), count)))
-        .collect();
+    let tasks: Vec<_> =
+        (0..workers).map(|_| tokio::spawn(work(real.clone(), Arc::clone(&tally), run.clone(), count))).collect();
     let (mut wrong, mut played) = (Vec::new(), Vec::new());
     for task in tasks {
         let (told, good) = task.await.expect("a worker ends");
@@ -106,8 +106,10 @@ async fn ask() {
     }
     let steps = tally.steps.load(Ordering::Relaxed);
     let undecided = tally.undecided.load(Ordering::Relaxed);
-    let summary =
-        format!("{count} sequences, {steps} steps, {} differ, {undecided} left out at the turn of a second", wrong.len());
+    let summary = format!(
+        "{count} sequences, {steps} steps, {} differ, {undecided} left out at the turn of a second",
+        wrong.len()
+    );
     writeln!(std::io::stderr(), "{summary}").expect("stderr is there");
     if variable("UPDATE").is_some() {
         record(played);

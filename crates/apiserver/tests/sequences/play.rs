@@ -224,6 +224,12 @@ impl Normal {
     pub(crate) fn answer(&mut self, answer: &Answer) -> Value {
         let mut value = answer.to_json();
         self.value(&mut value, "");
+        // Go tells of the managers in conflict in the order of a map, another one each time.
+        if let Some(causes) = value.pointer_mut("/body/details/causes").and_then(Value::as_array_mut)
+            && causes.first().is_some_and(|cause| cause["reason"] == "FieldManagerConflict")
+        {
+            causes.sort_by_key(|cause| cause["message"].to_string());
+        }
         value
     }
 
@@ -262,7 +268,11 @@ impl Normal {
         let text = self.plain(text);
         let uids = &mut self.uids;
         let text = self.uid.replace_all(&text, |found: &regex::Captures<'_>| {
-            if found[0].starts_with("00000000") { found[0].to_owned() } else { format!("<uid-{}>", label(uids, &found[0])) }
+            if found[0].starts_with("00000000") {
+                found[0].to_owned()
+            } else {
+                format!("<uid-{}>", label(uids, &found[0]))
+            }
         });
         let versions = &mut self.versions;
         let text = self.version.replace_all(&text, |found: &regex::Captures<'_>| {

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::owners::{ManagerId, Owned, Owners};
 use super::ManagedFieldsError;
+use super::owners::{ManagerId, Owned, Owners};
 use crate::path::Path;
 use crate::set::Set;
 

@@ -64,6 +64,17 @@ impl<'a> Ty<'a> {
         Some(ListTy { table: self.table, node: self.node.list.as_ref()? })
     }
 
+    /// The name of the component that this is, such as `io.k8s.api.core.v1.PodSpec`.
+    pub(crate) fn component(self) -> Option<&'a str> {
+        let slot = self
+            .table
+            .slots
+            .iter()
+            .position(|slot| slot.as_deref().is_some_and(|node| std::ptr::eq(node, self.node)))?;
+        let slot = u32::try_from(slot).ok()?;
+        self.table.names.iter().find(|(_, other)| **other == slot).map(|(name, _)| &**name)
+    }
+
     pub(crate) fn format(self) -> Format {
         self.node.format
     }
