@@ -126,7 +126,7 @@ const STATUSES: [(&str, &[Row], &[&str]); 5] = [
 /// Turns a version 2 autoscaler into version 1.
 pub(crate) fn to_v1(object: &mut Value) {
     let mut annotations = annotations(object);
-    let spec = object["spec"].as_object_mut();
+    let spec = object.get_mut("spec").and_then(Value::as_object_mut);
     let (mut metrics, mut behavior) = (Value::Null, Value::Null);
     if let Some(spec) = spec {
         metrics = spec.remove("metrics").unwrap_or_default();
@@ -145,7 +145,7 @@ pub(crate) fn to_v1(object: &mut Value) {
     if behavior.is_object() {
         annotations.insert(BEHAVIOR.to_owned(), json!(internal_behavior(&behavior)));
     }
-    if let Some(status) = object["status"].as_object_mut() {
+    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
         let current = status.remove("currentMetrics").unwrap_or_default();
         let conditions = status.remove("conditions").unwrap_or_default();
         let utilization = items(&current)
@@ -193,7 +193,7 @@ pub(crate) fn to_v2(object: &mut Value) {
     if let Some(behavior) = said(BEHAVIOR).filter(Value::is_object) {
         object["spec"]["behavior"] = external_behavior(&behavior);
     }
-    if let Some(status) = object["status"].as_object_mut() {
+    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
         let utilization = status.remove("currentCPUUtilizationPercentage").filter(|value| !value.is_null());
         let reported = match (said(CURRENT_METRICS), utilization) {
             (Some(reported), _) => items(&reported).map(|metric| new_metric(metric, &STATUSES)).collect(),
@@ -291,6 +291,7 @@ fn condition(condition: &Value) -> String {
 
 /// Reads a metric of version 1.
 fn new_metric(metric: &Value, sources: &[(&str, &[Row], &[&str])]) -> Value {
+    let is_target = sources == SOURCES;
     let mut out = json!({ "type": metric["type"] });
     for (source, rows, _) in sources {
         let Some(of) = metric.get(*source).filter(|of| of.is_object()) else { continue };
@@ -303,7 +304,7 @@ fn new_metric(metric: &Value, sources: &[(&str, &[Row], &[&str])]) -> Value {
             }
             *at = value.clone();
         }
-        if sources.as_ptr() == SOURCES.as_ptr() {
+        if is_target {
             let has = |name: &str| of.get(name).is_some_and(|value| !value.is_null());
             let kind = match *source {
                 "object" if has("averageValue") => "AverageValue",

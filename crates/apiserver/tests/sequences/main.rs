@@ -56,7 +56,7 @@ async fn replay() {
     let mut text = String::new();
     let file = std::fs::File::open(recording()).expect("the recording is there");
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("the recording can be read");
-    let names = [("${ns}", "replayed"), ("${run}", "0")];
+    let names = [("${ns}", "replayed"), ("${run}", "r0r")];
     let (mut count, mut steps, mut wrong) = (0, 0, Vec::new());
     let server = Server::ours();
     server.prepare(names[0].1, &definitions()).await;
