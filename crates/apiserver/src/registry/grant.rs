@@ -17,7 +17,7 @@ impl Registry<'_> {
     ) -> Result<Value, ApiError> {
         meta::check_identity(target, &mut object)?;
         rules::decode(target.resource, &mut object, options)?;
-        Ok(rules::own(target.resource, target.subresource, None, object, options, self.clock))
+        Ok(self.ownership(target).record(None, object, options))
     }
 
     /// Refuses a role or binding that gives more than its writer has.
