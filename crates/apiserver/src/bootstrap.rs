@@ -34,11 +34,7 @@ fn try_populate(admin: &Admin) -> Result<(), ApiError> {
     let kubelet = admin.named("kubelet");
     let now = rfc3339_seconds(admin.now());
     for number in 1..=admin.cluster_options().nodes {
-        let node = kubelet.create(&core("nodes"), node(number, &now))?;
-        // It is ready from the start, which the node lifecycle controller would answer so.
-        let mut node = Value::clone(&node);
-        node["spec"] = json!({});
-        admin.update(&core("nodes"), node)?;
+        kubelet.create(&core("nodes"), node(number, &now))?;
     }
     Ok(())
 }

@@ -2,12 +2,11 @@
 //!
 //! The plugins are those that are on by default in kube-apiserver v1.35, one a file, called in the real server's order:
 //! first all that change the object, then, once the object is valid, all that only judge it. `NamespaceLifecycle` comes
-//! before both, in the registry, since it decides whether there is a place to create in. `EventRateLimit` and the other
-//! plugins that need a configuration file are off, as they are there.
+//! before both, in the registry, since it decides whether there is a place to create in. Off are the plugins that are
+//! off there, such as `EventRateLimit`, and `TaintNodesByCondition`: here a node is ready when it says so.
 
 mod classes;
 mod limit_ranger;
-mod nodes;
 mod pod_security;
 mod priority;
 mod quota;
@@ -25,7 +24,6 @@ use crate::error::ApiError;
 use crate::registry::{Registry, Target, meta_text};
 use crate::resource::Gvr;
 
-pub(crate) use nodes::NOT_READY;
 pub(crate) use quota::{Charge, frees, recount};
 
 /// What is done to the object.
@@ -74,7 +72,6 @@ pub(crate) fn mutate(registry: &mut Registry<'_>, request: &Request<'_>, object:
     }
     limit_ranger::mutate(registry, request, object);
     service_account::mutate(registry, request, object)?;
-    nodes::mutate(request, object);
     priority::mutate(registry, request, object)?;
     tolerations::mutate(request, object);
     storage::mutate(registry, request, object);

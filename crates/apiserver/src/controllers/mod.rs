@@ -17,7 +17,6 @@ mod daemon_sets;
 mod deployments;
 mod jobs;
 mod kubelet;
-mod nodes;
 mod object;
 mod pods;
 mod replica_sets;
@@ -188,8 +187,7 @@ impl Simulation {
             Kind::Volume => self.volume(name),
             Kind::Budget => self.budget(namespace, name),
             Kind::Autoscaler => self.autoscaler(namespace, name),
-            Kind::Node => self.node(name),
-            Kind::ControllerRevision => Ok(()),
+            Kind::Node | Kind::ControllerRevision => Ok(()),
             Kind::EndpointSlice | Kind::Endpoints => Ok(()),
         };
         let Err(error) = result else {

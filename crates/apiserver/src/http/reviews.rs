@@ -1,7 +1,5 @@
 //! Requests that are no plain reads and writes: the verbs of pods, and what [`access`] answers.
 
-use std::sync::Arc;
-
 use http::Response;
 use serde_json::{Value, json};
 
@@ -12,7 +10,6 @@ use crate::error::ApiError;
 use crate::patch::PatchKind;
 use crate::registry::{Registry, Target, WriteOptions};
 use crate::resource::Resource;
-use crate::store::Stored;
 
 /// Answers requests of these kinds; `None` for all others.
 pub(super) fn serve(call: &Call<'_>, resource: &Resource) -> Result<Option<Response<Body>>, ApiError> {

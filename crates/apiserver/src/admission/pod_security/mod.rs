@@ -93,9 +93,7 @@ fn validate_pod(
         return Ok(());
     }
     let why = format!("violates PodSecurity \"{}\": {}", policy.enforce, detail(&violations));
-    // Unlike other plugins it does not fall back on the generated name.
-    let name = if request.name.is_empty() { request.target.name } else { request.name };
-    Err(ApiError::forbidden(request.target.resource, name, &why))
+    Err(request.forbid(pod, &why))
 }
 
 /// Returns whether an update changes what the checks read: of a pod that is the images and which containers there are.
