@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use base64::Engine as _;
+use bowline_apiserver::builtins::{Builtins, DefaultKind};
 use jiff::Timestamp;
 use regex::{Captures, Regex};
 use serde_json::{Map, Value, json};
@@ -68,6 +69,14 @@ impl Normal {
 
     /// Normalises a body: JSON as a value, anything else as text.
     pub(super) fn body(&mut self, bytes: &[u8]) -> Value {
+        if Builtins::is_protobuf(bytes) {
+            // Byte by byte it is compared elsewhere; here the times and names in it must not matter.
+            let unnamed = DefaultKind { api_version: "", kind: "" };
+            return match Builtins::get().decode_protobuf(bytes, unnamed) {
+                Ok(value) => json!({ "protobuf": self.object(value) }),
+                Err(error) => json!(format!("<malformed protobuf: {error}>")),
+            };
+        }
         match serde_json::from_slice::<Value>(bytes) {
             Ok(value) if value.is_object() => self.object(value),
             _ if bytes.is_empty() => Value::Null,
