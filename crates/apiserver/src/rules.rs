@@ -50,12 +50,31 @@ fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOpt
     };
     let told = std::mem::take(&mut options.mistakes);
     if options.validation != FieldValidation::Ignore {
-        let mistakes: Vec<String> =
-            (told.into_iter()).chain(unknown.iter().map(|path| format!("unknown field {path:?}"))).collect();
+        // Upstream passes over what it does not know, and so over the duplicates in it.
+        let is_in_unknown = |mistake: &str| {
+            let path = mistake.strip_prefix("duplicate field \"").and_then(|rest| rest.strip_suffix('"'));
+            path.is_some_and(|path| {
+                unknown
+                    .iter()
+                    .filter_map(|unknown| path.strip_prefix(unknown.as_str()))
+                    .any(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            })
+        };
+        let is_custom = resource.custom().is_some();
+        let mistakes: Vec<String> = told
+            .into_iter()
+            .filter(|mistake| is_custom || !is_in_unknown(mistake))
+            .chain(unknown.iter().map(|path| format!("unknown field {path:?}")))
+            .collect();
         if options.validation == FieldValidation::Strict && !mistakes.is_empty() {
             return Err(refuse(&format!("strict decoding error: {}", mistakes.join(", "))));
         }
-        options.warnings.extend(mistakes);
+        for mistake in mistakes {
+            match mistake.strip_prefix(crate::http::body::YAML_ERRORS) {
+                Some(lines) => options.warnings.extend(lines.split("\n  ").map(str::to_owned)),
+                None => options.warnings.push(mistake),
+            }
+        }
     }
     if let Some(custom) = resource.custom() {
         crd::apply_defaults(object, &custom.schema);

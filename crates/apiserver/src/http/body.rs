@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bowline_yaml::{Limits, ProblemKind, Rules};
+use bowline_yaml::{Limits, Problem, ProblemKind, Rules};
 use serde_json::{Value, json};
 
 use super::json;
@@ -21,6 +21,9 @@ const TYPE_META: &str =
 
 /// How the scheme of the built-in kinds calls itself in messages.
 const SCHEME: &str = "pkg/runtime/scheme.go:111";
+
+/// What go-yaml's several mistakes begin with; a warning tells each by itself.
+pub(crate) const YAML_ERRORS: &str = "yaml: unmarshal errors:\n  ";
 
 /// A body, and what strict decoding says against it.
 #[derive(Debug, Default)]
@@ -56,16 +59,13 @@ fn yaml(bytes: &[u8]) -> Result<Decoded, String> {
     let first = documents.first();
     let before = |line: u32| first.is_none_or(|first| line < first.line);
     if let Some(problem) = problems.iter().find(|problem| before(problem.line)) {
-        return Err(match problem.kind {
-            ProblemKind::Syntax if problem.line > 1 => format!("yaml: line {}: {}", problem.line, problem.message),
-            _ => format!("yaml: {}", problem.message),
-        });
+        return Err(go_yaml(problem));
     }
     let (strict, problems) = bowline_yaml::parse_documents_as(Rules::SigsStrict, bytes, &limits);
     let end = strict
         .first()
         .map_or(u32::MAX, |strict| if strict.line == first.map_or(0, |first| first.line) { 0 } else { strict.line });
-    let mistakes = problems
+    let lines: Vec<String> = problems
         .iter()
         .filter(|problem| problem.kind == ProblemKind::Value && problem.line < end)
         .map(|problem| {
@@ -77,7 +77,32 @@ fn yaml(bytes: &[u8]) -> Result<Decoded, String> {
             }
         })
         .collect();
+    let mistakes = if lines.is_empty() { Vec::new() } else { vec![format!("{YAML_ERRORS}{}", lines.join("\n  "))] };
     Ok(Decoded { value: documents.into_iter().next().map_or(Value::Null, |document| document.value), mistakes })
+}
+
+/// Tells a mistake as go-yaml 2 does, which numbers the lines of its parser from 0 and those of its scanner from 1.
+fn go_yaml(problem: &Problem) -> String {
+    const PARSER: [&str; 6] = [
+        "did not find expected <",
+        "did not find expected '",
+        "did not find expected key",
+        "did not find expected ,",
+        "did not find expected node content",
+        "found undefined tag handle",
+    ];
+    let (message, context) = match problem.message.find(" while ") {
+        Some(at) => problem.message.split_at(at),
+        None => (problem.message.as_str(), ""),
+    };
+    let begin = context.rsplit_once("starts at line ").and_then(|(_, line)| line.parse::<u32>().ok());
+    let line = begin.filter(|line| *line > 1).unwrap_or(problem.line);
+    let is_parser = PARSER.iter().any(|prefix| message.starts_with(prefix));
+    let told = match (problem.kind, line) {
+        (ProblemKind::Syntax, 2..) => line - u32::from(is_parser),
+        _ => 0,
+    };
+    if told == 0 { format!("yaml: {message}") } else { format!("yaml: line {told}: {message}") }
 }
 
 /// Reads an object for an endpoint, and gives it the kind it leaves out.
@@ -181,6 +206,11 @@ fn recognize(value: &mut Value, bytes: &[u8], expected: Expected<'_>) -> Result<
     }
     value["apiVersion"] = json!(full);
     value["kind"] = json!(kind);
+    if let Some(wrong) = value.get("metadata").filter(|value| !value.is_object() && !value.is_null()) {
+        let found = go_type(wrong);
+        let why = format!("json: cannot unmarshal {found} into Go struct field {kind}.metadata of type v1.ObjectMeta");
+        return Err(unfit(&full, &kind, expected, &why));
+    }
     Ok(())
 }
 
@@ -240,6 +270,11 @@ fn whole_numbers(value: &mut Value) {
                 *value = json!(float as i64);
             }
         }
+        Value::Number(number) if !number.is_i64() => {
+            // Beyond 63 bits Go has a `float64`, printed with as few digits as tell it from its neighbours.
+            let shortest = number.as_f64().and_then(|float| format!("{float}").parse::<u64>().ok());
+            *value = shortest.map_or(Value::Null, |shortest| json!(shortest));
+        }
         Value::Array(items) => items.iter_mut().for_each(whole_numbers),
         Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
         _ => {}
@@ -268,6 +303,15 @@ pub(super) fn delete_options(media: Media, bytes: &[u8]) -> Result<Value, ApiErr
         );
         return Err(ApiError::bad_request(why));
     }
+    // Any group has delete options, and some clients name their own.
+    let kind = value["kind"].as_str().filter(|kind| !kind.is_empty() && *kind != "DeleteOptions");
+    if let Some(kind) = kind {
+        let version = value["apiVersion"].as_str().filter(|version| !version.is_empty()).unwrap_or("meta.k8s.io/v1");
+        return Err(ApiError::bad_request(unregistered(version, kind)));
+    }
+    let mut typed = value.clone();
+    let checked = Builtins::get().normalize("", "v1", "DeleteOptions", &mut typed);
+    checked.map_err(|error| ApiError::bad_request(error.to_string()))?;
     Ok(value)
 }
 
@@ -382,7 +426,7 @@ mod tests {
         let decoded =
             object(Media::Yaml, b"kind: ConfigMap\ndata: {a: b, a: c}\n---\nx\n", CONFIG_MAP).expect("it is one");
         assert_eq!(decoded.value["data"], json!({"a": "c"}));
-        assert_eq!(decoded.mistakes, ["line 2: key \"a\" already set in map"]);
+        assert_eq!(decoded.mistakes, ["yaml: unmarshal errors:\n  line 2: key \"a\" already set in map"]);
         let custom = br#"{"apiVersion":"w1.io/v1","kind":"Foo","a":1.0,"b":1e3,"c":1.5}"#;
         let decoded = object(Media::Json, custom, CUSTOM).expect("it is one");
         assert_eq!(decoded.value, json!({"apiVersion": "w1.io/v1", "kind": "Foo", "a": 1, "b": 1000, "c": 1.5}));

@@ -34,37 +34,7 @@ pub(super) fn read(call: &Call<'_>) -> Result<(DeleteOptions, WriteOptions), Api
 }
 
 fn from_body(call: &Call<'_>) -> Result<Value, ApiError> {
-    let given = body::delete_options(negotiate::sent(call.header(CONTENT_TYPE))?, call.body)?;
-    let named = |value: &Value| match value {
-        Value::Null => None,
-        Value::Bool(_) => Some("bool"),
-        Value::Number(_) => Some("number"),
-        Value::String(_) => Some("string"),
-        Value::Array(_) => Some("array"),
-        Value::Object(_) => Some("object"),
-    };
-    let (kind, version) =
-        (given["kind"].as_str().unwrap_or_default(), given["apiVersion"].as_str().unwrap_or_default());
-    if !matches!(kind, "" | "DeleteOptions") {
-        let version = if version.is_empty() { "v1" } else { version };
-        return Err(ApiError::bad_request(format!(
-            "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""
-        )));
-    }
-    let fields = [
-        ("gracePeriodSeconds", "number", "int64"),
-        ("orphanDependents", "bool", "bool"),
-        ("propagationPolicy", "string", "v1.DeletionPropagation"),
-        ("dryRun", "array", "[]string"),
-    ];
-    for (field, want, ty) in fields {
-        if let Some(kind) = named(&given[field]).filter(|kind| *kind != want) {
-            return Err(ApiError::bad_request(format!(
-                "json: cannot unmarshal {kind} into Go struct field DeleteOptions.{field} of type {ty}"
-            )));
-        }
-    }
-    Ok(given)
+    body::delete_options(negotiate::sent(call.header(CONTENT_TYPE))?, call.body)
 }
 
 /// Puts the query into the shape of a body.

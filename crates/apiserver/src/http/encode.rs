@@ -42,11 +42,12 @@ pub(super) async fn finish(parts: &Parts, query: &Query, mut answer: Response<Bo
     };
     let pretty = accepted.pretty || negotiate::wants_pretty(&parts.headers, query);
     let compressed = size > WORTH_COMPRESSING && wants_gzip(parts);
-    if accepted.media == Media::Json && !pretty && !compressed {
+    if accepted.media == Media::Json && !pretty && !compressed && !accepted.beta {
         return answer;
     }
     let (mut head, body) = answer.into_parts();
     let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes);
+    let body = if accepted.beta && !is_refusal { in_beta(&body) } else { body };
     let mut body = match accepted.media {
         Media::Json if pretty => Bytes::from(indent(&body)),
         Media::Json => body,
@@ -79,6 +80,22 @@ pub(super) async fn finish(parts: &Parts, query: &Query, mut answer: Response<Bo
         body = Bytes::new();
     }
     Response::from_parts(head, reply::full(body))
+}
+
+/// Says `meta.k8s.io/v1beta1` of a table or of metadata, and of what is in it.
+fn in_beta(body: &Bytes) -> Bytes {
+    let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return body.clone() };
+    let rename = |object: &mut Value| {
+        if let Some(version) = object.get_mut("apiVersion").filter(|version| *version == "meta.k8s.io/v1") {
+            *version = Value::from("meta.k8s.io/v1beta1");
+        }
+    };
+    rename(&mut value);
+    for row in value.get_mut("rows").and_then(Value::as_array_mut).into_iter().flatten() {
+        row.get_mut("object").map(rename);
+    }
+    value.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten().for_each(rename);
+    crate::store::to_bytes(&value)
 }
 
 fn wants_gzip(parts: &Parts) -> bool {

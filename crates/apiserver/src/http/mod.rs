@@ -1,7 +1,7 @@
 //! HTTP: requests in, replies out; what is between them is the registry's.
 
 mod access;
-mod body;
+pub(crate) mod body;
 mod delete_options;
 mod encode;
 mod fleet;

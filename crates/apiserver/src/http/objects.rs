@@ -136,12 +136,11 @@ fn negotiate(call: &Call<'_>, resource: &Resource) -> Result<Accepted, ApiError>
         negotiate::check_route(call.headers, content_type, negotiate::produced(is_list), consumes)?;
     }
     let endpoint = if is_custom { Endpoint::Custom } else { Endpoint::Builtin };
-    let accepted = negotiate::accepted(call.header(ACCEPT), endpoint);
-    if verb == "watch" {
-        let streamed = accepted.filter(|accepted| accepted.media != Media::Yaml);
-        return streamed.ok_or_else(negotiate::not_streamable);
+    let accepted = negotiate::accepted(call.header(ACCEPT), endpoint).ok_or_else(negotiate::not_acceptable)?;
+    if verb == "watch" && accepted.media == Media::Yaml {
+        return Err(negotiate::not_streamable());
     }
-    accepted.ok_or_else(negotiate::not_acceptable)
+    Ok(accepted)
 }
 
 fn patch_kind(call: &Call<'_>, resource: &Resource) -> Result<PatchKind, ApiError> {
@@ -249,6 +248,7 @@ pub(super) fn go_type(resource: &Resource, kind: &str) -> String {
 }
 
 pub(super) fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions, ApiError> {
+    check_manager(call.query.text("fieldManager"), kind)?;
     Ok(WriteOptions {
         manager: call.manager(),
         user: Some(Arc::clone(call.user)),
@@ -257,6 +257,26 @@ pub(super) fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions,
         force: call.query.flag("force"),
         ..WriteOptions::default()
     })
+}
+
+/// Refuses a name that no field manager may have; `options` names the Go type in the refusal.
+fn check_manager(name: &str, options: &str) -> Result<(), ApiError> {
+    const LONGEST_BYTES: usize = 128;
+    let mut causes = Vec::new();
+    if name.len() > LONGEST_BYTES {
+        let why = format!("may not be more than {LONGEST_BYTES} bytes");
+        causes.push(Cause::too_long("fieldManager", &Value::Null, &why));
+    }
+    let spelled = |letter: char| {
+        if letter.is_control() { format!("\\x{:02x}", u32::from(letter)) } else { letter.to_string() }
+    };
+    let shown: String = name.chars().map(spelled).collect();
+    for (at, letter) in name.char_indices().filter(|(_, letter)| letter.is_control()) {
+        let code = u32::from(letter);
+        let message = format!("Invalid value: \"{shown}\": invalid character U+{code:04X} (at position {at})");
+        causes.push(Cause { reason: "FieldValueInvalid", message, field: "fieldManager".to_owned() });
+    }
+    if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid("meta.k8s.io", options, "", causes)) }
 }
 
 /// Reads the object that a request brings.

@@ -15,6 +15,10 @@ impl Query {
     pub(super) fn parse(text: &str) -> Self {
         let (mut first, mut more) = (BTreeMap::new(), Vec::new());
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            // Go leaves out what it cannot decode.
+            if pair.contains(';') || !is_escaped_well(pair) {
+                continue;
+            }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             match first.entry(decode(key, true)) {
                 Entry::Vacant(entry) => drop(entry.insert(decode(value, true))),
@@ -62,11 +66,16 @@ impl Query {
             "Ignore" => Ok(FieldValidation::Ignore),
             "Strict" => Ok(FieldValidation::Strict),
             other => {
-                let allowed = ["Ignore", "Strict", "Warn"].map(str::to_owned);
+                let allowed = ["", "Ignore", "Strict", "Warn"].map(str::to_owned);
                 Err(ApiError::invalid_options(options, Cause::unsupported("fieldValidation", &other.into(), &allowed)))
             }
         }
     }
+}
+
+fn is_escaped_well(text: &str) -> bool {
+    let is_hex = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+    text.match_indices('%').all(|(at, _)| is_hex(at + 1) && is_hex(at + 2))
 }
 
 /// Decodes percent signs and, in queries, plus signs; what is no UTF-8 is replaced.
@@ -100,8 +109,10 @@ pub(super) fn parse(method: &str, path: &str, query: &Query, content_type: &str,
         user_agent: user_agent.to_owned(),
         ..RequestInfo::default()
     };
-    let path = path.strip_prefix('/').unwrap_or(path).trim_end_matches('/');
-    let mut parts: Vec<String> = path.split('/').map(|part| decode(part, false)).collect();
+    // An escaped slash parts a path like any other, as Go sees it.
+    let path = decode(path, false);
+    let path = path.strip_prefix('/').unwrap_or(&path).trim_end_matches('/');
+    let mut parts: Vec<String> = path.split('/').map(str::to_owned).collect();
     let prefix = match parts.first().map(String::as_str) {
         Some("api") if parts.len() > 2 => 2,
         Some("apis") if parts.len() > 3 && !parts[1].is_empty() => 3,

@@ -77,6 +77,13 @@ impl Normal {
                 Err(error) => json!(format!("<malformed protobuf: {error}>")),
             };
         }
+        if bytes.starts_with(b"apiVersion: ") {
+            // As a value, for the revisions in it, and whether it is written as `sigs.k8s.io/yaml` writes it.
+            if let Ok(value) = bowline_yaml::parse_one(bytes, &bowline_yaml::Limits::default()) {
+                let is_usual = bowline_yaml::to_yaml(&value).as_bytes() == bytes;
+                return json!({ "yaml": self.object(value), "usual": is_usual });
+            }
+        }
         match serde_json::from_slice::<Value>(bytes) {
             Ok(value) if value.is_object() => self.object(value),
             _ if bytes.is_empty() => Value::Null,

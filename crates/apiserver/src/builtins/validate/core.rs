@@ -32,7 +32,7 @@ pub(super) fn config_map(map: &Value, errors: &mut Errors) {
     let plain: usize = entries(&map["data"]).map(|(_, value)| value.as_str().unwrap_or_default().len()).sum();
     let binary: usize = entries(&map["binaryData"]).map(|(_, value)| decoded_len(value)).sum();
     if plain + binary > DATA_LIMIT_BYTES {
-        errors.too_long("", DATA_LIMIT_BYTES);
+        errors.too_long("[]", DATA_LIMIT_BYTES);
     }
 }
 
