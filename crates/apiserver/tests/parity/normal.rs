@@ -37,6 +37,8 @@ pattern!(TOKEN, r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}");
 pattern!(HASH, r"hash=[0-9A-Fa-f]{20,}");
 pattern!(VOLUME, r"kube-api-access-[a-z0-9]{5}\b");
 pattern!(REVISION_IN_TEXT, r"(resource version: \d+, current: |too old resource version: \d+ \()\d+");
+pattern!(REVISION_IN_QUOTE, r#"(\\?"resourceVersion\\?":\\?")[1-9]\d*"#);
+pattern!(QUOTED_OBJECT, r#""(\{(?:[^"\\]|\\.)*\})""#);
 pattern!(AGE, r"^(\d+s|<invalid>)$");
 
 /// Headers that are compared.
@@ -189,6 +191,8 @@ impl Normal {
         let text = HASH.replace_all(&text, "hash=<hash>");
         let text = VOLUME.replace_all(&text, "kube-api-access-<suffix>");
         let text = LOOPBACK.replace_all(&text, "<server>");
+        let text = QUOTED_OBJECT.replace_all(&text, |found: &Captures<'_>| sorted_quote(&found[0]));
+        let text = REVISION_IN_QUOTE.replace_all(&text, "$1<rv>");
         let text = REVISION_IN_TEXT.replace_all(&text, "$1<rv>");
         let text = UID.replace_all(&text, |found: &Captures<'_>| label("uid", &mut self.uids, &found[0]));
         let text = ADDRESS.replace_all(&text, |found: &Captures<'_>| label("ip", &mut self.addresses, &found[0]));
@@ -204,6 +208,12 @@ impl Normal {
         })
         .into_owned()
     }
+}
+
+/// Sorts the keys of an object that a message quotes: Go writes them in the order of its types.
+fn sorted_quote(quoted: &str) -> String {
+    let object = serde_json::from_str::<String>(quoted).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    object.map_or_else(|| quoted.to_owned(), |object| json!(object.to_string()).to_string())
 }
 
 /// Shows where a list goes on, without the revision.
