@@ -20,6 +20,7 @@ mod discovery;
 mod error;
 mod faults;
 mod http;
+mod json_patch;
 mod jsonpath;
 mod openapi;
 mod owners;

@@ -64,21 +64,42 @@ fn json_patch(current: &Value, body: &Value) -> Result<Value, ApiError> {
         );
         return Err(ApiError::bad_request(message));
     }
-    let operations: json_patch::Patch = serde_json::from_value(body.clone())
-        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
-    if operations.0.len() > MAX_JSON_PATCH_OPERATIONS {
+    let operations = body.as_array().map(Vec::as_slice).unwrap_or_default();
+    for operation in operations {
+        check_operation(operation)?;
+    }
+    if operations.len() > MAX_JSON_PATCH_OPERATIONS {
         let message = format!(
-            "The allowed maximum operations in a JSON patch is {MAX_JSON_PATCH_OPERATIONS}, got {}",
-            operations.0.len()
+            "Request entity too large: The allowed maximum operations in a JSON patch is {MAX_JSON_PATCH_OPERATIONS}, got {}",
+            operations.len()
         );
         return Err(ApiError::new(413, "RequestEntityTooLarge", message));
     }
-    let mut out = current.clone();
-    json_patch::patch(&mut out, &operations).map_err(|_| {
+    crate::json_patch::apply(current, operations).ok_or_else(|| {
         ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request")
             .with_causes(Vec::new())
-    })?;
-    Ok(out)
+    })
+}
+
+/// Refuses what is no operation at all; one that is merely unknown fails to apply.
+fn check_operation(operation: &Value) -> Result<(), ApiError> {
+    let wrong = |found: &Value, at: &str, want: &str| {
+        let message = format!("error decoding patch: json: cannot unmarshal {} into Go {at} of type {want}", go_type(found));
+        Err(ApiError::bad_request(message))
+    };
+    if operation.is_null() {
+        return Ok(());
+    }
+    if !operation.is_object() {
+        return wrong(operation, "value", "handlers.jsonPatchOp");
+    }
+    for key in ["op", "path", "from"] {
+        let found = &operation[key];
+        if !found.is_string() && !found.is_null() {
+            return wrong(found, &format!("struct field jsonPatchOp.{key}"), "string");
+        }
+    }
+    Ok(())
 }
 
 /// Returns what Go's decoder calls a JSON value.

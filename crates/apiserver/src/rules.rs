@@ -168,9 +168,32 @@ pub(crate) fn keep_other_parts(resource: &Resource, subresource: &str, live: &Va
             next["metadata"] = meta;
             *object = next;
         }
+        "ephemeralcontainers" | "resize" => keep_pod(subresource, live, object),
         _ if resource.has_status() => set(object, "status", live.get("status").cloned()),
         _ => {}
     }
+}
+
+/// Leaves of a changed pod what its subresource may change.
+fn keep_pod(subresource: &str, live: &Value, object: &mut Value) {
+    let mut next = live.clone();
+    set(&mut next["metadata"], "managedFields", object["metadata"].get("managedFields").cloned());
+    if subresource == "ephemeralcontainers" {
+        set(&mut next["spec"], "ephemeralContainers", object["spec"].get("ephemeralContainers").cloned());
+    } else {
+        for list in ["containers", "initContainers"] {
+            for container in next["spec"][list].as_array_mut().into_iter().flatten() {
+                let changed = object["spec"][list].as_array().into_iter().flatten();
+                let Some(changed) = changed.into_iter().find(|changed| changed["name"] == container["name"]) else {
+                    continue;
+                };
+                for key in ["resources", "resizePolicy"] {
+                    set(container, key, changed.get(key).cloned());
+                }
+            }
+        }
+    }
+    *object = next;
 }
 
 fn set(object: &mut Value, key: &str, value: Option<Value>) {

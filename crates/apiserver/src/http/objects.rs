@@ -16,7 +16,7 @@ use crate::builtins::{Builtins, names};
 use crate::error::{ApiError, Cause};
 use crate::patch::PatchKind;
 use crate::present;
-use crate::registry::{Deleted, Outcome, Target, WriteOptions};
+use crate::registry::{Deleted, FieldValidation, Outcome, Target, WriteOptions};
 use crate::resource::{Gvr, Resource};
 
 pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
@@ -248,35 +248,48 @@ pub(super) fn go_type(resource: &Resource, kind: &str) -> String {
 }
 
 pub(super) fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions, ApiError> {
-    check_manager(call.query.text("fieldManager"), kind)?;
+    let mut causes = check_manager(call.query.text("fieldManager"));
+    let dry_run = call.query.dry_run().unwrap_or_else(|cause| {
+        causes.push(cause);
+        false
+    });
+    let validation = call.query.field_validation().unwrap_or_else(|cause| {
+        causes.push(cause);
+        FieldValidation::Warn
+    });
+    if !causes.is_empty() {
+        return Err(ApiError::invalid("meta.k8s.io", kind, "", causes));
+    }
     Ok(WriteOptions {
         manager: call.manager(),
         user: Some(Arc::clone(call.user)),
-        dry_run: call.query.dry_run(kind)?,
-        validation: call.query.field_validation(kind)?,
+        dry_run,
+        validation,
         force: call.query.flag("force"),
         ..WriteOptions::default()
     })
 }
 
-/// Refuses a name that no field manager may have; `options` names the Go type in the refusal.
-fn check_manager(name: &str, options: &str) -> Result<(), ApiError> {
-    const LONGEST_BYTES: usize = 128;
+/// Longest name of a field manager, in bytes (k8s: `apimachinery/pkg/apis/meta/v1/validation`).
+const MAX_MANAGER_BYTES: usize = 128;
+
+fn check_manager(manager: &str) -> Vec<Cause> {
     let mut causes = Vec::new();
-    if name.len() > LONGEST_BYTES {
-        let why = format!("may not be more than {LONGEST_BYTES} bytes");
-        causes.push(Cause::too_long("fieldManager", &Value::Null, &why));
+    if manager.len() > MAX_MANAGER_BYTES {
+        causes.push(Cause {
+            reason: "FieldValueTooLong",
+            message: format!("Too long: may not be more than {MAX_MANAGER_BYTES} bytes"),
+            field: "fieldManager".to_owned(),
+        });
     }
-    let spelled = |letter: char| {
-        if letter.is_control() { format!("\\x{:02x}", u32::from(letter)) } else { letter.to_string() }
-    };
-    let shown: String = name.chars().map(spelled).collect();
-    for (at, letter) in name.char_indices().filter(|(_, letter)| letter.is_control()) {
-        let code = u32::from(letter);
-        let message = format!("Invalid value: \"{shown}\": invalid character U+{code:04X} (at position {at})");
-        causes.push(Cause { reason: "FieldValueInvalid", message, field: "fieldManager".to_owned() });
+    // Go calls a character printable when it is a letter, mark, number, punctuation, symbol or the ASCII space.
+    for (at, found) in manager.char_indices() {
+        if found.is_control() || (found.is_whitespace() && found != ' ') {
+            let why = format!("invalid character U+{:04X} (at position {at})", found as u32);
+            causes.push(Cause::invalid("fieldManager", &json!(manager), why));
+        }
     }
-    if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid("meta.k8s.io", options, "", causes)) }
+    causes
 }
 
 /// Reads the object that a request brings.

@@ -56,18 +56,6 @@ fn success() -> Response<Body> {
 
 fn bind(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let binding = read(call)?;
-    let patch = json!({ "spec": { "nodeName": binding["target"]["name"] } });
-    let mut write = WriteOptions { manager: call.manager(), ..WriteOptions::default() };
-    with_target(call, |registry, target| {
-        let live = registry.live(target)?;
-        let name = target.name;
-        if let Some(node) = live.value["spec"]["nodeName"].as_str().filter(|node| !node.is_empty()) {
-            let message = format!(
-                "Operation cannot be fulfilled on pods/binding {name:?}: pod {name} is already assigned to node {node:?}"
-            );
-            return Err(ApiError::new(409, "Conflict", message));
-        }
-        registry.patch(target, PatchKind::Merge, &patch, &mut write)
-    })?;
+    with_target(call, |registry, target| registry.bind(target, &binding))?;
     Ok(success())
 }

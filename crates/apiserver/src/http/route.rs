@@ -48,26 +48,23 @@ impl Query {
         self.has(key) && !matches!(self.text(key).to_lowercase().as_str(), "false" | "0")
     }
 
-    /// Reads `dryRun`; `options` names the Go type in the refusal.
-    pub(super) fn dry_run(&self, options: &str) -> Result<bool, ApiError> {
+    /// Reads `dryRun`.
+    pub(super) fn dry_run(&self) -> Result<bool, Cause> {
         match self.text("dryRun") {
-            "" => Ok(false),
+            "" if !self.has("dryRun") => Ok(false),
             "All" => Ok(true),
-            other => {
-                let cause = Cause::unsupported("dryRun", &serde_json::json!([other]), &["All".to_owned()]);
-                Err(ApiError::invalid_options(options, cause))
-            }
+            other => Err(Cause::unsupported("dryRun", &serde_json::json!([other]), &["All".to_owned()])),
         }
     }
 
-    pub(super) fn field_validation(&self, options: &str) -> Result<FieldValidation, ApiError> {
+    pub(super) fn field_validation(&self) -> Result<FieldValidation, Cause> {
         match self.text("fieldValidation") {
             "" | "Warn" => Ok(FieldValidation::Warn),
             "Ignore" => Ok(FieldValidation::Ignore),
             "Strict" => Ok(FieldValidation::Strict),
             other => {
                 let allowed = ["", "Ignore", "Strict", "Warn"].map(str::to_owned);
-                Err(ApiError::invalid_options(options, Cause::unsupported("fieldValidation", &other.into(), &allowed)))
+                Err(Cause::unsupported("fieldValidation", &other.into(), &allowed))
             }
         }
     }

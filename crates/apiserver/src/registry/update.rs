@@ -24,9 +24,7 @@ impl Registry<'_> {
             return self.update_scale(target, body, options);
         }
         meta::check_identity(target, &mut body)?;
-        if meta_text(&body, "name").is_empty() {
-            metadata(&mut body).insert("name".to_owned(), json!(target.name));
-        }
+        check_named(target, &body)?;
         let Some(live) = self.find(target.resource, target.namespace, target.name) else {
             if target.subresource.is_empty() && rules::creates_on_update(target.resource) {
                 metadata(&mut body).remove("resourceVersion");
@@ -66,6 +64,9 @@ impl Registry<'_> {
             return self.update_scale(target, patched, options);
         }
         let mut patched = patch::change(target.resource, kind, &current, body)?;
+        if patched.is_object() {
+            check_named(target, &patched)?;
+        }
         check_uid(target, &live, &patched)?;
         let text = match kind {
             PatchKind::Strategic => bowline_smd::print_go(body),
@@ -254,6 +255,16 @@ fn check_version(target: &Target<'_>, live: &Stored, object: &Value) -> Result<(
     Ok(())
 }
 
+/// Refuses what has no name; the one in the path does not stand in for it.
+fn check_named(target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
+    if !meta_text(object, "name").is_empty() {
+        return Ok(());
+    }
+    let name = target.name;
+    let why = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
+    Err(ApiError::bad_request(why))
+}
+
 /// Tells that what a patch made cannot be read, which is the patch's fault.
 fn blame_patch(error: ApiError, patched: &str) -> ApiError {
     let Some((_, why)) = error.message.split_once(" cannot be handled as a ") else { return error };
@@ -280,7 +291,6 @@ fn keep_server_fields(live: &Value, object: &mut Value) {
     for key in KEPT {
         match live["metadata"].get(key) {
             Some(value) => drop(meta.insert(key.to_owned(), value.clone())),
-            None if key == "generation" => {}
             None => drop(meta.remove(key)),
         }
     }
