@@ -84,7 +84,8 @@ fn json_patch(current: &Value, body: &Value) -> Result<Value, ApiError> {
 /// Refuses what is no operation at all; one that is merely unknown fails to apply.
 fn check_operation(operation: &Value) -> Result<(), ApiError> {
     let wrong = |found: &Value, at: &str, want: &str| {
-        let message = format!("error decoding patch: json: cannot unmarshal {} into Go {at} of type {want}", go_type(found));
+        let message =
+            format!("error decoding patch: json: cannot unmarshal {} into Go {at} of type {want}", go_type(found));
         Err(ApiError::bad_request(message))
     };
     if operation.is_null() {

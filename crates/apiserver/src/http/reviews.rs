@@ -7,8 +7,7 @@ use super::reply::{self, Body};
 use super::service::Call;
 use super::{access, objects};
 use crate::error::ApiError;
-use crate::patch::PatchKind;
-use crate::registry::{Registry, Target, WriteOptions};
+use crate::registry::{Registry, Target};
 use crate::resource::Resource;
 
 /// Answers requests of these kinds; `None` for all others.

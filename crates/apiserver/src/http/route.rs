@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::error::{ApiError, Cause};
+use crate::error::Cause;
 use crate::faults::RequestInfo;
 use crate::registry::FieldValidation;
 

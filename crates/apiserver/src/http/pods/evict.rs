@@ -12,7 +12,7 @@ use crate::resource::Gvr;
 
 pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let info = call.info;
-    let dry_run = call.query.dry_run("CreateOptions")?;
+    let dry_run = call.query.dry_run().map_err(|cause| ApiError::invalid_options("CreateOptions", cause))?;
     let catalog = call.cluster.catalog();
     let resource = catalog.find(&Gvr::new("", "v1", "pods")).ok_or_else(ApiError::no_such_resource)?;
     let eviction = objects::read(call, &resource)?.value;
