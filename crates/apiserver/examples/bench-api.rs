@@ -5,7 +5,7 @@
 //! another's leftovers. `BOWLINE_PROGRAM` is the program whose start is measured and that serves; without
 //! `BOWLINE_CONTROL_PLANE` there is nothing to compare the throughput with.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
