@@ -33,7 +33,11 @@ impl Simulation {
             let now = self.admin.now();
             let since =
                 time(&cron["status"]["lastScheduleTime"]).or_else(|| time(&cron["metadata"]["creationTimestamp"]));
-            if let Some(due) = latest_due(&schedule, since.unwrap_or(now), now) {
+            // What should have started too long ago is not started any more.
+            let deadline_secs = cron["spec"]["startingDeadlineSeconds"].as_i64();
+            let oldest = deadline_secs.and_then(|secs| now.checked_sub(jiff::SignedDuration::from_secs(secs)).ok());
+            let since = since.unwrap_or(now).max(oldest.unwrap_or(Timestamp::MIN));
+            if let Some(due) = latest_due(&schedule, since, now) {
                 let policy = text(&cron, "/spec/concurrencyPolicy");
                 if policy == "Replace" {
                     active.iter().try_for_each(|job| self.delete(Kind::Job, job))?;
@@ -43,6 +47,10 @@ impl Simulation {
                     let job = self.start_job(&cron, due)?;
                     references.push(reference(&job));
                     status["lastScheduleTime"] = json!(rfc3339_seconds(due));
+                } else {
+                    let message =
+                        "Not starting job because prior execution is running and concurrency policy is Forbid";
+                    self.event(Kind::CronJob, &cron, false, "JobAlreadyActive", message);
                 }
             }
             if let Some(next) = schedule.next(now) {

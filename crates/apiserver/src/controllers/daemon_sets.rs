@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Simulation;
 use super::kubelet::fits;
-use super::object::{int, int_or_percent, is_deleted, is_ready, items, label, name, pod_from, text, uid};
+use super::object::{int, int_or_percent, is_deleted, is_ready, items, label, name, pod_from, text};
 use super::revisions::{HASH, hash_of};
 use super::world::Kind;
 use crate::error::ApiError;
@@ -31,7 +31,7 @@ impl Simulation {
         let nodes = self.world.list(Kind::Node, "");
         let wanted: Vec<&str> = nodes.iter().filter(|node| fits(&probe, node)).map(|node| name(node)).collect();
         let mut pods: BTreeMap<String, Vec<Arc<Value>>> = BTreeMap::new();
-        for pod in self.world.owned(uid(&set), Kind::Pod) {
+        for pod in self.claimed(Kind::DaemonSet, &set, Kind::Pod, |_| true)? {
             pods.entry(node_of(&pod).to_owned()).or_default().push(pod);
         }
         if !is_deleted(&set) {

@@ -102,7 +102,7 @@ fn same_template(deployment: &Value, set: &Value) -> bool {
 impl Simulation {
     pub(super) fn deployment(&mut self, namespace: &str, name: &str) -> Result<(), ApiError> {
         let Some(deployment) = self.world.get(Kind::Deployment, namespace, name) else { return Ok(()) };
-        let mut sets = self.world.owned(uid(&deployment), Kind::ReplicaSet);
+        let mut sets = self.claimed(Kind::Deployment, &deployment, Kind::ReplicaSet, |_| true)?;
         sets.sort_by(|a, b| {
             let key = |set: &Value| (set["metadata"]["creationTimestamp"].to_string(), revision(set));
             key(a).cmp(&key(b))

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Simulation;
 use super::object::{
     annotation, int, is_active, is_deleted, is_ready, is_true, items, left, name, namespace, pod_from, set_condition,
-    text, uid,
+    text,
 };
 use super::world::{Id, Kind};
 use crate::error::ApiError;
@@ -39,7 +39,7 @@ impl Simulation {
         if is_deleted(&job) || job["spec"].get("managedBy").is_some_and(|by| by != "kubernetes.io/job-controller") {
             return Ok(());
         }
-        let mut tally = tally(&job, &self.world.owned(uid(&job), Kind::Pod));
+        let mut tally = tally(&job, &self.claimed(Kind::Job, &job, Kind::Pod, |_| true)?);
         let mut conditions: Vec<Value> = items(&job, "/status/conditions").cloned().collect();
         let now = self.now();
         let suspended = job["spec"]["suspend"] == true;

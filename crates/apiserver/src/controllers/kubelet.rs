@@ -80,15 +80,12 @@ fn decide(pod: &Value, fault: Fault, started: &str, now: Timestamp) -> Outcome {
     let looping = |code, reason| Outcome {
         phase: "Running",
         ready: false,
-        state: waiting("CrashLoopBackOff", "back-off 5m0s restarting failed container"),
+        state: waiting("CrashLoopBackOff", ""),
         last: exited(code, reason, started, started),
         restarts: 5,
     };
-    let image = text(pod, "/spec/containers/0/image");
     match fault {
-        Fault::ImagePull => {
-            outcome("Pending", false, waiting("ImagePullBackOff", &format!("Back-off pulling image {image:?}")))
-        }
+        Fault::ImagePull => outcome("Pending", false, waiting("ImagePullBackOff", "")),
         Fault::CrashLoop => looping(1, "Error"),
         Fault::OutOfMemory => looping(137, "OOMKilled"),
         Fault::NotReady => outcome("Running", false, running),
@@ -208,6 +205,9 @@ fn container_statuses(pod: &Value, outcome: &Outcome) -> Value {
     let mut statuses: Vec<Value> = items(pod, "/spec/containers")
         .map(|container| {
             let mut status = container_status(pod, container, &outcome.state);
+            if let Some(message) = waiting_message(pod, container, &outcome.state) {
+                status["state"]["waiting"]["message"] = json!(message);
+            }
             status["ready"] = json!(outcome.ready);
             status["restartCount"] = json!(outcome.restarts);
             status["lastState"] = outcome.last.clone();
@@ -217,6 +217,34 @@ fn container_statuses(pod: &Value, outcome: &Outcome) -> Value {
     // The kubelet's order is by name, not the spec's.
     statuses.sort_by(|a, b| text(a, "/name").cmp(text(b, "/name")));
     Value::Array(statuses)
+}
+
+/// Returns what a kubelet says of a container that it keeps trying to start.
+fn waiting_message(pod: &Value, container: &Value, state: &Value) -> Option<String> {
+    match state["waiting"]["reason"].as_str()? {
+        "CrashLoopBackOff" => Some(format!(
+            "back-off 5m0s restarting failed container={} pod={}_{}({})",
+            text(container, "/name"),
+            name(pod),
+            super::object::namespace(pod),
+            uid(pod)
+        )),
+        "ImagePullBackOff" => {
+            let image = text(container, "/image");
+            let cause = pull_failure(image);
+            let cause = cause.split_once(": ").map_or("", |(_, cause)| cause);
+            Some(format!("Back-off pulling image {image:?}: ErrImagePull: {cause}"))
+        }
+        _ => None,
+    }
+}
+
+/// Returns how a pull of an image that is not there fails.
+pub(super) fn pull_failure(image: &str) -> String {
+    format!(
+        "Failed to pull image {image:?}: rpc error: code = NotFound desc = failed to pull and unpack image {image:?}: \
+         failed to resolve reference {image:?}: {image}: not found"
+    )
 }
 
 /// Init containers are done; sidecars run for as long as the pod does.

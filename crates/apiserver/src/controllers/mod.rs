@@ -8,13 +8,15 @@
 //! What goes wrong is told by the annotation `sim.bowline.dev/fault` on a pod or a pod template: `crashloop`, `fail-job`,
 //! `imagepull`, `notready`, `oom`, `pending` or `slow=30s`. It may be set and removed at any time.
 //!
-//! Left out: adoption of orphans, ReplicationControllers, resource requests, taints, probes, preemption, token Secrets.
+//! Left out: resource requests, taints, probes, preemption, token Secrets.
 //! Jobs do not back off between failed pods. Garbage collection and the end of namespaces are the registry's.
 
 mod budgets;
+mod claims;
 mod cron_jobs;
 mod daemon_sets;
 mod deployments;
+mod events;
 mod jobs;
 mod kubelet;
 mod object;
@@ -27,6 +29,7 @@ mod stateful_sets;
 mod volumes;
 mod world;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,10 +40,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
-use crate::clock::{rfc3339_micros, rfc3339_seconds};
+use crate::clock::rfc3339_seconds;
 use crate::error::ApiError;
 use crate::registry::{DeleteOptions, Propagation};
-use crate::resource::Gvr;
 
 pub(crate) use schedule::parse as parse_schedule;
 
@@ -63,6 +65,7 @@ pub(crate) fn start(admin: &Admin, stop: &CancellationToken) {
         timers: BTreeSet::new(),
         due: BTreeMap::new(),
         failures: BTreeMap::new(),
+        told: RefCell::default(),
         rest_at: None,
     };
     let stop = stop.clone();
@@ -102,6 +105,8 @@ struct Simulation {
     due: BTreeMap<Id, Instant>,
     /// How often in a row an object could not be dealt with.
     failures: BTreeMap<Id, u32>,
+    /// Which events were recorded lately, so that a repeated one is counted.
+    told: RefCell<events::Told>,
     /// When to let go of decoded objects; `None` when that is done.
     rest_at: Option<Instant>,
 }
@@ -175,7 +180,7 @@ impl Simulation {
         let (namespace, name) = (id.namespace.as_str(), id.name.as_str());
         let result = match id.kind {
             Kind::Deployment => self.deployment(namespace, name),
-            Kind::ReplicaSet => self.replica_set(namespace, name),
+            Kind::ReplicaSet | Kind::ReplicationController => self.replica_set(id.kind, namespace, name),
             Kind::StatefulSet => self.stateful_set(namespace, name),
             Kind::DaemonSet => self.daemon_set(namespace, name),
             Kind::Job => self.job(namespace, name),
@@ -251,55 +256,4 @@ impl Simulation {
         };
         self.admin.delete(&kind.gvr(), object::namespace(object), object::name(object), &options).map(drop)
     }
-
-    /// Records an Event about an object; one that cannot be recorded is no reason to fail.
-    fn event(&self, kind: Kind, about: &Value, warning: bool, reason: &str, message: &str) {
-        let now = self.admin.now();
-        let namespace = Some(object::namespace(about)).filter(|namespace| !namespace.is_empty()).unwrap_or("default");
-        let component = match kind {
-            Kind::Pod => "kubelet",
-            Kind::Deployment => "deployment-controller",
-            Kind::ReplicaSet => "replicaset-controller",
-            Kind::StatefulSet => "statefulset-controller",
-            Kind::DaemonSet => "daemonset-controller",
-            Kind::Job => "job-controller",
-            Kind::CronJob => "cronjob-controller",
-            _ => "persistentvolume-controller",
-        };
-        let name = format!(
-            "{}.{:x}",
-            object::name(about),
-            now.as_nanosecond() as u64 ^ u64::from(fold(&self.admin.suffix(5)))
-        );
-        let event = json!({
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": { "name": name, "namespace": namespace },
-            "involvedObject": {
-                "apiVersion": kind.api_version(),
-                "kind": kind.api_kind(),
-                "name": object::name(about),
-                "namespace": about["metadata"]["namespace"],
-                "resourceVersion": about["metadata"]["resourceVersion"],
-                "uid": about["metadata"]["uid"],
-            },
-            "reason": reason,
-            "message": message,
-            "type": if warning { "Warning" } else { "Normal" },
-            "source": { "component": component },
-            "reportingComponent": component,
-            "count": 1,
-            "firstTimestamp": rfc3339_seconds(now),
-            "lastTimestamp": rfc3339_seconds(now),
-            "eventTime": Value::Null,
-        });
-        if let Err(error) = self.admin.create(&Gvr::new("", "v1", "events"), event) {
-            tracing::debug!(%error, at = rfc3339_micros(now), "An event could not be recorded");
-        }
-    }
-}
-
-/// Folds a few letters to a number, to tell events of one moment apart.
-fn fold(text: &str) -> u32 {
-    text.bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)))
 }

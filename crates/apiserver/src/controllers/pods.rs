@@ -18,7 +18,11 @@ impl Simulation {
         if matches!(text(&pod, "/status/phase"), "Succeeded" | "Failed") {
             return Ok(());
         }
-        if text(&pod, "/spec/nodeName").is_empty() { self.schedule(&pod) } else { self.report(&pod) }
+        if !text(&pod, "/spec/nodeName").is_empty() {
+            return self.report(&pod);
+        }
+        // Another scheduler's pods are left to it.
+        if text(&pod, "/spec/schedulerName") == "default-scheduler" { self.schedule(&pod) } else { Ok(()) }
     }
 
     /// Lets a deleted pod go at once: its containers take no time to stop.
@@ -71,22 +75,47 @@ impl Simulation {
         if let Some(wait) = again {
             self.later(Id::new(Kind::Pod, namespace(pod), name(pod)), wait);
         }
-        let before = text(pod, "/status/containerStatuses/0/state/waiting/reason").to_owned();
-        let after = text(&next, "/containerStatuses/0/state/waiting/reason").to_owned();
-        let started = pod["status"].get("containerStatuses").is_none();
+        let waits = |status: &Value| text(status, "/containerStatuses/0/state/waiting/reason").to_owned();
+        let (before, after) = (waits(&pod["status"]), waits(&next));
+        let is_first = pod["status"].get("containerStatuses").is_none();
+        let runs = next["containerStatuses"][0]["state"].get("waiting").is_none();
+        let ran = pod["status"]["containerStatuses"][0]["state"].get("running").is_some();
         Self::write_status_as(&self.kubelet, Kind::Pod, pod, next)?;
+        if (runs && !ran && (is_first || before == "ContainerCreating")) || (is_first && after == "CrashLoopBackOff") {
+            self.tell_start(pod);
+        }
         if after != before && after.ends_with("BackOff") {
-            let message = if after == "CrashLoopBackOff" {
-                format!("Back-off restarting failed container in pod {}_{}", name(pod), namespace(pod))
-            } else {
-                format!("Back-off pulling image {:?}", text(pod, "/spec/containers/0/image"))
-            };
-            self.event(Kind::Pod, pod, true, "BackOff", &message);
-        } else if started && after.is_empty() {
-            let container = text(pod, "/spec/containers/0/name");
-            self.event(Kind::Pod, pod, false, "Started", &format!("Container started: {container}"));
+            self.tell_back_off(pod, &after);
         }
         Ok(())
+    }
+
+    /// Says of each container what its kubelet says when it starts.
+    fn tell_start(&self, pod: &Value) {
+        for container in items(pod, "/spec/containers") {
+            let image = text(container, "/image");
+            let pulled = format!("Container image {image:?} already present on machine and can be accessed by the pod");
+            self.event(Kind::Pod, pod, false, "Pulled", &pulled);
+            self.event(Kind::Pod, pod, false, "Created", "Container created");
+            self.event(Kind::Pod, pod, false, "Started", "Container started");
+        }
+    }
+
+    fn tell_back_off(&self, pod: &Value, why: &str) {
+        let place = format!("{}_{}({})", name(pod), namespace(pod), uid(pod));
+        for container in items(pod, "/spec/containers") {
+            let (container, image) = (text(container, "/name"), text(container, "/image"));
+            if why == "CrashLoopBackOff" {
+                let message = format!("Back-off restarting failed container {container} in pod {place}");
+                self.event(Kind::Pod, pod, true, "BackOff", &message);
+            } else {
+                self.event(Kind::Pod, pod, false, "Pulling", &format!("Pulling image {image:?}"));
+                self.event(Kind::Pod, pod, true, "Failed", &super::kubelet::pull_failure(image));
+                self.event(Kind::Pod, pod, true, "Failed", "Error: ErrImagePull");
+                self.event(Kind::Pod, pod, false, "BackOff", &format!("Back-off pulling image {image:?}"));
+                self.event(Kind::Pod, pod, true, "Failed", "Error: ImagePullBackOff");
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! ReplicaSets: as many pods as asked for.
+//! ReplicaSets, and the ReplicationControllers they come from: as many pods as asked for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Simulation;
 use super::object::{
-    condition, int, is_active, is_deleted, is_ready, items, left, name, pod_from, set_condition, text, uid,
+    condition, int, is_active, is_deleted, is_ready, items, left, name, pod_from, set_condition, text,
 };
 use super::world::{Id, Kind};
 use crate::error::ApiError;
@@ -16,9 +16,9 @@ use crate::error::ApiError;
 pub(super) const BURST: usize = 500;
 
 impl Simulation {
-    pub(super) fn replica_set(&mut self, namespace: &str, set_name: &str) -> Result<(), ApiError> {
-        let Some(set) = self.world.get(Kind::ReplicaSet, namespace, set_name) else { return Ok(()) };
-        let mut pods = self.world.owned(uid(&set), Kind::Pod);
+    pub(super) fn replica_set(&mut self, kind: Kind, namespace: &str, set_name: &str) -> Result<(), ApiError> {
+        let Some(set) = self.world.get(kind, namespace, set_name) else { return Ok(()) };
+        let mut pods = self.claimed(kind, &set, Kind::Pod, is_active)?;
         let terminating = pods.iter().filter(|pod| is_deleted(pod)).count();
         pods.retain(|pod| is_active(pod));
         let mut failure = None;
@@ -26,7 +26,7 @@ impl Simulation {
             let wanted = usize::try_from(int(&set, "/spec/replicas")).unwrap_or(0);
             if pods.len() < wanted {
                 for _ in 0..(wanted - pods.len()).min(BURST) {
-                    match self.spawn(Kind::ReplicaSet, &set) {
+                    match self.spawn(kind, &set) {
                         Ok(pod) => pods.push(pod),
                         Err(error) => {
                             failure = Some(error);
@@ -38,18 +38,12 @@ impl Simulation {
                 pods.sort_by_key(|pod| rank(pod));
                 for pod in pods.drain(..pods.len() - wanted) {
                     self.delete(Kind::Pod, &pod)?;
-                    self.event(
-                        Kind::ReplicaSet,
-                        &set,
-                        false,
-                        "SuccessfulDelete",
-                        &format!("Deleted pod: {}", name(&pod)),
-                    );
+                    self.event(kind, &set, false, "SuccessfulDelete", &format!("Deleted pod: {}", name(&pod)));
                 }
             }
         }
         let reason = failure.as_ref().map(|error| format!("{error}"));
-        self.replica_set_status(&set, &pods, terminating, reason.as_deref())?;
+        self.replica_set_status(kind, &set, &pods, terminating, reason.as_deref())?;
         failure.map_or(Ok(()), Err)
     }
 
@@ -73,6 +67,7 @@ impl Simulation {
 
     fn replica_set_status(
         &mut self,
+        kind: Kind,
         set: &Value,
         pods: &[Arc<Value>],
         terminating: usize,
@@ -84,7 +79,7 @@ impl Simulation {
             labels.as_object().into_iter().flatten().all(|(key, value)| have.get(key) == Some(value))
         };
         let ready = pods.iter().filter(|pod| is_ready(pod)).count();
-        let available = self.available(Kind::ReplicaSet, set, pods);
+        let available = self.available(kind, set, pods);
         let mut status = json!({ "replicas": pods.len(), "observedGeneration": set["metadata"]["generation"] });
         let fields = [
             ("fullyLabeledReplicas", pods.iter().filter(|pod| labelled(pod)).count()),
@@ -94,7 +89,9 @@ impl Simulation {
         for (field, value) in fields.into_iter().filter(|(_, value)| *value != 0) {
             status[field] = json!(value);
         }
-        status["terminatingReplicas"] = json!(terminating);
+        if kind == Kind::ReplicaSet {
+            status["terminatingReplicas"] = json!(terminating);
+        }
         let mut conditions: Vec<Value> = items(set, "/status/conditions").cloned().collect();
         match failure {
             Some(message) if condition(set, "ReplicaFailure").is_none() => {
@@ -108,7 +105,7 @@ impl Simulation {
         if !conditions.is_empty() {
             status["conditions"] = json!(conditions);
         }
-        self.write_status(Kind::ReplicaSet, set, status)
+        self.write_status(kind, set, status)
     }
 
     /// Counts the pods that have been ready for `minReadySeconds`; looks again when the next one will have been.

@@ -20,7 +20,15 @@ const SLICE_LIMIT: usize = 100;
 
 impl Simulation {
     pub(super) fn service(&mut self, namespace: &str, service_name: &str) -> Result<(), ApiError> {
-        let Some(service) = self.world.get(Kind::Service, namespace, service_name) else { return Ok(()) };
+        let Some(service) = self.world.get(Kind::Service, namespace, service_name) else {
+            // Endpoints made by hand stay; those made here go with their Service.
+            return match self.world.get(Kind::Endpoints, namespace, service_name) {
+                Some(left) if label(&left, "endpoints.kubernetes.io/managed-by").is_some() => {
+                    self.delete(Kind::Endpoints, &left)
+                }
+                _ => Ok(()),
+            };
+        };
         if is_deleted(&service) {
             return Ok(());
         }

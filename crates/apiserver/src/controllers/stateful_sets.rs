@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Simulation;
-use super::object::{int, is_deleted, is_ready, items, label, name, namespace, pod_from, text, uid};
+use super::object::{int, is_deleted, is_ready, items, label, name, namespace, owner_reference, pod_from, text, uid};
 use super::revisions::HASH;
 use super::world::Kind;
 use crate::error::ApiError;
@@ -18,8 +18,13 @@ fn ordinal(pod: &Value) -> i64 {
 impl Simulation {
     pub(super) fn stateful_set(&mut self, namespace: &str, set_name: &str) -> Result<(), ApiError> {
         let Some(set) = self.world.get(Kind::StatefulSet, namespace, set_name) else { return Ok(()) };
-        let pods: BTreeMap<i64, Arc<Value>> =
-            self.world.owned(uid(&set), Kind::Pod).into_iter().map(|pod| (ordinal(&pod), pod)).collect();
+        // A pod is a member by its name as well: that of the set and a number.
+        let is_member = |pod: &Value| {
+            let number = name(pod).strip_prefix(set_name).and_then(|rest| rest.strip_prefix('-'));
+            number.is_some_and(|number| number.parse::<u32>().is_ok())
+        };
+        let pods = self.claimed(Kind::StatefulSet, &set, Kind::Pod, is_member)?;
+        let pods: BTreeMap<i64, Arc<Value>> = pods.into_iter().map(|pod| (ordinal(&pod), pod)).collect();
         let current = text(&set, "/status/currentRevision").to_owned();
         let update = self.revision(Kind::StatefulSet, &set, &[&current])?;
         let update = name(&update).to_owned();
@@ -70,6 +75,10 @@ impl Simulation {
             if !is_deleted(pod) {
                 self.delete(Kind::Pod, pod)?;
                 self.event(Kind::StatefulSet, set, false, "SuccessfulDelete", &deletion_message(set, pod));
+                if set["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"] == "Delete" {
+                    // They wait for the pod to be gone.
+                    self.claims_of(set, name(pod)).iter().try_for_each(|claim| self.delete(Kind::Claim, claim))?;
+                }
             }
             if ordered {
                 return Ok(());
@@ -130,13 +139,18 @@ impl Simulation {
         Ok(())
     }
 
+    fn claims_of(&self, set: &Value, pod: &str) -> Vec<Arc<Value>> {
+        let names = items(set, "/spec/volumeClaimTemplates").map(|template| format!("{}-{pod}", name(template)));
+        names.filter_map(|claim| self.world.get(Kind::Claim, namespace(set), &claim)).collect()
+    }
+
     fn ensure_claim(&self, set: &Value, template: &Value, claim: &str) -> Result<(), ApiError> {
         if self.world.get(Kind::Claim, namespace(set), claim).is_some() {
             return Ok(());
         }
         let mut labels = template["metadata"]["labels"].as_object().cloned().unwrap_or_default();
         labels.extend(set["spec"]["selector"]["matchLabels"].as_object().cloned().unwrap_or_default());
-        let object = json!({
+        let mut object = json!({
             "metadata": {
                 "name": claim,
                 "namespace": namespace(set),
@@ -145,6 +159,10 @@ impl Simulation {
             },
             "spec": template["spec"],
         });
+        if set["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete" {
+            let owner = owner_reference(set, Kind::StatefulSet.api_version(), "StatefulSet");
+            object["metadata"]["ownerReferences"] = json!([owner]);
+        }
         match self.create(Kind::Claim, object) {
             Err(error) if !error.is_conflict() && error.code != 409 => Err(error),
             _ => Ok(()),

@@ -7,6 +7,7 @@ use super::object::{is_deleted, items, name, namespace, text, uid};
 use super::world::Kind;
 use crate::builtins::Quantity;
 use crate::error::ApiError;
+use crate::resource::Gvr;
 
 const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
 const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
@@ -84,6 +85,11 @@ impl Simulation {
                 next["spec"]["claimRef"] = reference;
                 self.update(Kind::Volume, next)?
             }
+            None if self.waits_for_consumer(claim) => {
+                let message = "waiting for first consumer to be created before binding";
+                self.event(Kind::Claim, claim, false, "WaitForFirstConsumer", message);
+                return Ok(());
+            }
             None => self.create(Kind::Volume, provisioned(claim, reference))?,
         };
         let mut next = claim.clone();
@@ -94,6 +100,17 @@ impl Simulation {
         next["metadata"]["annotations"]["pv.kubernetes.io/bind-completed"] = json!("yes");
         next["metadata"]["annotations"]["pv.kubernetes.io/bound-by-controller"] = json!("yes");
         self.update(Kind::Claim, next).map(drop)
+    }
+
+    /// Returns whether a claim's class makes volumes only where a pod needs one, and no pod does yet.
+    fn waits_for_consumer(&self, claim: &Value) -> bool {
+        let classes = Gvr::new("storage.k8s.io", "v1", "storageclasses");
+        let class = self.admin.get(&classes, "", text(claim, "/spec/storageClassName")).ok().flatten();
+        class.is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer")
+            && !self.world.list(Kind::Pod, namespace(claim)).iter().any(|pod| {
+                items(pod, "/spec/volumes")
+                    .any(|volume| volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"])
+            })
     }
 
     pub(super) fn volume(&mut self, volume_name: &str) -> Result<(), ApiError> {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::object::{controller_of, items, name, namespace, text};
+use super::object::{controller_of, is_deleted, items, name, namespace, text};
 use crate::admin::{Admin, AdminWatch, Told};
 use crate::builtins::selects;
 use crate::resource::Gvr;
@@ -17,6 +17,7 @@ pub(super) enum Kind {
     Node,
     Deployment,
     ReplicaSet,
+    ReplicationController,
     StatefulSet,
     DaemonSet,
     ControllerRevision,
@@ -34,10 +35,11 @@ pub(super) enum Kind {
 }
 
 /// Each kind with its `apiVersion`, Kubernetes' own name and plural.
-const KINDS: [(Kind, &str, &str, &str); 17] = [
+const KINDS: [(Kind, &str, &str, &str); 18] = [
     (Kind::Node, "v1", "Node", "nodes"),
     (Kind::Deployment, "apps/v1", "Deployment", "deployments"),
     (Kind::ReplicaSet, "apps/v1", "ReplicaSet", "replicasets"),
+    (Kind::ReplicationController, "v1", "ReplicationController", "replicationcontrollers"),
     (Kind::StatefulSet, "apps/v1", "StatefulSet", "statefulsets"),
     (Kind::DaemonSet, "apps/v1", "DaemonSet", "daemonsets"),
     (Kind::ControllerRevision, "apps/v1", "ControllerRevision", "controllerrevisions"),
@@ -92,6 +94,16 @@ impl Id {
     }
 }
 
+/// The kinds that take pods nobody controls.
+const ADOPTERS: [Kind; 5] =
+    [Kind::ReplicaSet, Kind::ReplicationController, Kind::StatefulSet, Kind::DaemonSet, Kind::Job];
+
+/// Returns an owner's selector in the form that newer kinds have.
+pub(super) fn selector_of(kind: Kind, owner: &Value) -> Value {
+    let selector = &owner["spec"]["selector"];
+    if kind == Kind::ReplicationController { json!({ "matchLabels": selector }) } else { selector.clone() }
+}
+
 /// The watched objects.
 #[derive(Debug)]
 pub(super) struct World {
@@ -99,6 +111,8 @@ pub(super) struct World {
     objects: BTreeMap<Id, Arc<Stored>>,
     /// Objects by the uid of their controller.
     owned: BTreeMap<String, BTreeSet<Id>>,
+    /// Pods and ReplicaSets that nobody controls.
+    orphans: BTreeSet<Id>,
     /// The controller of each owned object's owner, by the owner's uid.
     by_uid: BTreeMap<String, Id>,
     /// Services by namespace and one pair of their selector, so that a pod finds them by its labels.
@@ -119,6 +133,7 @@ impl World {
             watches: watches.collect(),
             objects: BTreeMap::new(),
             owned: BTreeMap::new(),
+            orphans: BTreeSet::new(),
             by_uid: BTreeMap::new(),
             services: BTreeMap::new(),
             pods_per_node: BTreeMap::new(),
@@ -147,6 +162,13 @@ impl World {
     pub(super) fn owned(&self, owner_uid: &str, kind: Kind) -> Vec<Arc<Value>> {
         let ids = self.owned.get(owner_uid).into_iter().flatten().filter(|id| id.kind == kind);
         ids.filter_map(|id| self.objects.get(id)).map(|object| Arc::clone(&object.value)).collect()
+    }
+
+    /// Returns the objects of a kind in a namespace that nobody controls.
+    pub(super) fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Arc<Value>> {
+        let from = Id::new(kind, namespace, "");
+        let range = self.orphans.range(from..).take_while(|id| id.kind == kind && id.namespace == namespace);
+        range.filter_map(|id| self.objects.get(id)).map(|object| Arc::clone(&object.value)).collect()
     }
 
     /// Lets go of what was decoded: a cluster at rest keeps each object once, as text.
@@ -199,6 +221,8 @@ impl World {
         let object = Arc::clone(&stored.value);
         if let Some(owner) = controller_of(&object) {
             self.owned.entry(owner.to_owned()).or_default().insert(id.clone());
+        } else if matches!(id.kind, Kind::Pod | Kind::ReplicaSet) {
+            self.orphans.insert(id.clone());
         }
         self.by_uid.insert(super::object::uid(&object).to_owned(), id.clone());
         match id.kind {
@@ -227,6 +251,7 @@ impl World {
 
     fn forget(&mut self, id: &Id, object: &Value, touched: &mut Vec<Id>) {
         self.objects.remove(id);
+        self.orphans.remove(id);
         if let Some(owner) = controller_of(object)
             && let Some(owned) = self.owned.get_mut(owner)
         {
@@ -270,6 +295,18 @@ impl World {
         }
         if let Some(owner) = controller_of(object).and_then(|uid| self.by_uid.get(uid)) {
             touched.push(owner.clone());
+        }
+        if controller_of(object).is_none() && !is_deleted(object) {
+            let adopters: &[Kind] = match id.kind {
+                Kind::Pod => &ADOPTERS,
+                Kind::ReplicaSet => &[Kind::Deployment],
+                _ => &[],
+            };
+            for kind in adopters {
+                let all = self.list(*kind, &id.namespace);
+                let fits = |owner: &Value| selects(&selector_of(*kind, owner), &object["metadata"]["labels"]);
+                touched.extend(all.iter().filter(|owner| fits(owner)).map(|owner| in_namespace(*kind, name(owner))));
+            }
         }
         match id.kind {
             Kind::Node => touched.extend(self.all(Kind::DaemonSet)),

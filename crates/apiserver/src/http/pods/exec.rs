@@ -12,9 +12,10 @@ use http::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::shell::{Effect, End, Shell};
 use super::{choose_container, log, status_of, text};
@@ -127,7 +128,9 @@ impl Session {
                 if self.command.is_empty() { self.attach(&mut line).await } else { self.exec(&mut line).await };
             if let Ok(status) = status {
                 let _ = line.send(RESULT, status.to_string().as_bytes()).await;
-                let _ = line.socket.close(None).await;
+                // Clients take an end without a code for an accident.
+                let end = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+                let _ = line.socket.close(Some(end)).await;
             }
         };
         let _ = stop.run_until_cancelled(talk).await;

@@ -42,7 +42,9 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     wanted.container = choose_container(&pod, &wanted.container)?;
     if text(&pod, "/spec/nodeName").is_empty() {
         // Nobody can have written anything yet.
-        return Ok(reply::bytes(204, "text/plain", Bytes::new()));
+        let mut answer = reply::bytes(204, "text/plain", Bytes::new());
+        answer.headers_mut().remove(CONTENT_TYPE);
+        return Ok(answer);
     }
     let run = run_of(&pod, &wanted.container, wanted.previous)?;
     let now = pods.now();
@@ -117,20 +119,16 @@ fn read(call: &Call<'_>, name: &str) -> Result<Wanted, ApiError> {
     match (secs, since) {
         (Some(_), Some(_)) => {
             let why = "at most one of `sinceTime` or `sinceSeconds` may be specified";
-            causes.push(Cause::forbidden("", why));
+            causes.push(Cause::forbidden("[]", why));
         }
         (Some(secs), None) if secs < 1 => {
             causes.push(Cause::invalid("sinceSeconds", &json!(secs), "must be greater than 0"));
         }
         _ => {}
     }
-    let stream = query.text("stream");
-    let known = ["All", "Stderr", "Stdout"];
-    if !stream.is_empty() && !known.contains(&stream) {
-        causes.push(Cause::unsupported("stream", &json!(stream), &known.map(str::to_owned)));
-    }
-    if !stream.is_empty() && stream != "All" && tail.is_some() {
-        causes.push(Cause::forbidden("", "`tailLines` and specific `stream` are mutually exclusive for now"));
+    if query.has("stream") && !query.text("stream").is_empty() {
+        // Streams apart are a feature that is off by default.
+        causes.push(Cause::forbidden("stream", "may not be specified"));
     }
     if !causes.is_empty() {
         return Err(ApiError::invalid("", "PodLogOptions", name, causes));
