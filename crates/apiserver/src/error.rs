@@ -110,7 +110,7 @@ impl Cause {
 /// Prints a value as `field.Error` does: strings quoted, the rest as compact JSON.
 pub(crate) fn show(value: &Value) -> String {
     match value {
-        Value::String(text) => format!("{text:?}"),
+        Value::String(text) => bowline_smd::quote_go(text),
         other => other.to_string(),
     }
 }

@@ -79,22 +79,7 @@ fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOpt
     if let Some(custom) = resource.custom() {
         crd::apply_defaults(object, &custom.schema);
     }
-    if resource.is("apps", "daemonsets") {
-        count_template(object);
-    }
     Ok(())
-}
-
-/// Gives a DaemonSet the annotation that upstream's conversion between versions makes of a field of the internal type.
-///
-/// The writer comes to own it, since upstream compares what it converted.
-fn count_template(daemon_set: &mut Value) {
-    const ANNOTATION: &str = "deprecated.daemonset.template.generation";
-    let annotations =
-        crate::registry::metadata(daemon_set).entry("annotations").or_insert_with(|| serde_json::json!({}));
-    if let Value::Object(annotations) = annotations {
-        annotations.entry(ANNOTATION).or_insert_with(|| "0".into());
-    }
 }
 
 /// Takes out of a custom resource's metadata what its Go type would not write: what is empty or null.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Quotes a text as Go's `%q` does.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for letter in text.chars() {

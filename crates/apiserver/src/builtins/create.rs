@@ -262,7 +262,7 @@ fn keep_generated(old: &Value, job: &mut Value) {
     }
 }
 
-fn quality_of_service(spec: &Value) -> &'static str {
+pub(crate) fn quality_of_service(spec: &Value) -> &'static str {
     let containers =
         ["containers", "initContainers"].into_iter().flat_map(|list| spec[list].as_array().into_iter().flatten());
     let (mut any, mut all) = (false, true);

@@ -164,7 +164,8 @@ impl Walk<'_> {
             Shape::IntOrString => {
                 value.is_string() || value.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
             }
-            Shape::Quantity => value.is_string() || value.is_number(),
+            // Whatever it is, its text is read, and refused as a text.
+            Shape::Quantity => true,
             Shape::Bytes | Shape::Time | Shape::MicroTime | Shape::Duration => value.is_string(),
             Shape::List(_) => value.is_array(),
             Shape::Map(_) => value.is_object(),
@@ -265,7 +266,8 @@ impl Walk<'_> {
 
     fn go_type(&self, shape: &Shape) -> String {
         match shape {
-            Shape::String | Shape::Bytes => "string".to_owned(),
+            Shape::String => "string".to_owned(),
+            Shape::Bytes => "[]uint8".to_owned(),
             Shape::Bool => "bool".to_owned(),
             Shape::Int32 | Shape::IntOrString => "int32".to_owned(),
             Shape::Int64 => "int64".to_owned(),

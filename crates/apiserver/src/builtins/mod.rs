@@ -28,6 +28,7 @@ use serde_json::Value;
 
 pub use archive::Document;
 pub use columns::Column;
+pub(crate) use create::quality_of_service;
 pub use create::{Allocator, WriteContext};
 pub use decode::DecodeError;
 pub(crate) use names::label_key;

@@ -313,20 +313,26 @@ fn create(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<B
     let decoded = read(call, target.resource)?;
     options.mistakes = decoded.mistakes;
     let target = Target { name: "", ..*target };
-    let object = call.cluster.with_registry(|registry| registry.create(&target, decoded.value, &mut options))?;
-    let mut answer = show(call, target.resource, form, 201, &object)?;
-    reply::warn(&mut answer, &options.warnings);
-    Ok(answer)
+    let object = call.cluster.with_registry(|registry| registry.create(&target, decoded.value, &mut options));
+    warned(object.and_then(|object| show(call, target.resource, form, 201, &object)), &options.warnings)
 }
 
 fn update(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
     let mut options = write_options(call, "UpdateOptions")?;
     let decoded = read(call, target.resource)?;
     options.mistakes = decoded.mistakes;
-    let (object, outcome) =
-        call.cluster.with_registry(|registry| registry.update(target, decoded.value, &mut options))?;
-    let mut answer = show(call, target.resource, form, code(outcome), &object)?;
-    reply::warn(&mut answer, &options.warnings);
+    let written = call.cluster.with_registry(|registry| registry.update(target, decoded.value, &mut options));
+    let shown = written.and_then(|(object, outcome)| show(call, target.resource, form, code(outcome), &object));
+    warned(shown, &options.warnings)
+}
+
+/// Tells the writer what else there is to know; refusals warn as well.
+fn warned(answer: Result<Response<Body>, ApiError>, warnings: &[String]) -> Result<Response<Body>, ApiError> {
+    let mut answer = match answer {
+        Err(error) if !warnings.is_empty() => reply::error(&error),
+        answer => answer?,
+    };
+    reply::warn(&mut answer, warnings);
     Ok(answer)
 }
 
@@ -360,11 +366,9 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
         }
     };
     options.mistakes = decoded.mistakes;
-    let (object, outcome) =
-        call.cluster.with_registry(|registry| registry.patch(target, kind, &decoded.value, &mut options))?;
-    let mut answer = show(call, target.resource, form, code(outcome), &object)?;
-    reply::warn(&mut answer, &options.warnings);
-    Ok(answer)
+    let written = call.cluster.with_registry(|registry| registry.patch(target, kind, &decoded.value, &mut options));
+    let shown = written.and_then(|(object, outcome)| show(call, target.resource, form, code(outcome), &object));
+    warned(shown, &options.warnings)
 }
 
 fn delete(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {

@@ -18,6 +18,7 @@ pub(super) fn serve(call: &Call<'_>, resource: &Resource) -> Result<Option<Respo
         return Ok(Some(answer));
     }
     match (info.group.as_str(), info.resource.as_str(), info.subresource.as_str()) {
+        ("", "bindings", "") if is_create => bind_by_name(call).map(Some),
         ("", "pods", "binding") if is_create => bind(call).map(Some),
         _ => Ok(None),
     }
@@ -51,6 +52,19 @@ fn with_target<T>(
 
 fn success() -> Response<Body> {
     reply::json(201, &json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 }))
+}
+
+/// Binds the pod that a `Binding` is named after; the way of old, before pods had the subresource.
+fn bind_by_name(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
+    let binding = read(call)?;
+    let info = call.info;
+    call.cluster.with_registry(|registry| {
+        let pods = registry.resource(&crate::resource::Gvr::new("", "v1", "pods"))?;
+        let namespace = info.namespace.as_deref().unwrap_or_default();
+        let name = binding["metadata"]["name"].as_str().unwrap_or_default();
+        registry.bind(&Target { resource: &pods, namespace, name, subresource: "" }, &binding)
+    })?;
+    Ok(success())
 }
 
 fn bind(call: &Call<'_>) -> Result<Response<Body>, ApiError> {

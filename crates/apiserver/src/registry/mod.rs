@@ -11,6 +11,7 @@ mod evict;
 mod furniture;
 mod grant;
 mod meta;
+mod pods;
 pub(crate) mod scale;
 pub(crate) mod settle;
 mod update;
@@ -113,6 +114,27 @@ pub(crate) struct Target<'a> {
 impl Target<'_> {
     pub(crate) fn key(&self) -> Key {
         (self.namespace.to_owned(), self.name.to_owned())
+    }
+
+    /// Returns where the real server keeps the object in etcd, which some of its messages tell.
+    fn storage_path(&self) -> String {
+        let resource = self.resource;
+        let folder = match (resource.group.as_str(), resource.plural.as_str()) {
+            ("", "services") => "services/specs",
+            ("", "endpoints") => "services/endpoints",
+            ("", "nodes") => "minions",
+            ("", "replicationcontrollers") => "controllers",
+            ("networking.k8s.io", "ingresses") => "ingress",
+            (group @ ("apiextensions.k8s.io" | "apiregistration.k8s.io"), plural) => {
+                return format!("/registry/{group}/{plural}/{}", self.name);
+            }
+            (group, plural) if resource.custom().is_some() => &format!("{group}/{plural}"),
+            (_, plural) => plural,
+        };
+        match self.namespace {
+            "" => format!("/registry/{folder}/{}", self.name),
+            namespace => format!("/registry/{folder}/{namespace}/{}", self.name),
+        }
     }
 }
 

@@ -68,13 +68,11 @@ impl Registry<'_> {
             check_named(target, &patched)?;
         }
         check_uid(target, &live, &patched)?;
-        let text = match kind {
-            PatchKind::Strategic => bowline_smd::print_go(body),
-            _ => patched.to_string(),
-        };
+        let is_strategic = kind == PatchKind::Strategic;
+        let text = if is_strategic { bowline_smd::print_go(body) } else { patched.to_string() };
         meta::check_identity(target, &mut patched)
             .and_then(|()| rules::decode(target.resource, &mut patched, options))
-            .map_err(|error| blame_patch(error, &text))?;
+            .map_err(|error| blame_patch(error, &text, is_strategic))?;
         Ok((self.replace(target, &live, patched, options)?, Outcome::Updated))
     }
 
@@ -144,6 +142,11 @@ impl Registry<'_> {
         let live = self.live(target)?;
         let current = rules::present(target.resource, &live.value);
         scale::decode(&mut body)?;
+        let namespace = meta_text(&body, "namespace");
+        if !namespace.is_empty() && namespace != target.namespace {
+            let why = "the namespace of the provided object does not match the namespace sent on the request";
+            return Err(ApiError::bad_request(why));
+        }
         check_preconditions(target, &live, &body)?;
         let scale = self.scale_of(target, &current)?;
         let written = self.ownership(target).record(Some(&scale), body, options);
@@ -202,6 +205,9 @@ impl Registry<'_> {
         bowline_smd::keep_times_of_unchanged(Some(current), &mut object);
         let mut causes = meta::validate(resource, &object, Some(current));
         causes.extend(rules::validate(resource, &object, Some(current)));
+        if resource.is("", "pods") {
+            causes.extend(super::pods::validate_part(target.subresource, current, &object));
+        }
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, causes));
         }
@@ -227,7 +233,11 @@ fn check_preconditions(target: &Target<'_>, live: &Stored, object: &Value) -> Re
     let uid = meta_text(object, "uid");
     if !uid.is_empty() && uid != &*live.uid {
         let have = &live.uid;
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {have}");
+        let key = target.storage_path();
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+             failed: UID in precondition: {uid}, UID in object meta: {have}"
+        );
         return Err(ApiError::conflict(target.resource, target.name, &why));
     }
     check_version(target, live, object)
@@ -236,11 +246,13 @@ fn check_preconditions(target: &Target<'_>, live: &Stored, object: &Value) -> Re
 /// Refuses a change of the uid.
 fn check_uid(target: &Target<'_>, live: &Stored, object: &Value) -> Result<(), ApiError> {
     let uid = meta_text(object, "uid");
-    if uid == &*live.uid {
+    if uid.is_empty() || uid == &*live.uid {
         return Ok(());
     }
-    let cause = Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
-    Err(ApiError::invalid(&target.resource.group, &target.resource.kind, target.name, vec![cause]))
+    let cause = || Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
+    // Upstream looks at the metadata of built-in kinds twice: as of any object, and as of one of that kind.
+    let causes = if target.resource.custom().is_some() { vec![cause()] } else { vec![cause(), cause()] };
+    Err(ApiError::invalid(&target.resource.group, &target.resource.kind, target.name, causes))
 }
 
 /// Refuses a write of an older state.
@@ -266,10 +278,35 @@ fn check_named(target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
 }
 
 /// Tells that what a patch made cannot be read, which is the patch's fault.
-fn blame_patch(error: ApiError, patched: &str) -> ApiError {
+fn blame_patch(error: ApiError, patched: &str, is_strategic: bool) -> ApiError {
     let Some((_, why)) = error.message.split_once(" cannot be handled as a ") else { return error };
     let why = why.split_once(": ").map_or(why, |(_, why)| why);
+    let why = if is_strategic { as_restored(why) } else { why.to_owned() };
     ApiError::invalid("", "", "", vec![Cause::invalid("patch", &json!(patched), why)])
+}
+
+/// Words a wrong type as the converter does that makes objects of strategic merge patches
+/// (k8s: `apimachinery/pkg/runtime/converter.go`), not as the decoder of JSON.
+fn as_restored(why: &str) -> String {
+    let wrong = why.strip_prefix("json: cannot unmarshal ");
+    let Some((found, (_, want))) = wrong
+        .and_then(|it| it.split_once(" into "))
+        .and_then(|(found, rest)| Some((found, rest.rsplit_once(" of type ")?)))
+    else {
+        return why.to_owned();
+    };
+    let found = match found {
+        "array" => "slice",
+        "object" => "map",
+        "number" => "int64",
+        other => other,
+    };
+    match want {
+        "string" | "bool" | "int32" | "int64" | "float64" => format!("cannot convert {found} to {want}"),
+        _ if want.starts_with("[]") => format!("cannot restore slice from {found}"),
+        _ if want.starts_with("map[") => format!("cannot restore map from {found}"),
+        _ => format!("cannot restore struct from: {found}"),
+    }
 }
 
 /// Copies what clients cannot change from the live object.

@@ -62,11 +62,12 @@ impl Selectors {
 pub(crate) fn print_label_selector(selector: &Value) -> String {
     let is_typed = selector.get("matchLabels").is_some() || selector.get("matchExpressions").is_some();
     let labels = if is_typed { &selector["matchLabels"] } else { selector };
-    let mut terms: Vec<String> = labels
+    // By key, as upstream sorts its requirements.
+    let mut terms: Vec<(String, String)> = labels
         .as_object()
         .into_iter()
         .flatten()
-        .filter_map(|(key, value)| value.as_str().map(|value| format!("{key}={value}")))
+        .filter_map(|(key, value)| value.as_str().map(|value| (key.clone(), format!("{key}={value}"))))
         .collect();
     for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
         let key = expression["key"].as_str().unwrap_or_default();
@@ -74,13 +75,15 @@ pub(crate) fn print_label_selector(selector: &Value) -> String {
             expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         values.sort_unstable();
         let values = values.join(",");
-        terms.push(match expression["operator"].as_str().unwrap_or_default() {
+        let term = match expression["operator"].as_str().unwrap_or_default() {
             "In" => format!("{key} in ({values})"),
             "NotIn" => format!("{key} notin ({values})"),
             "DoesNotExist" => format!("!{key}"),
             _ => key.to_owned(),
-        });
+        };
+        terms.push((key.to_owned(), term));
     }
-    terms.sort();
+    terms.sort_by(|a, b| a.0.cmp(&b.0));
+    let terms: Vec<String> = terms.into_iter().map(|(_, term)| term).collect();
     terms.join(",")
 }

@@ -1,0 +1,65 @@
+//! What the parts of a pod that have their own endpoints may become.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::builtins::quality_of_service;
+use crate::error::{Cause, show};
+
+/// Returns what is wrong with a pod changed through `ephemeralcontainers` or `resize`.
+pub(super) fn validate_part(subresource: &str, live: &Value, next: &Value) -> Vec<Cause> {
+    match subresource {
+        "ephemeralcontainers" => ephemeral(live, next),
+        "resize" if quality_of_service(&live["spec"]) != quality_of_service(&next["spec"]) => {
+            let class = &live["status"]["qosClass"];
+            vec![Cause::invalid("spec", class, "Pod QOS Class may not change as a result of resizing")]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn list<'a>(pod: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    pod["spec"][key].as_array().into_iter().flatten()
+}
+
+/// Ephemeral containers come, and stay as they came.
+fn ephemeral(live: &Value, next: &Value) -> Vec<Cause> {
+    const FIELD: &str = "spec.ephemeralContainers";
+    let mut causes = Vec::new();
+    let mut names: BTreeSet<&str> = ["initContainers", "containers"]
+        .iter()
+        .flat_map(|key| list(next, key))
+        .filter_map(|it| it["name"].as_str())
+        .collect();
+    for (index, container) in list(next, "ephemeralContainers").enumerate() {
+        let name = container["name"].as_str().unwrap_or_default();
+        if !names.insert(name) {
+            causes.push(Cause {
+                reason: "FieldValueDuplicate",
+                message: format!("Duplicate value: {}", show(&container["name"])),
+                field: format!("{FIELD}[{index}].name"),
+            });
+        }
+    }
+    for before in list(live, "ephemeralContainers") {
+        let name = &before["name"];
+        match list(next, "ephemeralContainers").find(|after| after["name"] == *name) {
+            None => {
+                causes.push(Cause::forbidden(
+                    FIELD,
+                    &format!("existing ephemeral containers {name} may not be removed\n"),
+                ));
+            }
+            // Upstream adds a comparison of two dumps of its internal types, which is not made up here.
+            Some(after) if after != before => {
+                causes.push(Cause::forbidden(
+                    FIELD,
+                    &format!("existing ephemeral containers {name} may not be changed\n"),
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    causes
+}
