@@ -26,7 +26,7 @@ enum Chore {
     },
     /// Measures, beside the limit of the machine; arguments go to the bench
     Bench {
-        /// Which: `reconcile`
+        /// Which: `api` or `reconcile`
         name: String,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -47,10 +47,17 @@ fn main() -> anyhow::Result<()> {
         Chore::Test => test::run(),
         Chore::Demo { arguments } => steps::cargo_run("bowline", &["demo".to_owned()], &arguments),
         Chore::Bench { name, arguments } => {
-            anyhow::ensure!(name == "reconcile", "there is no bench `{name}`; there is: reconcile");
-            let referee = referee::control_plane()?
-                .ok_or_else(|| anyhow::anyhow!("the bench runs on a real control plane, which needs Go to build"))?;
-            steps::bench(&name, &arguments, &referee)
+            let referee = referee::control_plane()?;
+            let package = match name.as_str() {
+                "api" => "bowline-apiserver",
+                "reconcile" => "bowline",
+                _ => anyhow::bail!("there is no bench `{name}`; there are: api, reconcile"),
+            };
+            anyhow::ensure!(
+                referee.is_some() || name == "api",
+                "the bench runs on a real control plane, which needs Go to build"
+            );
+            steps::bench(package, &name, &arguments, referee.as_deref())
         }
         Chore::Conformance { name } => {
             anyhow::ensure!(name == "api", "there is no conformance `{name}`; there is: api");

@@ -64,13 +64,15 @@ pub(crate) fn cargo_run(package: &str, first: &[String], more: &[String]) -> any
 }
 
 /// Builds the program as it is released, and runs a bench on it.
-pub(crate) fn bench(name: &str, more: &[String], control_plane: &Path) -> anyhow::Result<()> {
+pub(crate) fn bench(package: &str, name: &str, more: &[String], control_plane: Option<&Path>) -> anyhow::Result<()> {
     run(&cargo(), &["build", "--release", "--locked", "--package", "bowline", "--bin", "bowline"], &[])?;
     let bench = format!("bench-{name}");
-    let mut arguments = vec!["run", "--release", "--locked", "--package", "bowline", "--example", &bench, "--"];
+    let mut arguments = vec!["run", "--release", "--locked", "--package", package, "--example", &bench, "--"];
     arguments.extend(more.iter().skip_while(|argument| *argument == "--").map(String::as_str));
     let program = target().join("release/bowline");
     let program = program.display().to_string();
-    let control_plane = control_plane.display().to_string();
-    run(&cargo(), &arguments, &[("BOWLINE_CONTROL_PLANE", &control_plane), ("BOWLINE_PROGRAM", &program)])
+    let control_plane = control_plane.map(|path| path.display().to_string());
+    let mut variables = vec![("BOWLINE_PROGRAM", program.as_str())];
+    variables.extend(control_plane.as_deref().map(|path| ("BOWLINE_CONTROL_PLANE", path)));
+    run(&cargo(), &arguments, &variables)
 }

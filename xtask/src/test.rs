@@ -1,8 +1,10 @@
 //! `cargo xtask test`: everything that can run here.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::referee;
 use crate::steps::{self, cargo, is_ci, say};
@@ -32,7 +34,30 @@ fn all(skipped: &mut Vec<String>) -> anyhow::Result<()> {
     }
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     steps::run(&cargo, &["test", "--locked", "--workspace", "--no-fail-fast"], &variables)?;
+    say(&format!("start: {:.0} ms, of the embedded API server as tests build it", start_millis()?));
     steps::run(&cargo, &["run", "--quiet", "--locked", "--package", "bowline", "--", "demo", "--check"], &[])
+}
+
+/// Returns how long it takes from the start of `bowline apiserver` until it says that it is ready: the median of nine.
+fn start_millis() -> anyhow::Result<f64> {
+    let program = steps::target().join("debug/bowline");
+    let mut millis = Vec::new();
+    for _ in 0..9 {
+        let begin = Instant::now();
+        let mut child = Command::new(&program)
+            .args(["apiserver", "--output", "json"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run `{}`", program.display()))?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("it was piped")?).read_line(&mut line)?;
+        millis.push(begin.elapsed().as_secs_f64() * 1000.0);
+        child.kill()?;
+        child.wait()?;
+        anyhow::ensure!(line.starts_with('{'), "`bowline apiserver` did not start: {line}");
+    }
+    millis.sort_by(f64::total_cmp);
+    Ok(millis[millis.len() / 2])
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {

@@ -1,8 +1,11 @@
 //! What a cluster is born with besides [`crate::seeds`]: namespaces, the API server's own service and nodes.
+//!
+//! Only the test of `births` goes this way; clusters are given what came of it.
 
 use serde_json::{Value, json};
 
 use crate::admin::Admin;
+use crate::births::node_address;
 use crate::clock::rfc3339_seconds;
 use crate::error::ApiError;
 use crate::resource::Gvr;
@@ -101,7 +104,7 @@ fn node(number: u32, now: &str) -> Value {
         "spec": {},
         "status": {
             "addresses": [
-                { "type": "InternalIP", "address": format!("10.1.{}.{}", number / 250, number % 250 + 1) },
+                { "type": "InternalIP", "address": node_address(number) },
                 { "type": "Hostname", "address": name },
             ],
             "allocatable": capacity,

@@ -176,8 +176,17 @@ impl Cluster {
     pub fn new(options: Options) -> Self {
         let cluster = Self::unborn(options);
         cluster.with_state(|state, inner| state.begin_with(&Seeds::at(inner.options.clock.now())));
-        crate::bootstrap::populate(&cluster.admin());
+        crate::births::populate(&cluster);
         cluster.begin();
+        cluster
+    }
+
+    /// Starts a cluster whose first objects go through the whole pipeline.
+    #[cfg(test)]
+    pub(crate) fn by_the_pipeline(options: Options) -> Self {
+        let cluster = Self::unborn(options);
+        cluster.with_state(|state, inner| state.begin_with(&Seeds::at(inner.options.clock.now())));
+        crate::bootstrap::populate(&cluster.admin());
         cluster
     }
 

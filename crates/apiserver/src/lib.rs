@@ -9,6 +9,8 @@ mod admin;
 mod admission;
 mod auth;
 mod autoscaler;
+mod births;
+#[cfg(test)]
 mod bootstrap;
 pub mod builtins;
 mod catalog;

@@ -12,10 +12,27 @@ use crate::store::{Key, Stored};
 /// The place of one object in the cluster.
 pub(crate) type Place = (StoreKey, Key);
 
+/// A [`Place`] in a fraction of its room: there is one for every object.
+#[derive(Debug)]
+struct Spot {
+    collection: Arc<StoreKey>,
+    /// `namespace/name`; neither has a slash in it.
+    key: Box<str>,
+}
+
+impl Spot {
+    fn place(&self) -> Place {
+        let (namespace, name) = self.key.split_once('/').unwrap_or(("", &self.key));
+        (StoreKey::clone(&self.collection), (namespace.to_owned(), name.to_owned()))
+    }
+}
+
 /// Places of all objects by uid, and of all dependents by their owners' uids.
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
-    live: HashMap<Arc<str>, Place>,
+    live: HashMap<Arc<str>, Spot>,
+    /// Each collection's name, once.
+    collections: BTreeSet<Arc<StoreKey>>,
     dependents: HashMap<String, BTreeSet<Place>>,
     /// What the cluster began with; shared with other clusters, so what is gone of it is noted apart.
     seeds: Option<Arc<Seeds>>,
@@ -44,7 +61,19 @@ impl Owners {
             self.dependents.entry((*uid).to_owned()).or_default().insert(place.clone());
         }
         match (old, new) {
-            (_, Some(new)) => drop(self.live.insert(Arc::clone(&new.uid), place.clone())),
+            (Some(old), Some(new)) if old.uid == new.uid => {}
+            (_, Some(new)) => {
+                let collection = match self.collections.get(&place.0) {
+                    Some(collection) => Arc::clone(collection),
+                    None => {
+                        let collection = Arc::new(place.0.clone());
+                        self.collections.insert(Arc::clone(&collection));
+                        collection
+                    }
+                };
+                let key = format!("{}/{}", place.1.0, place.1.1).into();
+                self.live.insert(Arc::clone(&new.uid), Spot { collection, key });
+            }
             (Some(old), None) => {
                 self.live.remove(&old.uid);
                 if self.seeds.as_ref().is_some_and(|seeds| seeds.place(&old.uid).is_some()) {
@@ -56,9 +85,9 @@ impl Owners {
     }
 
     /// Returns where the object with this uid is, if it still is.
-    pub(crate) fn place(&self, uid: &str) -> Option<&Place> {
-        let seed = || self.seeds.as_ref()?.place(uid).filter(|_| !self.gone_seeds.contains(uid));
-        self.live.get(uid).or_else(seed)
+    pub(crate) fn place(&self, uid: &str) -> Option<Place> {
+        let seed = || self.seeds.as_ref()?.place(uid).filter(|_| !self.gone_seeds.contains(uid)).cloned();
+        self.live.get(uid).map(Spot::place).or_else(seed)
     }
 
     /// Returns the objects that name this uid as an owner.

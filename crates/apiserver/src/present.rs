@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use crate::builtins::{Builtins, Column};
@@ -12,37 +11,19 @@ use crate::crd::CrdColumn;
 use crate::jsonpath;
 use crate::resource::Resource;
 use crate::store::to_bytes;
-
-/// An object without the two fields that items of built-in lists leave out.
-struct Bare<'a>(&'a Value);
-
-impl Serialize for Bare<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let Some(map) = self.0.as_object() else { return self.0.serialize(to) };
-        let mut out = to.serialize_map(None)?;
-        for (key, value) in map.iter().filter(|(key, _)| *key != "apiVersion" && *key != "kind") {
-            out.serialize_entry(key, value)?;
-        }
-        out.end()
-    }
-}
+use crate::stored::Shown;
 
 /// Encodes a list.
-pub(crate) fn list(resource: &Resource, objects: &[Arc<Value>], meta: &Value) -> Bytes {
+pub(crate) fn list(resource: &Resource, objects: &[Shown], meta: &Value) -> Bytes {
     let is_custom = resource.custom().is_some();
     let head = json!(resource.list_kind);
-    let mut out = format!(r#"{{"kind":{head},"apiVersion":"{}","metadata":{meta},"items":["#, resource.api_version());
-    let mut bytes = std::mem::take(&mut out).into_bytes();
+    let head = format!(r#"{{"kind":{head},"apiVersion":"{}","metadata":{meta},"items":["#, resource.api_version());
+    let mut bytes = head.into_bytes();
     for (at, object) in objects.iter().enumerate() {
         if at > 0 {
             bytes.push(b',');
         }
-        let written = if is_custom {
-            serde_json::to_writer(&mut bytes, &**object)
-        } else {
-            serde_json::to_writer(&mut bytes, &Bare(object))
-        };
-        written.expect("holds because a JSON value has only text keys");
+        object.write_item(is_custom, &mut bytes);
     }
     bytes.extend_from_slice(b"]}\n");
     bytes.into()

@@ -252,7 +252,7 @@ impl Fleet {
 
 impl crate::registry::Registry<'_> {
     /// Puts an object where it was, with the revision it had.
-    fn take_up(&mut self, store: &(String, String), object: Value) {
+    pub(crate) fn take_up(&mut self, store: &(String, String), object: Value) {
         let meta = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
         let rv = meta("resourceVersion").parse().unwrap_or(1);
         let key = (meta("namespace").to_owned(), meta("name").to_owned());

@@ -12,6 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::Value;
 
+use crate::resource::Resource;
 use crate::store::{Change, Key};
 
 /// The last bytes of an event on the wire, after the object.
@@ -122,6 +123,67 @@ impl Stored {
         let text = |key: &str| meta[key].as_str().unwrap_or_default().to_owned();
         (text("namespace"), text("name"))
     }
+}
+
+/// An object as a client of one version sees it: its stored text, wherever that will do.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    AsStored(Arc<Stored>),
+    Converted(Arc<Value>),
+}
+
+impl Shown {
+    /// Shows a stored object to a client of `resource`'s version.
+    pub(crate) fn of(resource: &Resource, stored: &Arc<Stored>) -> Self {
+        let json = &stored.kept().frame[frame_start(stored.kept().change.word()).len()..];
+        let head = match stored.kept().head {
+            0 => format!(r#"{{"apiVersion":"{}","#, resource.api_version()),
+            _ => format!(r#"{{"kind":"{}","apiVersion":"{}","#, resource.kind, resource.api_version()),
+        };
+        if json.starts_with(head.as_bytes()) {
+            return Self::AsStored(Arc::clone(stored));
+        }
+        Self::Converted(crate::rules::present(resource, &stored.value))
+    }
+
+    pub(crate) fn value(&self) -> &Arc<Value> {
+        match self {
+            Self::AsStored(stored) => &stored.value,
+            Self::Converted(value) => value,
+        }
+    }
+
+    /// Writes it as an item of a list, where it has its `kind` and `apiVersion` only when it is custom.
+    pub(crate) fn write_item(&self, is_custom: bool, out: &mut Vec<u8>) {
+        match self {
+            Self::AsStored(stored) if is_custom => out.extend_from_slice(&stored.json()),
+            Self::AsStored(stored) => match stored.bare_json() {
+                Some(text) => {
+                    out.push(b'{');
+                    out.extend_from_slice(&text);
+                }
+                None => write_bare(&stored.value, out),
+            },
+            Self::Converted(value) if is_custom => write(value, out),
+            Self::Converted(value) => write_bare(value, out),
+        }
+    }
+}
+
+impl From<Arc<Value>> for Shown {
+    fn from(value: Arc<Value>) -> Self {
+        Self::Converted(value)
+    }
+}
+
+/// Writes an object without the two fields that items of built-in lists leave out.
+fn write_bare(value: &Value, out: &mut Vec<u8>) {
+    let mut whole = Vec::new();
+    let head = write_kind_first(value, &mut whole);
+    if head > 0 {
+        out.push(b'{');
+    }
+    out.extend_from_slice(&whole[head..]);
 }
 
 /// An object that is decoded at the first look.

@@ -19,8 +19,8 @@ use crate::faults::Fault;
 use crate::present;
 use crate::registry::Target;
 use crate::resource::Resource;
-use crate::rules;
 use crate::store::{Key, Stored};
+use crate::stored::Shown;
 
 const TOKEN: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
 
@@ -52,11 +52,11 @@ pub(super) fn show(call: &Call<'_>, resource: &Resource, form: Form, page: &Page
             let message = format!("you requested PartialObjectMetadata, but the requested object is a list ({ty})");
             return Err(ApiError::new(406, "NotAcceptable", message));
         }
-        Form::MetadataList => present::metadata_list(&page.objects, &meta),
+        Form::MetadataList => present::metadata_list(&page.values(), &meta),
         Form::Table => {
             let include = included(call)?;
             let now = call.cluster.clock().now();
-            let rows = page.objects.iter().map(Arc::as_ref);
+            let rows = page.objects.iter().map(|object| &**object.value());
             crate::store::to_bytes(&present::table(resource, rows, meta, include, true, now))
         }
     };
@@ -163,7 +163,7 @@ const CONTINUE_TOO_OLD: &str = "The provided continue parameter is too old to di
 
 /// Part of a collection, or all of it.
 pub(super) struct Page {
-    objects: Vec<Arc<Value>>,
+    objects: Vec<Shown>,
     rv: u64,
     next: Option<String>,
     remaining: Option<u64>,
@@ -172,7 +172,12 @@ pub(super) struct Page {
 impl Page {
     /// Holds objects that nothing follows.
     pub(super) fn whole(objects: Vec<Arc<Value>>, rv: u64) -> Self {
+        let objects = objects.into_iter().map(Shown::from).collect();
         Self { objects, rv, next: None, remaining: None }
+    }
+
+    fn values(&self) -> Vec<Arc<Value>> {
+        self.objects.iter().map(|object| Arc::clone(object.value())).collect()
     }
 }
 
@@ -251,8 +256,9 @@ fn choose_page(call: &Call<'_>, target: &Target<'_>, options: &ListOptions) -> R
             break;
         }
         looked_at += 1;
-        let shown = rules::present(target.resource, &stored.value);
-        if options.selectors.matches(&shown) {
+        let shown = Shown::of(target.resource, stored);
+        // Nothing is decoded for a list of everything.
+        if options.selectors.is_everything() || options.selectors.matches(shown.value()) {
             objects.push(shown);
         }
     }

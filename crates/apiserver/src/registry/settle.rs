@@ -57,7 +57,7 @@ impl Registry<'_> {
             self.state.work.push(Work::OwnerGone(now.uid.to_string()));
             for owner in crate::owners::owner_uids(&now.value) {
                 if let Some(owner) = self.state.owners.place(owner) {
-                    self.state.work.push(Work::Foreground(owner.clone()));
+                    self.state.work.push(Work::Foreground(owner));
                 }
             }
             if resource.namespaced {

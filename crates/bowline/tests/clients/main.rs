@@ -73,13 +73,7 @@ fn read(text: &str) -> Vec<Expectation> {
 }
 
 /// Runs all commands, and returns what went wrong.
-fn play(
-    server: &str,
-    programs: &Path,
-    kubeconfig: &Path,
-    expectations: &[Expectation],
-    is_real: bool,
-) -> Vec<String> {
+fn play(server: &str, programs: &Path, kubeconfig: &Path, expectations: &[Expectation], is_real: bool) -> Vec<String> {
     let home = tempfile::tempdir().expect("a directory can be made");
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/files");
     copy(&files, home.path());
@@ -198,7 +192,11 @@ fn check_table(expectations: &[Expectation]) {
             .find(|client| expected.command.split([' ', '|']).any(|word| word == *client))
             .unwrap_or_default();
         let real = if expected.is_embedded_only { "not asked: its nodes run no containers" } else { "the same" };
-        let result = if expected.exit == 0 { "as expected".to_owned() } else { format!("refused as expected, exit {}", expected.exit) };
+        let result = if expected.exit == 0 {
+            "as expected".to_owned()
+        } else {
+            format!("refused as expected, exit {}", expected.exit)
+        };
         let _ = writeln!(text, "| {client} | `{command}` | {result} | {real} |");
     }
     if std::env::var("UPDATE").is_ok_and(|value| value == "1") {
