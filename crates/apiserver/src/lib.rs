@@ -39,7 +39,7 @@ mod store;
 mod stored;
 
 pub use self::http::{
-    Body, ClusterService, ConnectionDropped, Fleet, FleetService, Identity, IdentityError, Transport,
+    Body, ClientCertificate, ClusterService, ConnectionDropped, Fleet, FleetService, Identity, IdentityError, Transport,
 };
 pub use admin::{Admin, AdminWatch, Notice};
 pub use auth::{Authorization, User};

@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod body;
 mod delete_options;
+mod client_auth;
 mod encode;
 mod fleet;
 mod health;
@@ -21,5 +22,5 @@ mod watch;
 
 pub use fleet::{Fleet, FleetService};
 pub use reply::{Body, ConnectionDropped};
-pub use serve::{Identity, IdentityError, Transport};
+pub use serve::{ClientCertificate, Identity, IdentityError, Transport};
 pub use service::ClusterService;

@@ -1,6 +1,6 @@
 //! Listeners: HTTP/1.1 and HTTP/2, plain or with a certificate made for the occasion, and the kubeconfig that fits.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,25 +11,49 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::client_auth::ClientAuth;
 use super::fleet::Fleet;
 use super::reply::{Body, ConnectionDropped};
+use crate::auth::Peer;
 use crate::cluster::Cluster;
 
 /// How long a new connection may take to agree on TLS.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A certificate authority of its own and a server certificate signed by it.
-#[derive(Debug)]
 pub struct Identity {
-    ca_pem: String,
+    authority: CertifiedIssuer<'static, KeyPair>,
     config: Arc<rustls::ServerConfig>,
+    clients: Arc<ClientAuth>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
+/// A certificate by which a client is known, and its key.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// The private key.
+    pub key_pem: String,
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientCertificate(•••)")
+    }
 }
 
 /// Why an identity could not be made.
@@ -64,17 +88,33 @@ impl Identity {
         let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone(), authority.der().clone()];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let clients = Arc::new(ClientAuth::of(authority.der().clone(), &provider)?);
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_client_cert_verifier(Arc::clone(&clients) as Arc<dyn ClientCertVerifier>)
             .with_single_cert(chain, key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { ca_pem: authority.pem(), config: Arc::new(config) })
+        Ok(Self { authority, config: Arc::new(config), clients })
     }
 
     /// Returns the authority's certificate, for clients to trust.
-    pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+    pub fn ca_pem(&self) -> String {
+        self.authority.pem()
+    }
+
+    /// Makes a certificate by which the servers of this identity know a user of a name and, maybe, in a group.
+    pub fn client_certificate(&self, name: &str, group: Option<&str>) -> Result<ClientCertificate, IdentityError> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        if let Some(group) = group {
+            params.distinguished_name.push(DnType::OrganizationName, group);
+        }
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.authority)?;
+        Ok(ClientCertificate { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 }
 
@@ -169,11 +209,14 @@ where
         let (transport, answer) = (transport.clone(), answer.clone());
         connections.spawn(async move {
             match transport {
-                Transport::Plain => converse(socket, answer).await,
+                Transport::Plain => converse(socket, None, answer).await,
                 Transport::Tls(identity) => {
                     let handshake = TlsAcceptor::from(Arc::clone(&identity.config)).accept(socket);
                     match tokio::time::timeout(HANDSHAKE, handshake).await {
-                        Ok(Ok(socket)) => converse(socket, answer).await,
+                        Ok(Ok(socket)) => {
+                            let peer = identity.clients.peer(socket.get_ref().1.peer_certificates());
+                            converse(socket, peer, answer).await;
+                        }
                         Ok(Err(error)) => tracing::debug!(%error, "A client could not agree on TLS"),
                         Err(_) => tracing::debug!("A client took too long to agree on TLS"),
                     }
@@ -183,13 +226,18 @@ where
     }
 }
 
-async fn converse<S, F, R>(socket: S, answer: F)
+async fn converse<S, F, R>(socket: S, peer: Option<Peer>, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
     R: Future<Output = Result<Response<Body>, ConnectionDropped>> + Send + 'static,
 {
-    let service = hyper::service::service_fn(answer);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        if let Some(peer) = &peer {
+            request.extensions_mut().insert(peer.clone());
+        }
+        answer(request)
+    });
     let builder = auto::Builder::new(TokioExecutor::new());
     if let Err(error) = builder.serve_connection_with_upgrades(TokioIo::new(socket), service).await {
         tracing::debug!(error, "A connection ended early");
