@@ -52,6 +52,7 @@ fn service() -> Value {
         "metadata": { "name": "kubernetes", "namespace": "default", "labels": labels() },
         "spec": {
             "clusterIP": "10.96.0.1",
+            "ipFamilyPolicy": "SingleStack",
             "ports": [{ "name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443 }],
         },
     })

@@ -1,9 +1,12 @@
 //! What is asked, who decides, and the words of a refusal.
 
+use super::impersonate::unescape;
 use super::{Authorization, User, rbac};
+use crate::builtins::path_segment;
 use crate::cluster::State;
 use crate::error::{ApiError, Details};
 use crate::faults::RequestInfo;
+use crate::selector::Selectors;
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,17 +44,28 @@ impl Access {
         Self { verb: verb.to_owned(), subject }
     }
 
-    /// Returns what a request needs to be allowed.
-    pub(crate) fn of_request(info: &RequestInfo) -> Self {
+    /// Returns what a request needs to be allowed; a collection narrowed to one name by `field_selector` needs that name.
+    pub(crate) fn of_request(info: &RequestInfo, field_selector: &str) -> Self {
         if info.resource.is_empty() {
-            return Self { verb: info.verb.clone(), subject: Subject::Path(info.path.clone()) };
+            return Self { verb: info.verb.clone(), subject: Subject::Path(unescape(&info.path)) };
         }
-        let verb = if info.verb == "apply" { "patch" } else { &info.verb };
+        let verb = match info.verb.as_str() {
+            "apply" => "patch",
+            known @ ("get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "deletecollection") => known,
+            _ => "",
+        };
+        let narrowed = || {
+            if !matches!(verb, "list" | "watch") || field_selector.is_empty() {
+                return String::new();
+            }
+            let selectors = Selectors::parse("", field_selector).unwrap_or_default();
+            selectors.name().filter(|name| path_segment(name).is_empty()).unwrap_or_default().to_owned()
+        };
         // A namespace is in itself, so that its owners can be given rights to it.
         let is_namespace = info.group.is_empty() && info.resource == "namespaces";
-        let name = info.name.clone().unwrap_or_default();
+        let name = info.name.clone().unwrap_or_else(narrowed);
         let namespace = match &info.namespace {
-            None if is_namespace => name.clone(),
+            None if is_namespace => info.name.clone().unwrap_or_default(),
             namespace => namespace.clone().unwrap_or_default(),
         };
         let subject = Subject::Resource {

@@ -46,7 +46,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-pub(super) fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
+/// Returns what is odd about an `Authorization` header that counts as none.
+pub(crate) fn credentials_warning(headers: &HeaderMap) -> Option<&'static str> {
+    let mut parts = header(headers, &AUTHORIZATION).trim().splitn(3, ' ');
+    let (scheme, token, rest) = (parts.next()?, parts.next()?, parts.next());
+    let is_odd = scheme.eq_ignore_ascii_case("bearer") && token.is_empty() && rest.is_some();
+    is_odd.then_some("the provided Authorization header contains extra space before the bearer token, and is ignored")
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 

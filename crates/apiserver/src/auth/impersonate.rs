@@ -101,8 +101,8 @@ fn claims(user: &User, account: Option<&(String, String)>, groups: &[String]) ->
     out
 }
 
-/// Decodes percent signs in the name of an extra; one that is wrong is taken as it is.
-fn unescape(key: &str) -> String {
+/// Decodes percent signs; a text in which one is wrong is taken as it is.
+pub(super) fn unescape(key: &str) -> String {
     let mut bytes = key.bytes();
     let mut out = Vec::new();
     while let Some(byte) = bytes.next() {

@@ -13,7 +13,7 @@ pub(crate) mod tokens;
 mod user;
 
 pub(crate) use access::{Access, Subject, authorize, forbidden};
-pub(crate) use authn::{Peer, authenticate, of_token};
+pub(crate) use authn::{Peer, authenticate, credentials_warning, of_token};
 pub(crate) use impersonate::impersonate;
 pub(crate) use rbac::aggregate::aggregated_rules;
 pub(crate) use rbac::escalation;

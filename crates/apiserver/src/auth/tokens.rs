@@ -10,7 +10,8 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -32,6 +33,9 @@ pub(crate) const DEFAULT_SECS: i64 = 3600;
 /// How long the tokens kubelets mount are to live, and how long they do.
 const MOUNTED_SECS: i64 = 3607;
 const EXTENDED_SECS: i64 = 365 * 24 * 60 * 60;
+
+/// Base64 as Go reads it: bits too many at the end are no mistake.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
 
 /// How far clocks may be apart.
 const LEEWAY_SECS: i64 = 60;
@@ -146,7 +150,7 @@ pub(super) fn verify(cluster: &Cluster, token: &str, audiences: &[String]) -> Re
     else {
         return Ok(None);
     };
-    let (Some(head), Ok(signature)) = (decode(header), URL_SAFE_NO_PAD.decode(signature)) else { return Ok(None) };
+    let (Some(head), Ok(signature)) = (decode(header), LENIENT.decode(signature)) else { return Ok(None) };
     let Some((key, id)) = cluster.signing_key().get() else { return Ok(None) };
     if head["kid"].as_str().is_some_and(|kid| !kid.is_empty() && kid != id) {
         return Err("invalid signature, no keys found".to_owned());
@@ -164,7 +168,7 @@ pub(super) fn verify(cluster: &Cluster, token: &str, audiences: &[String]) -> Re
         // Tokens of Secrets are for the server itself.
         meant_for = vec![ISSUER.to_owned()];
     }
-    let common: Vec<String> = meant_for.iter().filter(|one| audiences.contains(one)).cloned().collect();
+    let common: Vec<String> = audiences.iter().filter(|one| meant_for.contains(one)).cloned().collect();
     if common.is_empty() {
         return Err(format!(
             "token audiences {} is invalid for the target audiences {}",

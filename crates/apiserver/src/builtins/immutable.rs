@@ -1,6 +1,6 @@
 //! Fields that may not change once an object exists.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::validate::{forbidden, invalid};
 use super::{FieldError, Quantity};
@@ -64,7 +64,10 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<Fi
         ("apps", "StatefulSet") => stateful_set(old, new, &mut problems),
         ("batch", "Job") => completions(old, new, &mut problems),
         ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") if old["roleRef"] != new["roleRef"] => {
-            problems.push(invalid("roleRef", &new["roleRef"], "cannot change roleRef"));
+            // Upstream prints its internal type, whose fields have no names but Go's.
+            let role = &new["roleRef"];
+            let role = json!({ "APIGroup": role["apiGroup"], "Kind": role["kind"], "Name": role["name"] });
+            problems.push(invalid("roleRef", &role, "cannot change roleRef"));
         }
         ("scheduling.k8s.io", "PriorityClass") => {
             if old["value"] != new["value"] {

@@ -31,7 +31,7 @@ pub use columns::Column;
 pub(crate) use create::quality_of_service;
 pub use create::{Allocator, WriteContext};
 pub use decode::DecodeError;
-pub(crate) use names::label_key;
+pub(crate) use names::{label_key, path_segment};
 pub use quantity::{NotAQuantity, Quantity};
 pub use resources::{Group, Resource, Subresource};
 pub(crate) use validate::selects;

@@ -20,14 +20,16 @@ use crate::resource::{Gvr, Resource};
 /// Answers what has to do with identity alone; `None` for all other requests.
 pub(super) fn serve(call: &Call<'_>, resource: &Resource) -> Result<Option<Response<Body>>, ApiError> {
     let info = call.info;
+    let is_review = matches!(info.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io");
+    if is_review && info.name.is_some() {
+        return Err(ApiError::no_such_resource());
+    }
     if info.verb != "create" {
         return Ok(None);
     }
     match (info.group.as_str(), info.resource.as_str(), info.subresource.as_str()) {
         ("", "serviceaccounts", "token") => token(call, resource).map(Some),
-        ("authorization.k8s.io" | "authentication.k8s.io", _, "") if info.name.is_none() => {
-            review(call, resource).map(Some)
-        }
+        _ if is_review => review(call, resource).map(Some),
         _ => Ok(None),
     }
 }
@@ -281,6 +283,7 @@ fn token(call: &Call<'_>, accounts: &Resource) -> Result<Response<Body>, ApiErro
             registry.live(&Target { resource: &resource, namespace, name, subresource: "" })
         })
     };
+    find("namespaces", "", namespace)?;
     let account = find("serviceaccounts", namespace, name)?;
     let asked = meta_text(&request, "uid");
     if !asked.is_empty() && asked != &*account.uid {

@@ -45,7 +45,8 @@ impl ClientAuth {
         let groups = subject.iter_organization().filter_map(|group| group.as_str().ok());
         let mut user = User::new(name).in_groups(groups);
         let digest: String = Sha256::digest(own).iter().map(|byte| format!("{byte:02x}")).collect();
-        user.extra.insert("authentication.kubernetes.io/credential-id".to_owned(), vec![format!("X509SHA256={digest}")]);
+        user.extra
+            .insert("authentication.kubernetes.io/credential-id".to_owned(), vec![format!("X509SHA256={digest}")]);
         (!name.is_empty()).then(|| Peer::Known(Box::new(user)))
     }
 }

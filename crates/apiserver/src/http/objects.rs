@@ -42,8 +42,9 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
         return nothing_at(&info.path);
     }
     if resource.namespaced && info.namespace.is_none() && !matches!(info.verb.as_str(), "list" | "watch") {
-        // Reviews of other users live in a namespace, all other writes need one.
-        return if is_custom { nothing_at(&info.path) } else { Err(ApiError::method_not_allowed()) };
+        // What is listed across namespaces has a path without one, though not for this.
+        let is_listed = resource.verbs.iter().any(|verb| verb == "list");
+        return if is_custom || !is_listed { nothing_at(&info.path) } else { Err(ApiError::method_not_allowed()) };
     }
     if let Some(answer) = pods::serve(call)? {
         return Ok(answer);
@@ -135,7 +136,12 @@ fn negotiate(call: &Call<'_>, resource: &Resource) -> Result<Accepted, ApiError>
         let consumes: &[&str] = if is_patch { &PATCHES } else { &[] };
         negotiate::check_route(call.headers, content_type, negotiate::produced(is_list), consumes)?;
     }
-    let endpoint = if is_custom { Endpoint::Custom } else { Endpoint::Builtin };
+    let endpoint = match resource.group.as_str() {
+        // What is not stored has no columns.
+        "authentication.k8s.io" | "authorization.k8s.io" => Endpoint::Plain,
+        _ if is_custom => Endpoint::Custom,
+        _ => Endpoint::Builtin,
+    };
     let accepted = negotiate::accepted(call.header(ACCEPT), endpoint).ok_or_else(negotiate::not_acceptable)?;
     if verb == "watch" && accepted.media == Media::Yaml {
         return Err(negotiate::not_streamable());

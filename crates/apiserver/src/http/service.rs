@@ -106,7 +106,7 @@ impl ClusterService {
             }
             _ => {}
         }
-        let admitted = admit(&self.cluster, &parts, &info).and_then(|user| Ok((Arc::new(user), body?)));
+        let admitted = admit(&self.cluster, &parts, &info, &query).and_then(|user| Ok((Arc::new(user), body?)));
         let answer = match admitted {
             Ok((user, body)) => {
                 let (cluster, headers) = (&self.cluster, &parts.headers);
@@ -123,6 +123,9 @@ impl ClusterService {
         let mut answer = encode::finish(&parts, &query, answer).await;
         // What has no word of its own about caches is for nobody else to keep.
         answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+        if let Some(warning) = auth::credentials_warning(&parts.headers) {
+            reply::warn_first(&mut answer, warning);
+        }
         answer.headers_mut().entry(AUDIT_ID).or_insert_with(|| audit_id(&self.cluster, &parts.headers));
         if let Some(session) = answer.extensions_mut().remove::<Session>() {
             let mut request = Request::from_parts(parts, ());
@@ -193,7 +196,7 @@ async fn serve_in_time(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
 }
 
 /// Finds out who asks and on whose behalf, and refuses what they may not do.
-fn admit(cluster: &Cluster, parts: &Parts, info: &RequestInfo) -> Result<User, ApiError> {
+fn admit(cluster: &Cluster, parts: &Parts, info: &RequestInfo, query: &Query) -> Result<User, ApiError> {
     let asker = match auth::authenticate(cluster, &parts.headers, parts.extensions.get::<Peer>()) {
         Ok(user) => user,
         // Where nothing is decided, load balancers need no credentials.
@@ -203,7 +206,7 @@ fn admit(cluster: &Cluster, parts: &Parts, info: &RequestInfo) -> Result<User, A
         }
     };
     let user = auth::impersonate(cluster, asker, &parts.headers)?;
-    let access = Access::of_request(info);
+    let access = Access::of_request(info, query.text("fieldSelector"));
     cluster
         .with_state(|state, _| auth::authorize(state, &user, &access))
         .map_err(|reason| auth::forbidden(&user, &access, &reason))?;

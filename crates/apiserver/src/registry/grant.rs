@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Registry, Target, WriteOptions, meta};
+use super::{Registry, Target, WriteOptions, meta, metadata};
 use crate::auth::{Access, authorize, escalation, forbidden};
 use crate::error::ApiError;
 use crate::rules;
@@ -16,6 +16,9 @@ impl Registry<'_> {
         options: &mut WriteOptions,
     ) -> Result<Value, ApiError> {
         meta::check_identity(target, &mut object)?;
+        if !target.resource.namespaced {
+            metadata(&mut object).remove("namespace");
+        }
         rules::decode(target.resource, &mut object, options)?;
         Ok(self.ownership(target).record(None, object, options))
     }

@@ -10,6 +10,7 @@ use crate::auth::{Access, RBAC_GROUP, User, authorize};
 use crate::cluster::State;
 use crate::error::ApiError;
 use crate::registry::{Target, meta_text};
+use crate::resource::Resource;
 
 /// Refuses a role or binding that would give somebody more than `user` may do; `old` is what is replaced.
 pub(crate) fn check(
@@ -61,22 +62,19 @@ pub(crate) fn check(
             {
                 return Ok(());
             }
-            let role = role_of(state, role, namespace).map_err(|why| role_missing(role, why))?;
+            let role = role_of(state, role, namespace).map_err(|why| role_missing(resource, role, why))?;
             confirm(state, user, namespace, rules_of(&role.value)).or_else(refuse)
         }
         _ => Ok(()),
     }
 }
 
-/// Returns the 404 of the role a binding names.
-fn role_missing(role: &Value, why: String) -> ApiError {
-    let kind = role["kind"].as_str().unwrap_or_default().to_lowercase();
-    ApiError::new(404, "NotFound", why).about(crate::error::Details {
-        name: role["name"].as_str().unwrap_or_default().to_owned(),
-        group: RBAC_GROUP.to_owned(),
-        kind,
-        ..crate::error::Details::default()
-    })
+/// Returns the refusal of a binding to a role that is not there; upstream calls the role by the binding's resource.
+fn role_missing(resource: &Resource, role: &Value, why: String) -> ApiError {
+    match role["kind"].as_str() {
+        Some("Role" | "ClusterRole") => ApiError::not_found(resource, role["name"].as_str().unwrap_or_default()),
+        _ => ApiError::unforeseen(why),
+    }
 }
 
 fn has_aggregation(role: &Value) -> bool {

@@ -37,6 +37,10 @@ impl Errors {
         self.0
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn push(&mut self, field: &str, reason: &'static str, message: String) {
         self.0.push(FieldError { field: field.to_owned(), reason, message });
     }

@@ -58,7 +58,10 @@ pub(super) fn validate(group: &str, kind: &str, object: &Value) -> Vec<FieldErro
         ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(&object["spec"], &mut errors),
         ("policy", "PodDisruptionBudget") => workloads::disruption_budget(&object["spec"], &mut errors),
         ("rbac.authorization.k8s.io", "Role") => rbac::rules(object, true, &mut errors),
-        ("rbac.authorization.k8s.io", "ClusterRole") => rbac::rules(object, false, &mut errors),
+        ("rbac.authorization.k8s.io", "ClusterRole") => {
+            rbac::rules(object, false, &mut errors);
+            rbac::aggregation(object, &mut errors);
+        }
         ("rbac.authorization.k8s.io", "RoleBinding") => rbac::binding(object, true, &mut errors),
         ("rbac.authorization.k8s.io", "ClusterRoleBinding") => rbac::binding(object, false, &mut errors),
         _ => {}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Errors, items, names, text};
+use super::{Errors, items, names, selector, text};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -56,6 +56,27 @@ pub(super) fn binding(binding: &Value, namespaced: bool, errors: &mut Errors) {
     }
 }
 
+/// Checks what a ClusterRole is made of.
+pub(super) fn aggregation(role: &Value, errors: &mut Errors) {
+    let rule = &role["aggregationRule"];
+    if !rule.is_object() {
+        return;
+    }
+    let path = "aggregationRule.clusterRoleSelectors";
+    let mut selectors = items(&rule["clusterRoleSelectors"]).peekable();
+    if selectors.peek().is_none() {
+        errors.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil");
+    }
+    for (at, one) in selectors {
+        let path = format!("{path}[{at}]");
+        let before = errors.len();
+        selector(one, &path, errors);
+        if errors.len() > before {
+            errors.invalid_object(&path, &Value::Null, "invalid label selector.");
+        }
+    }
+}
+
 fn one_subject(subject: &Value, namespaced: bool, path: &str, errors: &mut Errors) {
     if text(subject, "name").is_empty() {
         errors.required(&format!("{path}.name"), "");
@@ -63,6 +84,11 @@ fn one_subject(subject: &Value, namespaced: bool, path: &str, errors: &mut Error
     let group = text(subject, "apiGroup");
     match text(subject, "kind") {
         "ServiceAccount" => {
+            if !text(subject, "name").is_empty() {
+                for problem in names::dns_subdomain(text(subject, "name")) {
+                    errors.invalid(&format!("{path}.name"), &subject["name"], &problem);
+                }
+            }
             if !group.is_empty() {
                 errors.not_supported(&format!("{path}.apiGroup"), &subject["apiGroup"], &[""]);
             }
