@@ -8,6 +8,7 @@ mod access;
 mod authn;
 mod impersonate;
 mod rbac;
+pub(crate) mod requests;
 pub(crate) mod selectors;
 pub(crate) mod tokens;
 mod user;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Registry, Target, WriteOptions, is_terminating, meta, meta_text, metadata};
 use crate::admission::{self, Operation, Request};
+use crate::auth::requests;
 use crate::error::{ApiError, Cause};
 use crate::resource::Gvr;
 use crate::rules;
@@ -33,7 +34,7 @@ impl Registry<'_> {
         }
         rules::decode(resource, &mut object, options)?;
         self.admit(target, &object)?;
-        self.check_escalation(target, &object, None, options)?;
+        self.identify(target, &mut object, None, options)?;
         let mut object = self.ownership(target).record(None, object, options);
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
@@ -61,7 +62,7 @@ impl Registry<'_> {
         }
         meta::check_names(target, &object)?;
         self.admit(target, &object)?;
-        self.check_escalation(target, &object, None, options)?;
+        self.identify(target, &mut object, None, options)?;
         metadata(&mut object).remove("resourceVersion");
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
@@ -168,6 +169,7 @@ impl Registry<'_> {
         self.prepare_create(target, &mut object, options)?;
         let mut causes = meta::validate(resource, &object, None);
         causes.extend(rules::validate(resource, &object, None));
+        causes.extend(requests::mistakes(target, &object, None));
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, &name, causes));
         }

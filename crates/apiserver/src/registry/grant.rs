@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Registry, Target, WriteOptions, meta, metadata};
-use crate::auth::{Access, authorize, escalation, forbidden};
+use crate::auth::{Access, authorize, escalation, forbidden, requests};
 use crate::error::ApiError;
 use crate::rules;
 
@@ -23,18 +23,24 @@ impl Registry<'_> {
         Ok(self.ownership(target).record(None, object, options))
     }
 
-    /// Refuses a role or binding that gives more than its writer has.
-    pub(super) fn check_escalation(
+    /// Does what depends on who writes: refuses roles and bindings that give more than their writer has, and writes the
+    /// writer into requests for certificates.
+    pub(super) fn identify(
         &self,
         target: &Target<'_>,
-        object: &Value,
+        object: &mut Value,
         old: Option<&Value>,
         options: &WriteOptions,
     ) -> Result<(), ApiError> {
-        match &options.user {
-            Some(user) => escalation::check(self.state, user, target, object, old),
-            None => Ok(()),
+        match old {
+            Some(old) => requests::keep(target, old, object, &self.clock.now_seconds()),
+            None => requests::begin(target.resource, object, options.user.as_deref())?,
         }
+        let Some(user) = &options.user else { return Ok(()) };
+        if let Some(old) = old {
+            requests::check_approval(self.state, user, target, old)?;
+        }
+        escalation::check(self.state, user, target, object, old)
     }
 
     /// Refuses an update or apply that would create, from those who may not create.

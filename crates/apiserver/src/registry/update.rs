@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Outcome, Registry, Target, WriteOptions, finalizers, is_terminating, meta, meta_text, metadata, scale};
 use crate::admission::{self, Operation, Request};
+use crate::auth::requests;
 use crate::error::{ApiError, Cause};
 use crate::ownership::{self, Ownership};
 use crate::patch::{self, PatchKind};
@@ -90,7 +91,7 @@ impl Registry<'_> {
         object = self.ownership(target).record(Some(&current), object, options);
         keep_server_fields(&current, &mut object);
         rules::keep_other_parts(resource, target.subresource, &current, &mut object);
-        self.check_escalation(target, &object, Some(&current), options)?;
+        self.identify(target, &mut object, Some(&current), options)?;
         self.store_successor(target, live, &current, object, options)
     }
 
@@ -122,7 +123,7 @@ impl Registry<'_> {
         check_uid(target, &live, &object)?;
         keep_server_fields(&current, &mut object);
         rules::keep_other_parts(resource, target.subresource, &current, &mut object);
-        self.check_escalation(target, &object, Some(&current), options)?;
+        self.identify(target, &mut object, Some(&current), options)?;
         Ok((self.store_successor(target, &live, &current, object, options)?, Outcome::Updated))
     }
 
@@ -208,6 +209,7 @@ impl Registry<'_> {
         if resource.is("", "pods") {
             causes.extend(super::pods::validate_part(target.subresource, current, &object));
         }
+        causes.extend(requests::mistakes(target, &object, Some(current)));
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, causes));
         }
