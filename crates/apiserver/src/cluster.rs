@@ -112,6 +112,8 @@ pub(crate) struct State {
     pub(crate) random: Random,
     pub(crate) allocator: Allocator,
     pub(crate) authorization: Authorization,
+    /// What the tokens of Secrets are signed with; `None` where nobody fills Secrets.
+    pub(crate) secret_key: Option<Arc<SigningKey>>,
     /// What has yet to follow from the writes so far; empty between requests.
     pub(crate) work: Vec<Work>,
     compacted: u64,
@@ -154,7 +156,7 @@ pub(crate) struct Inner {
     pub(crate) state: Mutex<State>,
     pub(crate) faults: Mutex<Option<Faults>>,
     pub(crate) log: Mutex<RequestLog>,
-    pub(crate) signing_key: SigningKey,
+    pub(crate) signing_key: Arc<SigningKey>,
     asked: AtomicU64,
     pub(crate) stop: CancellationToken,
 }
@@ -192,6 +194,7 @@ impl Cluster {
 
     /// Makes a cluster that holds nothing and does nothing.
     pub(crate) fn unborn(options: Options) -> Self {
+        let signing_key = Arc::new(SigningKey::default());
         let state = State {
             rv: 1,
             stores: HashMap::new(),
@@ -200,6 +203,7 @@ impl Cluster {
             random: Random::new(options.seed),
             allocator: Allocator::default(),
             authorization: options.authorization,
+            secret_key: options.controllers.then(|| Arc::clone(&signing_key)),
             work: Vec::new(),
             compacted: 0,
             window: options.watch_window.max(1),
@@ -209,7 +213,7 @@ impl Cluster {
             state: Mutex::new(state),
             faults: Mutex::new(None),
             log: Mutex::new(RequestLog::default()),
-            signing_key: SigningKey::default(),
+            signing_key,
             asked: AtomicU64::new(0),
             stop: CancellationToken::new(),
         }))

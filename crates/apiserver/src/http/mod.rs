@@ -2,8 +2,8 @@
 
 mod access;
 pub(crate) mod body;
-mod delete_options;
 mod client_auth;
+mod delete_options;
 mod encode;
 mod fleet;
 mod health;

@@ -16,7 +16,7 @@ const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the k
                            of Kubernetes clusters.";
 
 /// A certificate that nothing is signed with: no pod really runs that could need it.
-static CERTIFICATE: &str = include_str!("../../data/root-ca.crt");
+pub(super) static CERTIFICATE: &str = include_str!("../../data/root-ca.crt");
 
 /// Returns whether an object is furniture, which comes back when it goes.
 pub(super) fn concerns(resource: &Resource, name: &str) -> bool {

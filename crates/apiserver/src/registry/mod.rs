@@ -5,6 +5,7 @@
 //! [`Registry::settle`] before the lock is released, so a client never sees the state in between.
 
 mod bind;
+mod account_secrets;
 mod create;
 mod delete;
 mod evict;

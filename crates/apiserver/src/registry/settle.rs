@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::account_secrets;
 use super::furniture;
 use super::{
     DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, meta_text, metadata,
@@ -37,6 +38,10 @@ pub(crate) enum Work {
     Namespace(String),
     /// A CRD may be ready to go.
     Definition(String),
+    /// A Secret wants the token of a service account.
+    AccountSecret(Key),
+    /// A service account is gone, and with it the Secrets that hold its tokens.
+    AccountGone(Key),
     /// ClusterRoles made of others may have to change.
     AggregatedRoles,
     /// A namespace may lack what every namespace has.
@@ -94,6 +99,14 @@ impl Registry<'_> {
         if admission::frees(resource, change, now, old) {
             self.state.work.push(Work::Quotas(place.1.0.clone()));
         }
+        if self.state.secret_key.is_some() {
+            if resource.is("", "secrets") && !gone && now.value["type"] == account_secrets::TYPE {
+                self.state.work.push(Work::AccountSecret(now.key()));
+            }
+            if resource.is("", "serviceaccounts") && gone {
+                self.state.work.push(Work::AccountGone(now.key()));
+            }
+        }
         if resource.is(RBAC_GROUP, "clusterroles") && !self.state.work.contains(&Work::AggregatedRoles) {
             self.state.work.push(Work::AggregatedRoles);
         }
@@ -134,6 +147,8 @@ impl Registry<'_> {
                 Work::Namespace(name) => self.end_namespace(&name),
                 Work::Definition(name) => self.end_definition(&name),
                 Work::AggregatedRoles => self.aggregate_roles(),
+                Work::AccountSecret(key) => self.fill_account_secret(&key),
+                Work::AccountGone(key) => self.remove_account_secrets(&key),
                 Work::Furnish(name) => self.furnish(&name),
                 Work::Quotas(namespace) => admission::recount(self, &namespace),
             }
