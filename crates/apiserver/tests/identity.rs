@@ -31,11 +31,8 @@ async fn ask(cluster: &Cluster, method: &str, path: &str, token: Option<&str>, b
         request = request.header("authorization", format!("Bearer {token}"));
     }
     let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-    let answer = cluster
-        .service()
-        .oneshot(request.body(Full::new(body)).expect("a request"))
-        .await
-        .expect("no fault is set");
+    let answer =
+        cluster.service().oneshot(request.body(Full::new(body)).expect("a request")).await.expect("no fault is set");
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.expect("a body").to_bytes();
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))

@@ -647,8 +647,8 @@ fn hosts(ingress: &Value) -> String {
 fn binding(binding: &Value) -> Vec<Value> {
     let of = |kind: &str| {
         let chosen = items(binding, "/subjects").into_iter().filter(|subject| subject["kind"] == kind);
-        let names = chosen.map(|subject| match (kind, text(subject, "/namespace")) {
-            ("ServiceAccount", namespace) if !namespace.is_empty() => format!("{namespace}/{}", text(subject, "/name")),
+        let names = chosen.map(|subject| match kind {
+            "ServiceAccount" => format!("{}/{}", text(subject, "/namespace"), text(subject, "/name")),
             _ => text(subject, "/name").to_owned(),
         });
         json!(names.collect::<Vec<_>>().join(", "))
