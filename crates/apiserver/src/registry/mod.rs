@@ -4,8 +4,8 @@
 //! order, under the cluster's lock; what follows from it (garbage collection, the end of namespaces) is done by
 //! [`Registry::settle`] before the lock is released, so a client never sees the state in between.
 
-mod bind;
 mod account_secrets;
+mod bind;
 mod create;
 mod delete;
 mod evict;
