@@ -6,6 +6,7 @@
 //! `PARITY=text` runs the cases whose `AREA/CASE` contains the text.
 
 mod compare;
+mod histories;
 mod normal;
 mod player;
 mod script;
