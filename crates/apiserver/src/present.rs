@@ -52,7 +52,9 @@ pub(crate) fn table<'a>(
     with_columns: bool,
     now: Timestamp,
 ) -> Value {
-    let columns = columns(resource);
+    let mut objects = objects.peekable();
+    let is_scale = objects.peek().is_some_and(|object| object["kind"] == "Scale" && resource.kind != "Scale");
+    let columns = if is_scale { Columns::Scale } else { columns(resource) };
     let rows: Vec<Value> = objects
         .map(|object| {
             let shown = match include {
@@ -64,6 +66,8 @@ pub(crate) fn table<'a>(
         })
         .collect();
     let definitions = if with_columns { columns.definitions() } else { Value::Null };
+    // Where no printer is written for a kind, no rows are null.
+    let rows = if rows.is_empty() && columns.is_unprinted() { Value::Null } else { Value::Array(rows) };
     json!({
         "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta,
         "columnDefinitions": definitions, "rows": rows,
@@ -74,6 +78,8 @@ pub(crate) fn table<'a>(
 enum Columns<'a> {
     Custom(&'a [CrdColumn]),
     Builtin(&'static [Column]),
+    /// A `Scale`, whatever it scales.
+    Scale,
     /// Name and age, the columns of everything else.
     Generic,
 }
@@ -102,6 +108,10 @@ fn definition(name: &str, kind: &str, format: &str, description: &str, priority:
 }
 
 impl Columns<'_> {
+    fn is_unprinted(&self) -> bool {
+        matches!(self, Self::Builtin(columns) if columns.iter().any(|column| column.name == "Created At"))
+    }
+
     fn definitions(&self) -> Value {
         let name = definition("Name", "string", "name", NAME, 0);
         match self {
@@ -116,6 +126,24 @@ impl Columns<'_> {
                     definition(&column.name, &column.kind, &column.format, &column.description, column.priority)
                 })
                 .collect(),
+            Self::Scale => json!([
+                definition("Name", "string", "", NAME, 0),
+                definition(
+                    "Desired",
+                    "integer",
+                    "",
+                    "replicas is the desired number of instances for the scaled object.",
+                    0
+                ),
+                definition(
+                    "Available",
+                    "integer",
+                    "",
+                    "replicas is the actual number of observed instances of the scaled object.",
+                    0
+                ),
+                definition("Age", "string", "", AGE, 0),
+            ]),
             Self::Generic => json!([name, definition("Age", "date", "", AGE, 0)]),
         }
     }
@@ -130,6 +158,12 @@ impl Columns<'_> {
                 let cells = Builtins::get().cells(&resource.group, &resource.version, &resource.kind, object, now);
                 json!(cells.expect("holds because the kind has columns"))
             }
+            Self::Scale => json!([
+                name,
+                object["spec"]["replicas"].as_i64().unwrap_or(0),
+                object["status"]["replicas"].as_i64().unwrap_or(0),
+                age(&object["metadata"]["creationTimestamp"], now),
+            ]),
             Self::Generic => json!([name, age(&object["metadata"]["creationTimestamp"], now)]),
         }
     }

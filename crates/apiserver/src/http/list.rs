@@ -170,13 +170,8 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Holds objects that nothing follows.
-    pub(super) fn whole(objects: Vec<Arc<Value>>, rv: u64) -> Self {
-        let objects = objects.into_iter().map(Shown::from).collect();
-        Self { objects, rv, next: None, remaining: None }
-    }
-
-    fn values(&self) -> Vec<Arc<Value>> {
+    /// Returns the objects.
+    pub(super) fn values(&self) -> Vec<Arc<Value>> {
         self.objects.iter().map(|object| Arc::clone(object.value())).collect()
     }
 }
@@ -212,7 +207,8 @@ impl Wanted {
     }
 }
 
-fn choose_page(call: &Call<'_>, target: &Target<'_>, options: &ListOptions) -> Result<Page, ApiError> {
+/// Chooses what a list shows.
+pub(super) fn choose_page(call: &Call<'_>, target: &Target<'_>, options: &ListOptions) -> Result<Page, ApiError> {
     let namespace = Some(target.namespace).filter(|namespace| !namespace.is_empty());
     // One object is read by its key, without pages.
     let only = options.selectors.name().filter(|_| namespace.is_some() || !target.resource.namespaced);

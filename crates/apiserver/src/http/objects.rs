@@ -398,11 +398,8 @@ fn delete(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<B
 fn delete_collection(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
     let list = ListOptions::read(call.query)?.checked(target)?;
     let (delete, mut options) = delete_options::read(call)?;
-    let (objects, rv) = call.cluster.with_registry(|registry| {
-        let deleted = registry.delete_collection(target, &list.selectors, list.limit, &delete, &mut options)?;
-        Ok::<_, ApiError>((deleted, registry.state.rv))
-    })?;
-    let page = list::Page::whole(objects, rv);
+    let page = list::choose_page(call, target, &list)?;
+    call.cluster.with_registry(|registry| registry.delete_all(target, &page.values(), &delete, &mut options))?;
     let mut answer = list::show(call, target.resource, form, &page)?;
     reply::warn(&mut answer, &options.warnings);
     Ok(answer)

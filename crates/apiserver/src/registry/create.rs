@@ -177,8 +177,12 @@ impl Registry<'_> {
         request.is_named = true;
         admission::validate(self, &request, &object, &mut options.warnings)?;
         let charges = admission::charge(self, &request, &object)?;
-        if self.find(resource, target.namespace, &name).is_some() {
-            return Err(ApiError::already_exists(resource, &name));
+        if let Some(live) = self.find(resource, target.namespace, &name) {
+            let mut error = ApiError::already_exists(resource, &name);
+            if is_terminating(&live.value) {
+                error.message = format!("object is being deleted: {}", error.message);
+            }
+            return Err(error);
         }
         if options.dry_run {
             return Ok(Arc::new(object));

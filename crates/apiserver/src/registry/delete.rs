@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, metadata};
+use super::{
+    DeleteOptions, Propagation, Registry, Target, WriteOptions, finalizers, is_terminating, meta_text, metadata,
+};
 use crate::clock::rfc3339_seconds;
 use crate::crd;
 use crate::error::{ApiError, Details, deleted_status};
 use crate::resource::Resource;
 use crate::rules;
-use crate::selector::Selectors;
 use crate::store::Stored;
 
 const FOREGROUND: &str = "foregroundDeletion";
@@ -147,39 +148,24 @@ impl Registry<'_> {
         Ok(Deleted::Terminating(self.mark(target, live, next, options)?))
     }
 
-    /// Deletes the objects the selectors choose, the first `limit` of them unless it is 0, and returns them as they were.
-    pub(crate) fn delete_collection(
+    /// Deletes the given objects of one collection; those gone meanwhile are no mistake.
+    pub(crate) fn delete_all(
         &mut self,
         target: &Target<'_>,
-        selectors: &Selectors,
-        limit: u64,
+        objects: &[Arc<Value>],
         delete: &DeleteOptions,
         options: &mut WriteOptions,
-    ) -> Result<Vec<Arc<Value>>, ApiError> {
-        let namespace = Some(target.namespace).filter(|ns| !ns.is_empty());
-        let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-        let chosen: Vec<(Arc<Stored>, Arc<Value>)> = self
-            .all(target.resource, namespace)
-            .into_iter()
-            .map(|stored| {
-                let shown = rules::present(target.resource, &stored.value);
-                (stored, shown)
-            })
-            .filter(|(_, shown)| selectors.matches(shown))
-            .take(limit)
-            .collect();
+    ) -> Result<(), ApiError> {
         rules::warn_of_default_propagation(target.resource, delete, options);
-        let mut deleted = Vec::new();
-        for (stored, shown) in chosen {
-            let (ns, name) = stored.key();
-            let one = Target { resource: target.resource, namespace: &ns, name: &name, subresource: "" };
+        for object in objects {
+            let (namespace, name) = (meta_text(object, "namespace"), meta_text(object, "name"));
+            let one = Target { resource: target.resource, namespace, name, subresource: "" };
             match self.delete(&one, delete, options) {
                 Err(error) if !error.is_not_found() => return Err(error),
-                _ => deleted.push(shown),
+                _ => {}
             }
         }
-        options.warnings.dedup();
-        Ok(deleted)
+        Ok(())
     }
 }
 

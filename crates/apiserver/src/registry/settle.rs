@@ -198,7 +198,14 @@ impl Registry<'_> {
         }
         let (mut solid, mut waiting, mut dangling) = (0, 0, BTreeSet::new());
         for reference in references(&stored.value) {
-            match self.owner_of(place, reference) {
+            let owner = self.owner_of(place, reference);
+            if matches!(owner, Owner::Elsewhere | Owner::OutOfScope) {
+                self.report_elsewhere(&resource, &stored, reference);
+            }
+            match owner {
+                Owner::Elsewhere => drop(dangling.insert(reference["uid"].as_str().unwrap_or_default().to_owned())),
+                // A cluster-scoped object that names an owner in a namespace is left alone for good.
+                Owner::OutOfScope => return,
                 Owner::Unknown | Owner::Live => solid += 1,
                 Owner::Waiting => waiting += 1,
                 Owner::Gone => drop(dangling.insert(reference["uid"].as_str().unwrap_or_default().to_owned())),
@@ -229,12 +236,47 @@ impl Registry<'_> {
         };
         let same_namespace = owner.1.0.is_empty() || owner.1.0 == dependent.1.0;
         if !same_namespace {
-            return Owner::Gone;
+            return if dependent.1.0.is_empty() { Owner::OutOfScope } else { Owner::Elsewhere };
         }
         let terminating = self.state.stores.get(&owner.0).and_then(|store| store.get(&owner.1)).is_some_and(|owner| {
             is_terminating(&owner.value) && finalizers(&owner.value).contains(&"foregroundDeletion")
         });
         if terminating { Owner::Waiting } else { Owner::Live }
+    }
+
+    /// Records the Event that tells of a reference into another namespace.
+    fn report_elsewhere(&mut self, resource: &Resource, dependent: &Stored, reference: &Value) {
+        let Ok(events) = self.resource(&Gvr::new("", "v1", "events")) else { return };
+        let text = |key: &str| reference[key].as_str().unwrap_or_default();
+        let (namespace, name) = dependent.key();
+        let message = format!(
+            "ownerRef [{}/{}, namespace: {namespace}, name: {}, uid: {}] does not exist in namespace {namespace:?}",
+            text("apiVersion"),
+            text("kind"),
+            text("name"),
+            text("uid"),
+        );
+        let now = self.clock.now();
+        let home = if namespace.is_empty() { "default" } else { &namespace };
+        let event = format!("{name}.{:x}", now.as_nanosecond());
+        let mut about = json!({
+            "kind": resource.kind, "name": name, "uid": &*dependent.uid, "apiVersion": resource.api_version(),
+        });
+        if !namespace.is_empty() {
+            about["namespace"] = json!(namespace);
+        }
+        let at = self.clock.now_seconds();
+        let component = "garbage-collector-controller";
+        let object = json!({
+            "apiVersion": "v1", "kind": "Event", "metadata": { "name": event, "namespace": home },
+            "involvedObject": about, "reason": "OwnerRefInvalidNamespace", "message": message, "type": "Warning",
+            "source": { "component": component }, "reportingComponent": component, "count": 1,
+            "firstTimestamp": at, "lastTimestamp": at, "eventTime": null,
+        });
+        let target = Target { resource: &events, namespace: home, name: "", subresource: "" };
+        if let Err(error) = self.create(&target, object, &mut collector()) {
+            tracing::debug!(%error, name, "A misplaced owner could not be reported");
+        }
     }
 
     fn collect(&mut self, resource: &Arc<Resource>, key: &Key, stored: &Stored, policy: Propagation) {
@@ -254,16 +296,19 @@ impl Registry<'_> {
                 metadata(&mut next).remove("ownerReferences");
             }
         }
-        self.settle_write(resource, key, next);
+        self.settle_write(resource, key, stored, next);
     }
 
-    /// Stores what garbage collection made of an object; a missing last finalizer removes it.
-    fn settle_write(&mut self, resource: &Arc<Resource>, key: &Key, next: Value) {
-        let goes = is_terminating(&next) && finalizers(&next).is_empty() && !rules::waits_for_grace(resource, &next);
-        match self.commit(resource, key.clone(), next) {
-            Ok(_) if goes => drop(self.remove(resource, key)),
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%error, name = key.1, "Garbage collection could not write"),
+    /// Stores what garbage collection made of an object; one that only waited for its last finalizer goes.
+    fn settle_write(&mut self, resource: &Arc<Resource>, key: &Key, live: &Stored, next: Value) {
+        if is_terminating(&next) && finalizers(&next).is_empty() && !rules::waits_for_grace(resource, &next) {
+            self.remove(resource, key);
+            return;
+        }
+        let target = Target { resource, namespace: &key.0, name: &key.1, subresource: "" };
+        let next = self.ownership(&target).record(Some(&live.value), next, &collector());
+        if let Err(error) = self.commit(resource, key.clone(), next) {
+            tracing::debug!(%error, name = key.1, "Garbage collection could not write");
         }
     }
 
@@ -309,7 +354,7 @@ impl Registry<'_> {
                 metadata(&mut next).remove("finalizers");
             }
         }
-        self.settle_write(resource, &place.1, next);
+        self.settle_write(resource, &place.1, &live, next);
     }
 
     /// Deletes what is in a terminating namespace and, when nothing is left, the namespace.
@@ -335,29 +380,51 @@ impl Registry<'_> {
         }
         left.sort();
         let Some(live) = self.find(&resource, "", name).filter(|now| now.uid == live.uid) else { return };
-        let mut next = Value::clone(&live.value);
         let finalizing: Vec<Option<Arc<Stored>>> =
             left.iter().map(|place| self.state.stores.get(&place.0).and_then(|store| store.get(&place.1))).collect();
+        let mut next = Value::clone(&live.value);
         next["status"]["conditions"] = namespace_conditions(&live.value, &left, &finalizing, &self.clock.now_seconds());
-        if left.is_empty() {
-            let others: Vec<Value> = next["spec"]["finalizers"]
-                .as_array()
-                .map(|names| names.iter().filter(|name| *name != "kubernetes").cloned().collect())
-                .unwrap_or_default();
-            if others.is_empty() {
-                if finalizers(&live.value).is_empty() {
-                    self.remove(&resource, &key);
-                    return;
-                }
-                next["spec"] = json!({});
-            } else {
-                next["spec"]["finalizers"] = Value::Array(others);
-            }
+        let Some(live) = self.write_as_controller(&resource, "status", live, next) else { return };
+        if !left.is_empty() {
+            return;
         }
-        if next != **live.value
-            && let Err(error) = self.commit(&resource, key, next)
-        {
-            tracing::debug!(%error, name, "The namespace's conditions could not be written");
+        let mut next = Value::clone(&live.value);
+        let others: Vec<Value> = next["spec"]["finalizers"]
+            .as_array()
+            .map(|names| names.iter().filter(|name| *name != "kubernetes").cloned().collect())
+            .unwrap_or_default();
+        if others.is_empty() {
+            if finalizers(&live.value).is_empty() {
+                self.remove(&resource, &key);
+                return;
+            }
+            next["spec"] = json!({});
+        } else {
+            next["spec"]["finalizers"] = Value::Array(others);
+        }
+        self.write_as_controller(&resource, "finalize", live, next);
+    }
+
+    /// Stores a new state of a cluster-scoped object as the controller manager would; returns what is stored then.
+    fn write_as_controller(
+        &mut self,
+        resource: &Arc<Resource>,
+        subresource: &str,
+        live: Arc<Stored>,
+        next: Value,
+    ) -> Option<Arc<Stored>> {
+        if next == **live.value {
+            return Some(live);
+        }
+        let key = live.key();
+        let target = Target { resource, namespace: "", name: &key.1, subresource };
+        let next = self.ownership(&target).record(Some(&live.value), next, &collector());
+        match self.commit(resource, key, next) {
+            Ok(stored) => Some(stored),
+            Err(error) => {
+                tracing::debug!(%error, "The namespace's end could not be written");
+                None
+            }
         }
     }
 
@@ -393,6 +460,10 @@ enum Owner {
     /// Being deleted in the foreground.
     Waiting,
     Gone,
+    /// In another namespace, where no reference reaches.
+    Elsewhere,
+    /// In a namespace, while the dependent is in none.
+    OutOfScope,
 }
 
 fn collector() -> WriteOptions {

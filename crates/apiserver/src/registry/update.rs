@@ -215,6 +215,13 @@ impl Registry<'_> {
         }
         admission::validate(self, &request, &object, &mut options.warnings)?;
         let charges = admission::charge(self, &request, &object)?;
+        // What waited for its last finalizer goes at once: that it lost it is never stored, and only its writer is told.
+        let goes =
+            is_terminating(current) && finalizers(&object).is_empty() && !rules::waits_for_grace(resource, &object);
+        if goes && !options.dry_run {
+            self.remove(resource, &target.key());
+            return Ok(Arc::new(object));
+        }
         if object == **current {
             return Ok(Arc::clone(current));
         }
@@ -223,11 +230,7 @@ impl Registry<'_> {
         }
         admission::collect(self, charges);
         let stored = self.commit(resource, target.key(), object)?;
-        let shown = rules::present(resource, &stored.value);
-        if is_terminating(&shown) && finalizers(&shown).is_empty() && !rules::waits_for_grace(resource, &shown) {
-            self.remove(resource, &target.key());
-        }
-        Ok(shown)
+        Ok(rules::present(resource, &stored.value))
     }
 }
 

@@ -175,14 +175,7 @@ async fn check(server: &Server, seed: u64) {
 }
 
 /// Watches from one revision, and compares with each list on the way to the end.
-async fn replay(
-    server: &Server,
-    base: &str,
-    selector: &str,
-    start: u64,
-    end: u64,
-    lists: &BTreeMap<u64, Collection>,
-) {
+async fn replay(server: &Server, base: &str, selector: &str, start: u64, end: u64, lists: &BTreeMap<u64, Collection>) {
     let path = format!("{base}?watch=1&timeoutSeconds=20&resourceVersion={start}{selector}");
     let is_told_last = selector != SELECTORS[1];
     let mut lines = Lines::new(server.ask(&request("GET", &path, None)).await.body);

@@ -36,7 +36,10 @@ pattern!(LOOPBACK, r"127\.0\.0\.1:\d+");
 pattern!(TOKEN, r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}");
 pattern!(HASH, r"hash=[0-9A-Fa-f]{20,}");
 pattern!(VOLUME, r"kube-api-access-[a-z0-9]{5}\b");
-pattern!(REVISION_IN_TEXT, r"(resource version: \d+, current: |too old resource version: \d+ \(|ResourceVersion in (?:record \(|object meta: ))\d+");
+pattern!(
+    REVISION_IN_TEXT,
+    r"(resource version: \d+, current: |too old resource version: \d+ \(|ResourceVersion in (?:record \(|object meta: ))\d+"
+);
 pattern!(REVISION_IN_QUOTE, r#"(\\?"resourceVersion\\?":\\?")[1-9]\d*"#);
 pattern!(QUOTED_OBJECT, r#""(\{(?:[^"\\]|\\.)*\})""#);
 pattern!(AGE, r"^(\d+s|<invalid>)$");
