@@ -117,7 +117,7 @@ impl Continue {
     }
 
     fn token(rv: i64, last: &str) -> String {
-        TOKEN.encode(json!({ "v": TOKEN_VERSION, "rv": rv, "start": format!("{last}\0") }).to_string())
+        TOKEN.encode(json!({ "v": TOKEN_VERSION, "rv": rv, "start": format!("/{last}\0") }).to_string())
     }
 }
 
@@ -209,7 +209,9 @@ impl Wanted {
 
 /// Chooses what a list shows.
 pub(super) fn choose_page(call: &Call<'_>, target: &Target<'_>, options: &ListOptions) -> Result<Page, ApiError> {
-    let namespace = Some(target.namespace).filter(|namespace| !namespace.is_empty());
+    // Of one namespace alone are also those selected by it.
+    let selected = options.selectors.namespace().filter(|_| target.resource.namespaced);
+    let namespace = Some(target.namespace).filter(|namespace| !namespace.is_empty()).or(selected);
     // One object is read by its key, without pages.
     let only = options.selectors.name().filter(|_| namespace.is_some() || !target.resource.namespaced);
     let wanted = Wanted::of(options, only.is_none())?;

@@ -206,9 +206,9 @@ impl Term {
         Self { path: "metadata.name".to_owned(), value: name.to_owned(), equal: true }
     }
 
-    /// Returns the name this asks for, if it asks for one.
-    pub(super) fn required_name(&self) -> Option<&str> {
-        (self.equal && self.path == "metadata.name").then_some(self.value.as_str())
+    /// Returns the value a field must have, if this asks for one.
+    pub(super) fn required(&self, path: &str) -> Option<&str> {
+        (self.equal && self.path == path).then_some(self.value.as_str())
     }
 
     pub(super) fn holds(&self, object: &Value) -> bool {

@@ -43,7 +43,12 @@ impl Selectors {
 
     /// Returns the one name that is chosen, if only one can be.
     pub(crate) fn name(&self) -> Option<&str> {
-        self.fields.iter().find_map(fields::Term::required_name)
+        self.fields.iter().find_map(|term| term.required("metadata.name"))
+    }
+
+    /// Returns the one namespace that is chosen, if only one can be.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.fields.iter().find_map(|term| term.required("metadata.namespace")).filter(|name| !name.is_empty())
     }
 
     pub(crate) fn is_everything(&self) -> bool {
