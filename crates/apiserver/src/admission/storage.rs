@@ -37,6 +37,8 @@ pub(super) fn mutate(registry: &mut Registry<'_>, request: &Request<'_>, object:
         protect(object, "kubernetes.io/pvc-protection");
     } else if request.is_create_of("", "persistentvolumes") {
         protect(object, "kubernetes.io/pv-protection");
+    } else if request.is_create_of(GROUP, "volumeattributesclasses") {
+        protect(object, "kubernetes.io/vac-protection");
     }
 }
 

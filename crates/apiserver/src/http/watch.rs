@@ -293,14 +293,12 @@ impl Watcher {
             meta["annotations"] = json!({ INITIAL_EVENTS_END: "true" });
         }
         let resource = &self.resource;
-        let mut object = json!({ "kind": resource.kind, "apiVersion": resource.api_version(), "metadata": meta });
-        if resource.custom().is_none() {
-            // A bookmark is an object of the kind, as empty as Go writes one.
-            let (group, version, kind) = (&resource.group, &resource.version, &resource.kind);
-            if let Err(error) = Builtins::get().normalize(group, version, kind, &mut object) {
-                tracing::debug!(%error, kind, "An empty object does not fit its kind");
-            }
-        }
+        // A bookmark is an object of the kind, as empty as Go writes one.
+        let zero = Builtins::get().zero_value(&resource.group, &resource.version, &resource.kind);
+        let mut object = zero.filter(|_| resource.custom().is_none()).unwrap_or_else(|| json!({}));
+        object["kind"] = json!(resource.kind);
+        object["apiVersion"] = json!(resource.api_version());
+        object["metadata"] = meta;
         self.push_value("BOOKMARK", &object);
     }
 

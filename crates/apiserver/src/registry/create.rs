@@ -35,6 +35,10 @@ impl Registry<'_> {
         rules::decode(resource, &mut object, options)?;
         self.admit(target, &object)?;
         self.identify(target, &mut object, None, options)?;
+        // What only a deletion sets is wiped before owners are told.
+        for key in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+            metadata(&mut object).remove(key);
+        }
         let mut object = self.ownership(target).record(None, object, options);
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");

@@ -42,6 +42,8 @@ pub(crate) enum Work {
     AccountSecret(Key),
     /// A service account is gone, and with it the Secrets that hold its tokens.
     AccountGone(Key),
+    /// The groups of CRDs may have changed.
+    Groups,
     /// ClusterRoles made of others may have to change.
     AggregatedRoles,
     /// A namespace may lack what every namespace has.
@@ -124,6 +126,9 @@ impl Registry<'_> {
             self.state.store(&(group.to_owned(), plural.to_owned())).close();
         }
         self.serve_definitions();
+        if !self.state.work.contains(&Work::Groups) {
+            self.state.work.push(Work::Groups);
+        }
     }
 
     pub(crate) fn serve_definitions(&mut self) {
@@ -146,6 +151,7 @@ impl Registry<'_> {
                 Work::Orphan(place) => self.orphan_dependents(&place),
                 Work::Namespace(name) => self.end_namespace(&name),
                 Work::Definition(name) => self.end_definition(&name),
+                Work::Groups => self.register_groups(),
                 Work::AggregatedRoles => self.aggregate_roles(),
                 Work::AccountSecret(key) => self.fill_account_secret(&key),
                 Work::AccountGone(key) => self.remove_account_secrets(&key),
@@ -180,6 +186,42 @@ impl Registry<'_> {
             let target = Target { resource: &resource, namespace: "", name, subresource: "" };
             if let Err(error) = self.patch(&target, PatchKind::Apply, &config, &mut options) {
                 tracing::debug!(%error, name, "A role could not be aggregated");
+            }
+        }
+    }
+
+    /// Keeps an `APIService` for each group version that CRDs define, as the aggregator does.
+    fn register_groups(&mut self) {
+        const MARK: &str = "kube-aggregator.kubernetes.io/automanaged";
+        let Ok(resource) = self.resource(&Gvr::new("apiregistration.k8s.io", "v1", "apiservices")) else { return };
+        let catalog = Arc::clone(&self.state.catalog);
+        let builtin = Catalog::builtin();
+        let wanted: BTreeSet<(&str, &str)> = (catalog.groups.iter())
+            .flat_map(|(group, versions)| versions.iter().map(move |version| (group.as_str(), version.as_str())))
+            .filter(|(group, version)| !builtin.has_version(group, version))
+            .collect();
+        let names: BTreeSet<String> = wanted.iter().map(|(group, version)| format!("{version}.{group}")).collect();
+        let have: BTreeSet<String> = (self.all(&resource, None).iter())
+            .filter(|stored| stored.value["metadata"]["labels"][MARK] == "true")
+            .map(|stored| stored.key().1)
+            .collect();
+        for name in have.difference(&names) {
+            self.remove(&resource, &(String::new(), name.clone()));
+        }
+        for (group, version) in wanted {
+            let name = format!("{version}.{group}");
+            if self.find(&resource, "", &name).is_some() {
+                continue;
+            }
+            let object = json!({
+                "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+                "metadata": { "name": name, "labels": { MARK: "true" } },
+                "spec": { "group": group, "version": version, "groupPriorityMinimum": 1000, "versionPriority": 100 },
+            });
+            let target = Target { resource: &resource, namespace: "", name: "", subresource: "" };
+            let mut options = WriteOptions { manager: "kube-apiserver".to_owned(), ..WriteOptions::default() };
+            if let Err(error) = self.create(&target, object, &mut options) {
+                tracing::debug!(%error, name, "An APIService could not be made");
             }
         }
     }

@@ -163,9 +163,7 @@ impl Normal {
                 // In a fixed order, so that labels are given alike whatever order a server writes keys in.
                 let mut keys: Vec<(String, Value)> = map.into_iter().collect();
                 keys.sort_by(|a, b| a.0.cmp(&b.0));
-                Value::Object(
-                    keys.into_iter().map(|(key, value)| (self.made_up(&key), self.value(&key, value))).collect(),
-                )
+                Value::Object(keys.into_iter().map(|(key, value)| (self.key(&key), self.value(&key, value))).collect())
             }
             Value::Array(all) => Value::Array(
                 all.into_iter().map(|value| self.value(if key == "cells" { key } else { "" }, value)).collect(),
@@ -186,6 +184,12 @@ impl Normal {
             }
             other => other,
         }
+    }
+
+    /// Normalises a key: those of owned fields hold uids.
+    fn key(&mut self, key: &str) -> String {
+        let key = self.made_up(key);
+        UID.replace_all(&key, |found: &Captures<'_>| label("uid", &mut self.uids, &found[0])).into_owned()
     }
 
     fn text(&mut self, text: &str) -> String {
