@@ -46,6 +46,7 @@ pub(crate) struct Documents {
     core: OnceLock<Tagged>,
     groups: OnceLock<Tagged>,
     pub(crate) openapi: OnceLock<OpenApi>,
+    pub(crate) openapi_v2: OnceLock<crate::openapi::v2::Document>,
 }
 
 /// Returns what discovery says of the version a kind is stored in (k8s: `apiserver/pkg/endpoints/discovery/storageversionhash.go`).

@@ -36,6 +36,7 @@ pub use quantity::{NotAQuantity, Quantity};
 pub use resources::{Group, Resource, Subresource};
 pub(crate) use validate::selects;
 pub use wire::{DefaultKind, ProtobufError, WireError};
+pub(crate) use wire::{put_bytes, put_double, put_number};
 
 use archive::Archive;
 use defaults::Defaults;

@@ -12,6 +12,7 @@ mod list;
 mod list_options;
 mod negotiate;
 mod objects;
+mod openapi;
 mod pods;
 mod reply;
 mod reviews;

@@ -183,6 +183,17 @@ impl Clause<'_> {
     }
 }
 
+/// Returns the first of some media types that an `Accept` header names.
+pub(super) fn first_of<'a>(header: &str, names: &[&'a str]) -> Option<&'a str> {
+    let header = if header.is_empty() { "*/*" } else { header };
+    clauses(header).iter().find_map(|clause| {
+        names.iter().copied().find(|name| {
+            let (kind, subtype) = name.split_once('/').unwrap_or((name, ""));
+            (clause.kind == "*" || clause.kind == kind) && (clause.subtype == "*" || clause.subtype == subtype)
+        })
+    })
+}
+
 /// Returns whether the reply is to be indented: the client says so, or is a person's tool.
 pub(super) fn wants_pretty(headers: &HeaderMap, query: &Query) -> bool {
     let asked = query.text("pretty");

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT, VARY};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::body::MAX_BODY_BYTES;
-use super::health::{self, GIT_VERSION};
+use super::health;
 use super::pods::Session;
 use super::reply::{self, Body, ConnectionDropped};
 use super::route::{self, Query};
-use super::{access, encode, negotiate, objects};
+use super::{access, encode, negotiate, objects, openapi};
 use crate::auth::{self, Access, Authorization, Peer, User};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
@@ -267,29 +267,10 @@ fn describe(call: &Call<'_>, path: &str) -> Option<Response<Body>> {
         ["api", version] => reply::json(200, &discovery::resource_list(&catalog, "", version)?),
         ["apis", group] => reply::json(200, &discovery::group(&catalog, group)?),
         ["apis", group, version] => reply::json(200, &discovery::resource_list(&catalog, group, version)?),
-        ["openapi", "v2"] => openapi_v2(call.header(ACCEPT)),
-        ["openapi", "v3"] => tagged(call, &crate::openapi::of(&catalog).index, "application/json"),
-        ["openapi", "v3", ..] => {
-            let key = parts[2..].join("/");
-            tagged(call, &crate::openapi::of(&catalog).document(&key)?, "application/json")
-        }
+        ["openapi", ref rest @ ..] => openapi::serve(call, rest)?,
         ["metrics"] => health::metrics(call.cluster),
         _ => return None,
     })
-}
-
-/// Answers with an OpenAPI v2 document that defines nothing.
-///
-/// Clients that find a kind missing from version 3 look here before they give up; with a 404 they would blame the
-/// document instead of the kind.
-fn openapi_v2(accept: &str) -> Response<Body> {
-    const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-    if accept.contains("application/com.github.proto-openapi.spec.v2") {
-        // Field 1 of gnostic's Document, `swagger`, is the text "2.0".
-        return reply::bytes(200, PROTOBUF, Bytes::from_static(b"\x0a\x032.0"));
-    }
-    let info = json!({ "title": "Kubernetes", "version": GIT_VERSION });
-    reply::json(200, &json!({ "swagger": "2.0", "info": info, "paths": {}, "definitions": {} }))
 }
 
 fn paths(catalog: &Catalog) -> Value {
@@ -312,22 +293,7 @@ fn vary(mut reply: Response<Body>) -> Response<Body> {
 
 fn tagged_discovery(call: &Call<'_>, document: &Tagged) -> Response<Body> {
     let mut answer =
-        vary(tagged(call, document, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"));
+        vary(openapi::tagged(call, document, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"));
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public"));
-    answer
-}
-
-/// Sends a document, or 304 to a client that has it.
-fn tagged(call: &Call<'_>, document: &Tagged, content_type: &'static str) -> Response<Body> {
-    let etag = format!("\"{}\"", document.etag);
-    let known = call.header(IF_NONE_MATCH).split(',').any(|have| have.trim() == etag);
-    let mut answer = if known {
-        reply::bytes(304, content_type, Bytes::new())
-    } else {
-        reply::bytes(200, content_type, document.body.clone())
-    };
-    if let Ok(value) = HeaderValue::from_str(&etag) {
-        answer.headers_mut().insert(ETAG, value);
-    }
     answer
 }

@@ -29,15 +29,23 @@ pub(super) fn put_tag(out: &mut Vec<u8>, number: u32, wire: Wire) {
     put_varint(out, u64::from(number) << 3 | u64::from(wire.number()));
 }
 
-pub(super) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+/// Writes bytes, a text or a message.
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     put_tag(out, number, Wire::Bytes);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-fn put_number(out: &mut Vec<u8>, number: u32, value: u64) {
+/// Writes a number.
+pub(crate) fn put_number(out: &mut Vec<u8>, number: u32, value: u64) {
     put_tag(out, number, Wire::Varint);
     put_varint(out, value);
+}
+
+/// Writes a number with a fraction.
+pub(crate) fn put_double(out: &mut Vec<u8>, number: u32, value: f64) {
+    put_tag(out, number, Wire::Fixed64);
+    out.extend_from_slice(&value.to_le_bytes());
 }
 
 impl<'a> Encoder<'a> {
@@ -87,10 +95,7 @@ impl<'a> Encoder<'a> {
             Shape::Bool => put_number(out, number, u64::from(value.as_bool().unwrap_or_default())),
             // Negative numbers are written as 64 bits.
             Shape::Int32 | Shape::Int64 => put_number(out, number, value.as_i64().unwrap_or_default() as u64),
-            Shape::Float => {
-                put_tag(out, number, Wire::Fixed64);
-                out.extend_from_slice(&value.as_f64().unwrap_or_default().to_le_bytes());
-            }
+            Shape::Float => put_double(out, number, value.as_f64().unwrap_or_default()),
             Shape::Bytes => {
                 if let Some(text) = value.as_str() {
                     put_bytes(out, number, &STANDARD.decode(text).unwrap_or_default());

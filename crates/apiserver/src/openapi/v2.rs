@@ -1,0 +1,296 @@
+//! OpenAPI v2, derived from the v3 documents: the same definitions and paths in the older words.
+//!
+//! One thing is spelled otherwise than upstream, to the same meaning: upstream moves parameters that many operations share
+//! to a list of their own; here every operation has its own.
+
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::gnostic;
+use crate::builtins::Builtins;
+use crate::catalog::Catalog;
+use crate::discovery::{Tagged, hex_upper};
+use crate::resource::Resource;
+use crate::store::to_bytes;
+
+/// One catalog's document. It is kept compressed: two megabytes of text are asked for once in a client's life.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) etag: String,
+    compressed: Vec<u8>,
+}
+
+impl Document {
+    fn new(document: &Value) -> Self {
+        use sha2::Digest as _;
+        let text = to_bytes(document);
+        let etag = hex_upper(&sha2::Sha512::digest(&text));
+        let compressed = zstd::encode_all(&text[..], 3).expect("holds because memory takes all writes");
+        Self { etag, compressed }
+    }
+
+    fn text(&self) -> Vec<u8> {
+        zstd::decode_all(&self.compressed[..]).expect("holds because it was compressed here")
+    }
+
+    /// Returns the document in JSON.
+    pub(crate) fn json(&self) -> Tagged {
+        Tagged { body: Bytes::from(self.text()), etag: self.etag.clone() }
+    }
+
+    /// Returns the document as gnostic's protobuf.
+    pub(crate) fn protobuf(&self) -> Tagged {
+        let document = serde_json::from_slice(&self.text()).expect("holds because it was written here");
+        Tagged { body: Bytes::from(gnostic::encode(&document)), etag: self.etag.clone() }
+    }
+}
+
+/// Returns a catalog's document, made at the first call; clusters without CRDs share one.
+pub(crate) fn of(catalog: &Arc<Catalog>) -> &Document {
+    catalog.documents.openapi_v2.get_or_init(|| {
+        let mut document = builtin();
+        let customs: Vec<(&String, &String, Vec<&Arc<Resource>>)> = catalog
+            .groups
+            .iter()
+            .flat_map(|(group, versions)| versions.iter().map(move |version| (group, version)))
+            .map(|(group, version)| {
+                let resources = catalog.of_version(group, version).filter(|resource| resource.custom().is_some());
+                (group, version, resources.collect())
+            })
+            .filter(|(_, _, resources): &(_, _, Vec<_>)| !resources.is_empty())
+            .collect();
+        for (_, _, resources) in customs {
+            let mut v3 = super::custom::document(&resources);
+            for resource in resources {
+                let name = super::custom::schema_name(resource, &resource.kind);
+                let schema = &mut v3["components"]["schemas"][&name];
+                without_what_is_new(schema, true);
+            }
+            merge(&mut document, &v3);
+        }
+        Document::new(&document)
+    })
+}
+
+/// Derives the document of the built-in resources.
+fn builtin() -> Value {
+    static BUILTIN: LazyLock<Document> = LazyLock::new(|| {
+        let mut document = json!({
+            "swagger": "2.0",
+            "info": { "title": "Kubernetes", "version": "v1.35.4" },
+            "paths": {},
+            "definitions": {},
+            "securityDefinitions": {
+                "BearerToken": {
+                    "description": "Bearer Token authentication", "type": "apiKey", "name": "authorization", "in": "header",
+                },
+            },
+            "security": [{ "BearerToken": [] }],
+        });
+        let builtins = Builtins::get();
+        for entry in builtins.openapi_documents() {
+            let v3 = builtins.openapi_v3(&entry.key).and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+            if let Some(v3) = v3 {
+                merge(&mut document, &v3);
+            }
+        }
+        Document::new(&document)
+    });
+    serde_json::from_slice(&BUILTIN.text()).expect("holds because it was written here")
+}
+
+fn merge(into: &mut Value, v3: &Value) {
+    for (name, schema) in v3["components"]["schemas"].as_object().into_iter().flatten() {
+        if into["definitions"].get(name).is_none() {
+            into["definitions"][name] = definition(schema);
+        }
+    }
+    for (path, item) in v3["paths"].as_object().into_iter().flatten() {
+        into["paths"][path] = path_item(item);
+    }
+}
+
+fn reference(target: &Value) -> Value {
+    json!(target.as_str().unwrap_or_default().replace("#/components/schemas/", "#/definitions/"))
+}
+
+/// Says a schema in the words of version 2.
+fn definition(schema: &Value) -> Value {
+    let Value::Object(fields) = schema else { return schema.clone() };
+    let mut out = Map::new();
+    for (key, value) in fields {
+        match key.as_str() {
+            "$ref" => drop(out.insert(key.clone(), reference(value))),
+            // No definition of version 2 has a default.
+            "default" => {}
+            "allOf" if value.as_array().is_some_and(|all| all.len() == 1 && all[0].get("$ref").is_some()) => {
+                out.insert("$ref".to_owned(), reference(&value[0]["$ref"]));
+            }
+            // Quantities and numbers that may be texts.
+            "oneOf" => drop(out.insert("type".to_owned(), json!("string"))),
+            "properties" => {
+                let properties = value.as_object().into_iter().flatten();
+                let properties: Map<String, Value> =
+                    properties.map(|(name, schema)| (name.clone(), definition(schema))).collect();
+                out.insert(key.clone(), properties.into());
+            }
+            "items" | "additionalProperties" | "not" => drop(out.insert(key.clone(), definition(value))),
+            _ => drop(out.insert(key.clone(), value.clone())),
+        }
+    }
+    out.into()
+}
+
+/// Takes from a custom resource's schema what version 2 has no words for
+/// (k8s: `apiextensions-apiserver/pkg/controller/openapi/v2/conversion.go`).
+fn without_what_is_new(schema: &mut Value, is_root: bool) {
+    const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
+    let Value::Object(fields) = schema else { return };
+    if is_root && fields.get(PRESERVE) == Some(&json!(true)) {
+        fields.retain(|key, _| key == "x-kubernetes-group-version-kind");
+        fields.insert("type".to_owned(), json!("object"));
+        return;
+    }
+    for key in ["allOf", "oneOf", "anyOf", "not", "default"] {
+        // The metadata of the root refers to its type by `allOf`, which stays.
+        let is_reference = fields.get(key).is_some_and(|all| all[0].get("$ref").is_some());
+        if !is_reference {
+            fields.remove(key);
+        }
+    }
+    let preserves = fields.get(PRESERVE) == Some(&json!(true));
+    let nullable = fields.remove("nullable") == Some(json!(true));
+    if nullable || preserves {
+        fields.remove("items");
+        fields.remove("properties");
+    }
+    let is = |fields: &Map<String, Value>, ty: &str| fields.get("type").is_some_and(|have| have == ty);
+    if nullable || (preserves && is(fields, "object")) || (is(fields, "array") && !fields.contains_key("items")) {
+        fields.remove("type");
+    }
+    let nullables: Vec<String> = fields
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter(|(_, schema)| schema["nullable"] == true)
+        .map(|(name, _)| name.clone())
+        .collect();
+    if let Some(required) = fields.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|name| !nullables.iter().any(|nullable| name == nullable));
+        if required.is_empty() {
+            fields.remove("required");
+        }
+    }
+    if fields.get("additionalProperties").is_some_and(|schema| schema["nullable"] == true) {
+        fields.remove("required");
+    }
+    for key in ["items", "additionalProperties"] {
+        fields.get_mut(key).map(|schema| without_what_is_new(schema, false));
+    }
+    for schema in fields.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        without_what_is_new(schema, false);
+    }
+}
+
+fn path_item(item: &Value) -> Value {
+    let mut out = Map::new();
+    for (key, value) in item.as_object().into_iter().flatten() {
+        let value = if key == "parameters" { parameters(value) } else { operation(value) };
+        out.insert(key.clone(), value);
+    }
+    out.into()
+}
+
+fn parameters(all: &Value) -> Value {
+    let all = all.as_array().into_iter().flatten();
+    all.map(|parameter| {
+        let mut out = Map::new();
+        for (key, value) in parameter.as_object().into_iter().flatten() {
+            match value {
+                Value::Object(schema) if key == "schema" => out.extend(schema.clone()),
+                value => drop(out.insert(key.clone(), value.clone())),
+            }
+        }
+        Value::Object(out)
+    })
+    .collect()
+}
+
+/// The order in which upstream lists media types.
+const ORDER: [&str; 11] = [
+    "application/json",
+    "application/yaml",
+    "application/vnd.kubernetes.protobuf",
+    "application/json;stream=watch",
+    "application/vnd.kubernetes.protobuf;stream=watch",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+    "application/apply-patch+cbor",
+    "*/*",
+];
+
+fn media(content: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = content.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    names.sort_by_key(|name| (ORDER.iter().position(|have| have == name).unwrap_or(ORDER.len()), *name));
+    names
+}
+
+fn operation(v3: &Value) -> Value {
+    let mut out = Map::new();
+    let body = &v3["requestBody"];
+    let first_schema = |content: &Value| {
+        content.as_object().and_then(|content| content.values().next()).map(|media| definition(&media["schema"]))
+    };
+    for (key, value) in v3.as_object().into_iter().flatten() {
+        match key.as_str() {
+            "requestBody" | "parameters" => {}
+            "responses" => {
+                let replies = value.as_object().into_iter().flatten().map(|(code, reply)| {
+                    let mut told = json!({ "description": reply["description"] });
+                    if let Some(schema) = first_schema(&reply["content"]) {
+                        told["schema"] = schema;
+                    }
+                    (code.clone(), told)
+                });
+                out.insert(key.clone(), replies.collect::<Map<_, _>>().into());
+            }
+            _ => drop(out.insert(key.clone(), value.clone())),
+        }
+    }
+    let mut all: Vec<Value> = Vec::new();
+    if let Some(schema) = first_schema(&body["content"]) {
+        let mut parameter = json!({ "name": "body", "in": "body", "schema": schema });
+        if body["required"] == true {
+            parameter["required"] = json!(true);
+        }
+        all.push(parameter);
+    }
+    if let Value::Array(own) = parameters(&v3["parameters"]) {
+        all.extend(own);
+    }
+    if !all.is_empty() {
+        out.insert("parameters".to_owned(), all.into());
+    }
+    let replies = v3["responses"].as_object().into_iter().flatten();
+    let produces =
+        replies.map(|(_, reply)| media(&reply["content"])).find(|names| !names.is_empty()).unwrap_or_default();
+    let is_builtin_resource = v3.get("x-kubernetes-action").is_some() && produces != ORDER[..2];
+    let consumes = match media(&body["content"]) {
+        names if !names.is_empty() => names,
+        _ if is_builtin_resource => vec!["*/*"],
+        _ => produces.clone(),
+    };
+    out.insert("schemes".to_owned(), json!(["https"]));
+    if !produces.is_empty() {
+        out.insert("produces".to_owned(), json!(produces));
+    }
+    if !consumes.is_empty() {
+        out.insert("consumes".to_owned(), json!(consumes));
+    }
+    out.into()
+}
