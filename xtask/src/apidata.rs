@@ -1,18 +1,22 @@
 //! Makes `crates/apiserver/data`: what a default Kubernetes API server serves, taken from the release itself.
 //!
-//! The published OpenAPI and discovery documents come out of the Go module `k8s.io/kubernetes`; how Go encodes each type
-//! comes from `conformance/shapes`, a small Go program. Both are reached through the Go module proxy, so this chore
-//! needs Go; its output is committed, so nothing else does.
+//! The published discovery documents come out of the Go module `k8s.io/kubernetes`, the OpenAPI documents from the server
+//! itself; how Go encodes each type comes from `conformance/shapes`, a small Go program. All are reached through the Go
+//! module proxy, so this chore needs Go; its output is committed, so nothing else does.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha512};
+
+use crate::referee;
 
 const KUBERNETES: &str = "k8s.io/kubernetes@v1.35.4";
 
@@ -32,7 +36,7 @@ pub(crate) fn run() -> Result<()> {
     let data = root.join("crates/apiserver/data");
     fs::create_dir_all(&data)?;
 
-    let documents = openapi_documents(&module)?;
+    let documents = openapi_documents()?;
     let archive = pack(&documents)?;
     fs::write(data.join("openapi-v3.zst"), &archive)?;
 
@@ -86,26 +90,37 @@ fn is_stable(version: &str) -> bool {
 }
 
 /// Reads the OpenAPI documents, named as `/openapi/v3` names them: `api/v1`, `apis/apps/v1`, `version`.
-fn openapi_documents(module: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let (groups, _) = discovery(module)?;
+///
+/// They come from the release's own server with default settings: the published files are those of one with every feature
+/// on, and leave out the values of enumerations.
+fn openapi_documents() -> Result<BTreeMap<String, Vec<u8>>> {
+    let program = referee::control_plane()?.context("the real kube-apiserver needs Go to build, and there is none")?;
+    let mut plane = Command::new(program)
+        .args(["-housekeeping", "-service-accounts", "-nodes", "0"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run the control plane")?;
+    let mut ready = String::new();
+    BufReader::new(plane.stdout.take().context("the control plane has an output")?).read_line(&mut ready)?;
+    let ready: Value = serde_json::from_str(&ready).context("the control plane did not start")?;
+    let (server, token) = (ready["server"].as_str().unwrap_or_default(), ready["token"].as_str().unwrap_or_default());
+    let get = |path: &str| -> Result<Value> {
+        let output = Command::new("curl")
+            .args(["-sfk", "-H", &format!("Authorization: Bearer {token}"), &format!("{server}{path}")])
+            .output()
+            .context("cannot run `curl`")?;
+        ensure!(output.status.success(), "`{path}`: {}", output.status);
+        Ok(serde_json::from_slice(&output.stdout)?)
+    };
     let mut documents = BTreeMap::new();
-    for entry in fs::read_dir(module.join("api/openapi-spec/v3"))? {
-        let path = entry?.path();
-        let file = path.file_name().and_then(|name| name.to_str()).context("a file name that is not text")?;
-        let Some(stem) = file.strip_suffix("_openapi.json") else { bail!("unexpected file `{file}`") };
-        let key = stem.replace("__", "/");
-        let mut parts = key.split('/').skip(1);
-        if key.starts_with("apis/") {
-            let group = parts.next().unwrap_or_default();
-            let served = groups.iter().any(|have| have["name"] == *group) && parts.next().is_none_or(is_stable);
-            if !served {
-                continue;
-            }
-        }
-        let document: Value =
-            serde_json::from_slice(&fs::read(&path)?).with_context(|| format!("cannot read `{file}`"))?;
-        documents.insert(key, serde_json::to_vec(&document)?);
+    for (key, entry) in get("/openapi/v3")?["paths"].as_object().context("the index lists no paths")? {
+        let path = entry["serverRelativeURL"].as_str().context("an entry without an address")?;
+        documents.insert(key.clone(), serde_json::to_vec(&get(path)?)?);
     }
+    // Its standard input closes, and it ends.
+    drop(plane.stdin.take());
+    plane.wait()?;
     Ok(documents)
 }
 
@@ -250,7 +265,7 @@ fn source_note() -> String {
          the Go types of the same release (`v0.35.4` of its staging modules). Kubernetes is licensed under the Apache License 2.0.\n\
          Do not edit: run the chore again.\n\n\
          | file | holds |\n|---|---|\n\
-         | `openapi-v3.zst` | the OpenAPI v3 documents of the stable group-versions: a little-endian length, a JSON index, one zstd frame a document |\n\
+         | `openapi-v3.zst` | the OpenAPI v3 documents that the release's own server gives with default settings: a little-endian length, a JSON index, one zstd frame a document |\n\
          | `resources.json` | groups in discovery order; resources with verbs, short names, categories, subresources |\n\
          | `types.zst` | each Go type's fields: name, flags (p pointer, o omitempty, z omitzero), type, declared default |\n\
          | `wire.zst` | each type's protobuf field numbers, in the order of the fields' names, as its Go tags and `generated.proto` have them |\n\

@@ -36,6 +36,8 @@ pub(super) fn serve(call: &Call<'_>, parts: &[&str]) -> Option<Response<Body>> {
             answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
             Some(answer)
         }
+        // A slash at the end asks for a document without a name.
+        ["v3"] if call.info.path.ends_with('/') => Some(empty(StatusCode::NOT_FOUND)),
         ["v3"] => {
             let index = openapi::of(&catalog).index.body.clone();
             Some(reply::bytes(200, "text/plain; charset=utf-8", index))

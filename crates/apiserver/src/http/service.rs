@@ -242,7 +242,10 @@ fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     }
     let path = path.trim_end_matches('/');
     // What is served as one document whoever asks how; the lists of resources are only to be got.
-    let is_shared = path.is_empty() || path == "/apis" || path.matches('/').count() == 2 && path.starts_with("/apis/");
+    let is_shared = path.is_empty()
+        || path == "/apis"
+        || path.starts_with("/openapi/")
+        || path.matches('/').count() == 2 && path.starts_with("/apis/");
     if let Some(answer) = access::discovery(call, path) {
         return Ok(answer);
     }

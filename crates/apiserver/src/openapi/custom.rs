@@ -126,17 +126,54 @@ fn kind() -> Value {
     ) })
 }
 
+/// Says in a schema what its extensions imply.
+fn imply(schema: &mut Value) {
+    let Value::Object(fields) = schema else { return };
+    for key in ["items", "additionalProperties", "not"] {
+        fields.get_mut(key).map(imply);
+    }
+    for schema in fields.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        imply(schema);
+    }
+    if fields.get("x-kubernetes-int-or-string") == Some(&json!(true)) && !fields.contains_key("anyOf") {
+        fields.insert("anyOf".to_owned(), json!([{ "type": "integer" }, { "type": "string" }]));
+    }
+    if fields.get("x-kubernetes-embedded-resource") == Some(&json!(true)) {
+        let properties = fields.entry("properties").or_insert_with(|| json!({}));
+        properties["apiVersion"] = json!({ "type": "string", "description": format!(
+            "apiVersion defines the versioned schema of this representation of an object. More info: {CONVENTIONS}#resources"
+        ) });
+        properties["kind"] = json!({ "type": "string", "description": format!(
+            "kind is a string value representing the type of this object. In CamelCase. More info: {CONVENTIONS}#types-kinds"
+        ) });
+        properties["metadata"] = metadata();
+        let required = fields.entry("required").or_insert_with(|| json!([]));
+        if let Value::Array(names) = required {
+            for name in ["kind", "apiVersion"] {
+                if !names.iter().any(|have| have == name) {
+                    names.push(json!(name));
+                }
+            }
+        }
+    }
+}
+
+fn metadata() -> Value {
+    json!({
+        "description": format!("Standard object's metadata. More info: {CONVENTIONS}#metadata"),
+        "allOf": [reference(&format!("{META}.ObjectMeta"))],
+    })
+}
+
 fn object_schema(resource: &Resource, mut schema: Value) -> Value {
+    imply(&mut schema);
     if !schema["properties"].is_object() {
         schema["properties"] = json!({});
     }
     let properties = &mut schema["properties"];
     properties["apiVersion"] = api_version();
     properties["kind"] = kind();
-    properties["metadata"] = json!({
-        "description": format!("Standard object's metadata. More info: {CONVENTIONS}#metadata"),
-        "allOf": [reference(&format!("{META}.ObjectMeta"))],
-    });
+    properties["metadata"] = metadata();
     schema["x-kubernetes-group-version-kind"] = json!([gvk(resource, &resource.kind)]);
     schema
 }

@@ -166,6 +166,15 @@ fn without_what_is_new(schema: &mut Value, is_root: bool) {
         fields.remove("items");
         fields.remove("properties");
     }
+    if preserves && fields.get("x-kubernetes-embedded-resource") == Some(&json!(true)) {
+        // What an object must have is said with its properties, and so not here.
+        if let Some(required) = fields.get_mut("required").and_then(Value::as_array_mut) {
+            required.retain(|name| name != "kind" && name != "apiVersion");
+        }
+        if fields.get("required") == Some(&json!([])) {
+            fields.remove("required");
+        }
+    }
     let is = |fields: &Map<String, Value>, ty: &str| fields.get("type").is_some_and(|have| have == ty);
     if nullable || (preserves && is(fields, "object")) || (is(fields, "array") && !fields.contains_key("items")) {
         fields.remove("type");
@@ -221,6 +230,7 @@ fn parameters(all: &Value) -> Value {
 
 /// The order in which upstream lists media types.
 const ORDER: [&str; 11] = [
+    "text/plain",
     "application/json",
     "application/yaml",
     "application/vnd.kubernetes.protobuf",
@@ -230,7 +240,6 @@ const ORDER: [&str; 11] = [
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
-    "application/apply-patch+cbor",
     "*/*",
 ];
 
@@ -279,7 +288,7 @@ fn operation(v3: &Value) -> Value {
     let replies = v3["responses"].as_object().into_iter().flatten();
     let produces =
         replies.map(|(_, reply)| media(&reply["content"])).find(|names| !names.is_empty()).unwrap_or_default();
-    let is_builtin_resource = v3.get("x-kubernetes-action").is_some() && produces != ORDER[..2];
+    let is_builtin_resource = v3.get("x-kubernetes-action").is_some() && produces != ORDER[1..3];
     let consumes = match media(&body["content"]) {
         names if !names.is_empty() => names,
         _ if is_builtin_resource => vec!["*/*"],
