@@ -35,6 +35,7 @@ pub(super) fn encode(document: &Value) -> Vec<u8> {
         ("info", 2, Message(info)),
         ("paths", 8, Message(paths)),
         ("definitions", 9, Message(|all| named(1, all, schema))),
+        ("parameters", 10, Message(|all| named(1, all, own_parameter))),
         ("security", 12, Messages(security)),
         ("securityDefinitions", 13, Message(|all| named(1, all, security_definition))),
     ];
@@ -151,7 +152,15 @@ fn response(response: &Value) -> Vec<u8> {
     wrapped(1, &message(response, FIELDS, 5))
 }
 
+/// Writes a parameter, or a reference to a shared one.
 fn parameter(parameter: &Value) -> Vec<u8> {
+    if parameter.get("$ref").is_some() {
+        return wrapped(2, &message(parameter, &[("$ref", 1, Text), ("description", 2, Text)], 0));
+    }
+    wrapped(1, &own_parameter(parameter))
+}
+
+fn own_parameter(parameter: &Value) -> Vec<u8> {
     const BODY: Fields = &[
         ("description", 1, Text),
         ("name", 2, Text),
@@ -177,12 +186,11 @@ fn parameter(parameter: &Value) -> Vec<u8> {
         ("format", 6, Text),
         ("uniqueItems", 19, Flag),
     ];
-    let own = match parameter["in"].as_str() {
+    match parameter["in"].as_str() {
         Some("body") => wrapped(1, &message(parameter, BODY, 6)),
         Some("path") => wrapped(2, &wrapped(4, &message(parameter, PATH, 22))),
         _ => wrapped(2, &wrapped(3, &message(parameter, QUERY, 23))),
-    };
-    wrapped(1, &own)
+    }
 }
 
 fn schema(of: &Value) -> Vec<u8> {

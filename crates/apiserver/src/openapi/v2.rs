@@ -1,10 +1,9 @@
 //! OpenAPI v2, derived from the v3 documents: the same definitions and paths in the older words.
-//!
-//! One thing is spelled otherwise than upstream, to the same meaning: upstream moves parameters that many operations share
-//! to a list of their own; here every operation has its own.
 
 use std::sync::{Arc, LazyLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -82,6 +81,7 @@ fn builtin() -> Value {
             "info": { "title": "Kubernetes", "version": "v1.35.4" },
             "paths": {},
             "definitions": {},
+            "parameters": {},
             "securityDefinitions": {
                 "BearerToken": {
                     "description": "Bearer Token authentication", "type": "apiKey", "name": "authorization", "in": "header",
@@ -107,9 +107,14 @@ fn merge(into: &mut Value, v3: &Value) {
             into["definitions"][name] = definition(schema);
         }
     }
+    let mut shared = match into["parameters"].take() {
+        Value::Object(shared) => shared,
+        _ => Map::new(),
+    };
     for (path, item) in v3["paths"].as_object().into_iter().flatten() {
-        into["paths"][path] = path_item(item);
+        into["paths"][path] = path_item(path, item, &mut shared);
     }
+    into["parameters"] = shared.into();
 }
 
 fn reference(target: &Value) -> Value {
@@ -204,16 +209,53 @@ fn without_what_is_new(schema: &mut Value, is_root: bool) {
     }
 }
 
-fn path_item(item: &Value) -> Value {
+fn path_item(path: &str, item: &Value, shared: &mut Map<String, Value>) -> Value {
     let mut out = Map::new();
     for (key, value) in item.as_object().into_iter().flatten() {
-        let value = if key == "parameters" { parameters(value) } else { operation(value) };
+        let value = match key.as_str() {
+            "parameters" => parameters(value).into_iter().map(|it| share(it, shared)).collect(),
+            _ => operation(path, value, shared),
+        };
         out.insert(key.clone(), value);
     }
     out.into()
 }
 
-fn parameters(all: &Value) -> Value {
+/// Moves a parameter that is not about one kind to the list of shared ones, and refers to it there
+/// (kube-openapi: `pkg/builder/parameters.go`).
+fn share(parameter: Value, shared: &mut Map<String, Value>) -> Value {
+    let text = |key: &str| parameter[key].as_str().unwrap_or_default();
+    let own = match (text("in"), text("name")) {
+        ("query" | "path", "name") | ("query", "fieldValidation" | "dryRun") => true,
+        ("body", _) => {
+            let target = parameter["schema"]["$ref"].as_str().unwrap_or_default();
+            !target.starts_with("#/definitions/io.k8s.apimachinery")
+        }
+        _ => false,
+    };
+    if own {
+        return parameter;
+    }
+    // The name ends with a hash of the parameter as Go writes it.
+    let fields = ["uniqueItems", "type", "description", "name", "in", "required", "schema"];
+    let written: Vec<String> = fields
+        .iter()
+        .filter_map(|field| parameter.get(field).map(|value| format!("\"{field}\":{value}")))
+        .collect();
+    let written = format!("{{{}}}", written.join(","));
+    let written = written.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
+    let name = format!("{}-{}", text("name"), URL_SAFE.encode(&fnv1(written.as_bytes()).to_be_bytes()[..6]));
+    let reference = json!({ "$ref": format!("#/parameters/{name}") });
+    shared.insert(name, parameter);
+    reference
+}
+
+/// Hashes bytes as Go's `fnv.New64`.
+fn fnv1(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| hash.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte))
+}
+
+fn parameters(all: &Value) -> Vec<Value> {
     let all = all.as_array().into_iter().flatten();
     all.map(|parameter| {
         let mut out = Map::new();
@@ -249,7 +291,7 @@ fn media(content: &Value) -> Vec<&str> {
     names
 }
 
-fn operation(v3: &Value) -> Value {
+fn operation(path: &str, v3: &Value, shared: &mut Map<String, Value>) -> Value {
     let mut out = Map::new();
     let body = &v3["requestBody"];
     let first_schema = |content: &Value| {
@@ -279,9 +321,8 @@ fn operation(v3: &Value) -> Value {
         }
         all.push(parameter);
     }
-    if let Value::Array(own) = parameters(&v3["parameters"]) {
-        all.extend(own);
-    }
+    all.extend(parameters(&v3["parameters"]));
+    let all: Vec<Value> = all.into_iter().map(|parameter| share(parameter, shared)).collect();
     if !all.is_empty() {
         out.insert("parameters".to_owned(), all.into());
     }
@@ -292,7 +333,9 @@ fn operation(v3: &Value) -> Value {
     let consumes = match media(&body["content"]) {
         names if !names.is_empty() => names,
         _ if is_builtin_resource => vec!["*/*"],
-        _ => produces.clone(),
+        // What is served beside the API says nothing of what it reads.
+        _ if path.starts_with("/api") || path.starts_with("/version") => produces.clone(),
+        _ => Vec::new(),
     };
     out.insert("schemes".to_owned(), json!(["https"]));
     if !produces.is_empty() {
@@ -302,4 +345,20 @@ fn operation(v3: &Value) -> Value {
         out.insert("consumes".to_owned(), json!(consumes));
     }
     out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_parameters_are_named_as_upstream_names_them() {
+        let document = builtin();
+        let parameters = document["parameters"].as_object().expect("a map");
+        for name in ["namespace-vgWSWtn3", "pretty-tJGM1-ng", "body-78PwaGsr", "force-tOGGb0Yi", "watch-XNNPZGbK"] {
+            assert!(parameters.contains_key(name), "{name}");
+        }
+        assert_eq!(document["definitions"].as_object().map(Map::len), Some(570));
+        assert!(gnostic::encode(&document).starts_with(b"\x0a\x032.0"));
+    }
 }
