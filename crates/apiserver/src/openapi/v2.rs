@@ -238,10 +238,8 @@ fn share(parameter: Value, shared: &mut Map<String, Value>) -> Value {
     }
     // The name ends with a hash of the parameter as Go writes it.
     let fields = ["uniqueItems", "type", "description", "name", "in", "required", "schema"];
-    let written: Vec<String> = fields
-        .iter()
-        .filter_map(|field| parameter.get(field).map(|value| format!("\"{field}\":{value}")))
-        .collect();
+    let written: Vec<String> =
+        fields.iter().filter_map(|field| parameter.get(field).map(|value| format!("\"{field}\":{value}"))).collect();
     let written = format!("{{{}}}", written.join(","));
     let written = written.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
     let name = format!("{}-{}", text("name"), URL_SAFE.encode(&fnv1(written.as_bytes()).to_be_bytes()[..6]));
