@@ -1,9 +1,14 @@
-//! PodDisruptionBudgets and HorizontalPodAutoscalers: their status alone. Nothing is evicted or scaled.
+//! PodDisruptionBudgets and HorizontalPodAutoscalers: their status alone. Evictions read it; nothing is scaled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::Simulation;
-use super::object::{int, int_or_percent, is_active, is_deleted, is_ready, items, set_condition, text};
+use super::object::{
+    controller_of, int, int_or_percent, is_active, is_deleted, is_ready, items, set_condition, text, uid,
+};
 use super::world::Kind;
 use crate::builtins::selects;
 use crate::error::ApiError;
@@ -17,11 +22,13 @@ impl Simulation {
         let mut pods = self.world.list(Kind::Pod, namespace);
         let chosen = budget["spec"].get("selector").is_some();
         pods.retain(|pod| chosen && is_active(pod) && selects(&budget["spec"]["selector"], &pod["metadata"]["labels"]));
-        let expected = pods.len() as i64;
         let healthy = pods.iter().filter(|pod| is_ready(pod)).count() as i64;
+        let least = &budget["spec"]["minAvailable"];
+        // A plain number needs no more than the pods there are; shares are of what the controllers want.
+        let expected = if least.is_number() { pods.len() as i64 } else { self.wanted_by_controllers(&pods) };
         let desired = match budget["spec"].get("maxUnavailable") {
             Some(most) => expected - int_or_percent(most, expected, true),
-            None => int_or_percent(&budget["spec"]["minAvailable"], expected, true),
+            None => int_or_percent(least, expected, true),
         };
         let desired = desired.max(0);
         let allowed = if expected == 0 { 0 } else { (healthy - desired).max(0) };
@@ -41,6 +48,19 @@ impl Simulation {
             "observedGeneration": generation,
         });
         self.write_status(Kind::Budget, &budget, status)
+    }
+
+    /// Returns how many pods the controllers of some pods want together; pods without one are not counted.
+    fn wanted_by_controllers(&self, pods: &[Arc<Value>]) -> i64 {
+        let mut wanted = BTreeMap::new();
+        for pod in pods {
+            let Some(owner) = controller_of(pod).and_then(|uid| self.world.by_uid(uid)) else { continue };
+            // What a Deployment wants is shared by its ReplicaSets.
+            let above = controller_of(&owner).and_then(|uid| self.world.by_uid(uid));
+            let owner = above.filter(|above| above["spec"]["replicas"].is_number()).unwrap_or(owner);
+            wanted.insert(uid(&owner).to_owned(), int(&owner, "/spec/replicas"));
+        }
+        wanted.values().sum()
     }
 
     pub(super) fn autoscaler(&mut self, namespace: &str, scaler_name: &str) -> Result<(), ApiError> {

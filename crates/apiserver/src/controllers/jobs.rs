@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Simulation;
+use super::job_failures::{Action, action, back_off};
 use super::object::{
     annotation, int, is_active, is_deleted, is_ready, is_true, items, left, name, namespace, pod_from, set_condition,
     text,
@@ -24,6 +26,10 @@ struct Tally {
     /// The completion indexes that are done, of an indexed job.
     done: BTreeSet<i64>,
     terminating: usize,
+    /// Why the job's policy ends it, once a pod has failed in a way it names.
+    fatal: Option<String>,
+    /// How long the next pod must wait after those that failed.
+    back_off: Duration,
 }
 
 fn is_indexed(job: &Value) -> bool {
@@ -39,7 +45,7 @@ impl Simulation {
         if is_deleted(&job) || job["spec"].get("managedBy").is_some_and(|by| by != "kubernetes.io/job-controller") {
             return Ok(());
         }
-        let mut tally = tally(&job, &self.claimed(Kind::Job, &job, Kind::Pod, |_| true)?);
+        let mut tally = tally(&job, &self.claimed(Kind::Job, &job, Kind::Pod, |_| true)?, self.admin.now());
         let mut conditions: Vec<Value> = items(&job, "/status/conditions").cloned().collect();
         let now = self.now();
         let suspended = job["spec"]["suspend"] == true;
@@ -64,7 +70,11 @@ impl Simulation {
             if conditions.iter().any(|condition| condition["type"] == "Suspended" && condition["status"] == "True") {
                 suspend_condition(&mut conditions, "False", "JobResumed", "Job resumed", &now);
             }
-            self.staff(&job, &mut tally)?;
+            if tally.back_off == Duration::ZERO {
+                self.staff(&job, &mut tally)?;
+            } else {
+                self.later(Id::new(Kind::Job, namespace, job_name), tally.back_off);
+            }
         }
         self.job_status(&job, &tally, &conditions)
     }
@@ -79,6 +89,9 @@ impl Simulation {
         };
         if enough {
             return Some(("Complete", "CompletionsReached", "Reached expected number of succeeded pods".to_owned()));
+        }
+        if let Some(why) = &tally.fatal {
+            return Some(("Failed", "PodFailurePolicy", why.clone()));
         }
         if tally.failed > int(job, "/spec/backoffLimit") {
             return Some(("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit".to_owned()));
@@ -197,19 +210,31 @@ fn index_of(pod: &Value) -> i64 {
     annotation(pod, INDEX).and_then(|text| text.parse().ok()).unwrap_or(-1)
 }
 
-fn tally(job: &Value, pods: &[Arc<Value>]) -> Tally {
+fn tally(job: &Value, pods: &[Arc<Value>], now: Timestamp) -> Tally {
     let phase = |pod: &Value, phase: &str| text(pod, "/status/phase") == phase;
     let done: BTreeSet<i64> = pods.iter().filter(|pod| phase(pod, "Succeeded")).map(|pod| index_of(pod)).collect();
     let succeeded =
         if is_indexed(job) { done.len() } else { pods.iter().filter(|pod| phase(pod, "Succeeded")).count() } as i64;
     // Ended pods may be deleted by hand; what was counted stays counted.
-    let failed = pods.iter().filter(|pod| phase(pod, "Failed")).count() as i64;
+    let (mut failed, mut fatal) = (0, None);
+    for pod in pods.iter().filter(|pod| phase(pod, "Failed")) {
+        match action(job, pod) {
+            Action::Ignore => {}
+            Action::Count => failed += 1,
+            Action::FailJob(why) => {
+                failed += 1;
+                fatal.get_or_insert(why);
+            }
+        }
+    }
     Tally {
         active: pods.iter().filter(|pod| is_active(pod)).cloned().collect(),
         succeeded: succeeded.max(int(job, "/status/succeeded")),
         failed: failed.max(int(job, "/status/failed")),
         done: if is_indexed(job) { done } else { BTreeSet::new() },
         terminating: pods.iter().filter(|pod| is_deleted(pod)).count(),
+        fatal,
+        back_off: back_off(pods, now),
     }
 }
 

@@ -9,7 +9,7 @@
 //! `imagepull`, `notready`, `oom`, `pending` or `slow=30s`. It may be set and removed at any time.
 //!
 //! Left out: resource requests, taints, probes, preemption, token Secrets.
-//! Jobs do not back off between failed pods. Garbage collection and the end of namespaces are the registry's.
+//! Time zones of CronJobs other than UTC are not known. Garbage collection and the end of namespaces are the registry's.
 
 mod budgets;
 mod claims;
@@ -17,6 +17,7 @@ mod cron_jobs;
 mod daemon_sets;
 mod deployments;
 mod events;
+mod job_failures;
 mod jobs;
 mod kubelet;
 mod object;

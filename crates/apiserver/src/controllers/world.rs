@@ -164,6 +164,11 @@ impl World {
         ids.filter_map(|id| self.objects.get(id)).map(|object| Arc::clone(&object.value)).collect()
     }
 
+    /// Returns the object that has a uid.
+    pub(super) fn by_uid(&self, uid: &str) -> Option<Arc<Value>> {
+        self.by_uid.get(uid).and_then(|id| self.objects.get(id)).map(|object| Arc::clone(&object.value))
+    }
+
     /// Returns the objects of a kind in a namespace that nobody controls.
     pub(super) fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Arc<Value>> {
         let from = Id::new(kind, namespace, "");
