@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bowline_apiserver::{Cluster, FaultPlan, Fleet, Identity, Transport};
+use bowline_apiserver::{Authorization, Cluster, FaultPlan, Fleet, Identity, Transport};
 use bowline_model::parse_go_duration;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -177,7 +177,9 @@ impl Setup {
         let of_all = bowline_apiserver::Options {
             controllers: !options.no_controllers,
             token: token.clone(),
-            allow_anonymous: options.http,
+            // As a real server: whoever has no token is let in as `system:anonymous`, who may do next to nothing.
+            allow_anonymous: true,
+            authorization: if options.http { Authorization::AlwaysAllow } else { Authorization::Rbac },
             nodes: options.nodes,
             start_delay: options.start_delay,
             ..bowline_apiserver::Options::default()

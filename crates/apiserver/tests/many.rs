@@ -1,5 +1,5 @@
-//! A day of many clusters in the time the work takes: every timer of the server is tokio's, and a paused runtime moves on
-//! by itself when nothing is left to do.
+//! Many clusters and many watchers: a day of a hundred clusters in the time the work takes, since every timer of the server
+//! is tokio's and a paused runtime moves on by itself; and a thousand watchers who share what they are told.
 
 use std::time::Duration;
 
@@ -65,4 +65,37 @@ async fn watches_end_and_tell_where_they_are_by_the_same_time() {
     let bookmarks = told.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
     assert!((50..=60).contains(&bookmarks), "about one a minute, not {bookmarks}");
     assert_eq!(clock.now().as_second() - before.as_second(), 3600);
+}
+
+#[tokio::test]
+async fn a_thousand_watchers_share_one_encoding() {
+    let cluster = Cluster::new(Options { controllers: false, ..Options::default() });
+    let maps = Gvr::new("", "v1", "configmaps");
+    let uri = format!("/api/v1/configmaps?watch=1&resourceVersion={}", cluster.resource_version());
+    let mut watches = Vec::new();
+    for _ in 0..1000 {
+        let request =
+            http::Request::get(&uri).body(http_body_util::Empty::<bytes::Bytes>::new()).expect("it is a request");
+        watches.push(cluster.service().oneshot(request).await.expect("it is answered").into_body());
+    }
+    let object =
+        |value: u32| json!({"metadata": {"name": "busy", "namespace": "default"}, "data": {"n": value.to_string()}});
+    let admin = cluster.admin();
+    admin.create(&maps, object(0)).expect("it can be made");
+    for value in 1..5 {
+        admin.update(&maps, object(value)).expect("it can be changed");
+    }
+    admin.delete(&maps, "default", "busy", &bowline_apiserver::DeleteOptions::default()).expect("it can be deleted");
+
+    // Where the bytes lie tells whether they are the same ones.
+    let mut copies = vec![std::collections::BTreeSet::new(); 6];
+    for watch in &mut watches {
+        for told in &mut copies {
+            let frame = watch.frame().await.expect("it goes on").expect("it cannot break");
+            let bytes = frame.into_data().expect("it is data");
+            told.insert((bytes.as_ptr().addr(), bytes.len()));
+        }
+    }
+    let counts: Vec<usize> = copies.iter().map(std::collections::BTreeSet::len).collect();
+    assert_eq!(counts, [1; 6], "each event is encoded once, whoever is told");
 }
