@@ -265,7 +265,8 @@ impl Kubeconfig {
 fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Temporary files are made for their owner alone.
-    let mut file = tempfile::NamedTempFile::new_in(parent)?;
+    // Its error names a file nobody asked for; what is wrong is enough.
+    let mut file = tempfile::NamedTempFile::new_in(parent).map_err(|error| std::io::Error::from(error.kind()))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
