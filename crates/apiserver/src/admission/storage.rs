@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::resources::read;
 use super::{Operation, Request, text};
+use crate::builtins::Quantity;
 use crate::error::ApiError;
 use crate::registry::Registry;
 
@@ -59,8 +60,7 @@ pub(super) fn validate(registry: &mut Registry<'_>, request: &Request<'_>, claim
     if request.operation != Operation::Update {
         return Ok(());
     }
-    let size =
-        |claim: &Value| read(&claim["spec"]["resources"]["requests"]).get("storage").map_or(0, |size| size.nanos());
+    let size = |claim: &Value| read(&claim["spec"]["resources"]["requests"]).get("storage").map_or(0, Quantity::nanos);
     if size(claim) <= size(old) {
         return Ok(());
     }

@@ -106,6 +106,7 @@ impl<'a> Pod<'a> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every check that finds something ends with it")]
 fn broken(reason: &'static str, detail: String) -> Option<Violation> {
     Some(Violation { reason, detail })
 }

@@ -141,7 +141,7 @@ impl Session {
         let mut shell = Shell::new(&self.pod, &self.container, self.cluster.clock().now());
         let is_shell = self.command.len() == 1 && ["sh", "bash"].contains(&last_part(&self.command[0]));
         if is_shell && self.streams.stdin {
-            return self.converse(line, &mut shell).await.map(|code| ended(code));
+            return self.converse(line, &mut shell).await.map(ended);
         }
         let (effects, end) = shell.run(&self.command);
         line.carry_out(effects).await?;
@@ -251,10 +251,7 @@ impl Line {
     /// Returns the next input; `None` when it has ended.
     async fn read(&mut self) -> Result<Option<Vec<u8>>, Gone> {
         loop {
-            let message = match self.socket.next().await {
-                Some(Ok(message)) => message,
-                Some(Err(_)) | None => return Err(Gone),
-            };
+            let Some(Ok(message)) = self.socket.next().await else { return Err(Gone) };
             let bytes = match message {
                 Message::Binary(bytes) => bytes.to_vec(),
                 Message::Text(text) => text.as_bytes().to_vec(),

@@ -1,5 +1,6 @@
 //! `GET pods/NAME/log`.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -198,7 +199,7 @@ fn print(lines: &[Line], wanted: &Wanted) -> Vec<u8> {
     let mut out = String::new();
     for line in lines {
         if wanted.timestamps {
-            out.push_str(&format!("{:.9} ", line.at));
+            let _ = write!(out, "{:.9} ", line.at);
         }
         out.push_str(&line.text);
         out.push('\n');
@@ -253,7 +254,7 @@ impl Follower {
             tokio::select! {
                 () = self.cluster.stopped().cancelled() => return (Bytes::new(), false),
                 () = sleep(wait) => {}
-                _ = changed(pods.as_mut()) => {}
+                () = changed(pods.as_mut()) => {}
             }
         }
     }

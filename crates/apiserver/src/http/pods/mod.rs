@@ -21,7 +21,7 @@ use crate::error::ApiError;
 /// Answers requests for the subresources of pods that store nothing; `None` for all others.
 pub(super) fn serve(call: &Call<'_>) -> Result<Option<Response<Body>>, ApiError> {
     let info = call.info;
-    if info.group != "" || info.resource != "pods" || info.name.is_none() {
+    if !info.group.is_empty() || info.resource != "pods" || info.name.is_none() {
         return Ok(None);
     }
     let connects = matches!(info.verb.as_str(), "get" | "create");

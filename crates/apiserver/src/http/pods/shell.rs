@@ -113,7 +113,7 @@ impl Shell {
     /// Runs a script; an error is the code it exited with.
     fn script(&mut self, script: &str, effects: &mut Vec<Effect>) -> Result<i32, i32> {
         let mut joint = ";".to_owned();
-        for (words, next) in self.parse(script) {
+        for (words, next) in Self::parse(script) {
             let runs = match joint.as_str() {
                 "&&" => self.last == 0,
                 "||" => self.last != 0,
@@ -142,7 +142,7 @@ impl Shell {
     }
 
     /// Splits a script into commands, each with what joins the next one to it. Quotes stay until words are expanded.
-    fn parse(&self, script: &str) -> Vec<(Vec<String>, String)> {
+    fn parse(script: &str) -> Vec<(Vec<String>, String)> {
         let (mut commands, mut words, mut word) = (Vec::new(), Vec::new(), String::new());
         let mut quote = None;
         let mut letters = script.chars().peekable();
@@ -246,7 +246,7 @@ impl Shell {
                     Some(value) => say(format!("{value}\n")),
                     None => return Ok(1),
                 },
-                None => say(self.env.iter().map(|(key, value)| format!("{key}={value}\n")).collect()),
+                None => say(lines(self.env.iter().map(|(key, value)| format!("{key}={value}")))),
             },
             "hostname" => say(format!("{}\n", self.env["HOSTNAME"])),
             "pwd" => say(format!("{}\n", self.directory)),
@@ -310,9 +310,14 @@ impl Shell {
             effects.push(Effect::Err(format!("ls: {path}: No such file or directory\n")));
             return 1;
         }
-        effects.push(Effect::Out(names.iter().map(|name| format!("{name}\n")).collect()));
+        effects.push(Effect::Out(lines(names)));
         0
     }
+}
+
+/// Puts each item on a line of its own.
+fn lines<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().flat_map(|item| [item.as_ref().to_owned(), "\n".to_owned()]).collect()
 }
 
 fn push(words: &mut Vec<String>, word: &mut String) {
