@@ -92,7 +92,9 @@ fn in_beta(body: &Bytes) -> Bytes {
     };
     rename(&mut value);
     for row in value.get_mut("rows").and_then(Value::as_array_mut).into_iter().flatten() {
-        row.get_mut("object").map(rename);
+        if let Some(object) = row.get_mut("object") {
+            rename(object);
+        }
     }
     value.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten().for_each(rename);
     crate::store::to_bytes(&value)

@@ -130,7 +130,9 @@ fn kind() -> Value {
 fn imply(schema: &mut Value) {
     let Value::Object(fields) = schema else { return };
     for key in ["items", "additionalProperties", "not"] {
-        fields.get_mut(key).map(imply);
+        if let Some(schema) = fields.get_mut(key) {
+            imply(schema);
+        }
     }
     for schema in fields.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
         imply(schema);

@@ -202,7 +202,9 @@ fn without_what_is_new(schema: &mut Value, is_root: bool) {
         fields.remove("required");
     }
     for key in ["items", "additionalProperties"] {
-        fields.get_mut(key).map(|schema| without_what_is_new(schema, false));
+        if let Some(schema) = fields.get_mut(key) {
+            without_what_is_new(schema, false);
+        }
     }
     for schema in fields.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
         without_what_is_new(schema, false);
