@@ -187,6 +187,8 @@ impl ApiError {
 
     /// 422 for an object with mistakes.
     pub fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
+        // To upstream an event is one of the core group, whichever group it is written through.
+        let group = if group == "events.k8s.io" { "" } else { group };
         let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         let mut told: Vec<String> = Vec::new();
         for cause in &causes {

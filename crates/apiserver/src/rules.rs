@@ -41,6 +41,10 @@ fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOpt
     if resource.custom().is_some() {
         tidy_metadata(object);
     }
+    options.empties.clear();
+    if resource.custom().is_none() {
+        empties(object, &mut String::new(), &mut options.empties);
+    }
     let unknown = match resource.custom() {
         Some(custom) if custom.preserve_unknown => Vec::new(),
         Some(custom) => crd::prune(object, &custom.schema),
@@ -82,6 +86,60 @@ fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOpt
     Ok(())
 }
 
+/// Notes where a body has empty lists and maps.
+fn empties(value: &Value, pointer: &mut String, out: &mut Vec<String>) {
+    use std::fmt::Write as _;
+    let length = pointer.len();
+    match value {
+        Value::Object(map) if map.is_empty() => out.push(pointer.clone()),
+        Value::Array(list) if list.is_empty() => out.push(pointer.clone()),
+        Value::Object(map) => {
+            for (key, value) in map {
+                pointer.push('/');
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                empties(value, pointer, out);
+                pointer.truncate(length);
+            }
+        }
+        Value::Array(list) => {
+            for (index, value) in list.iter().enumerate() {
+                write!(pointer, "/{index}").expect("a String can be written to");
+                empties(value, pointer, out);
+                pointer.truncate(length);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Puts empty lists where the body had them and storage has nothing; returns where.
+pub(crate) fn restore_empties<'a>(object: &mut Value, options: &'a WriteOptions) -> Vec<&'a str> {
+    let mut restored = Vec::new();
+    for pointer in &options.empties {
+        if let Some(value) = object.pointer_mut(pointer).filter(|value| value.is_null()) {
+            *value = json!([]);
+            restored.push(pointer.as_str());
+        }
+    }
+    restored
+}
+
+/// Says of fields that were given as empty lists and maps that they are, where nothing would be `null`.
+pub(crate) fn show_empties(causes: &mut [Cause], body: &[String], object: &Value) {
+    for cause in causes {
+        let Some((kind, rest)) = cause.message.split_once(" value: null: ") else { continue };
+        let pointer = format!("/{}", cause.field.replace(['.', '['], "/").replace(']', ""));
+        // An Ingress without rules is wrong as a whole, and shows its rules.
+        let shown = if pointer == "/spec" { "/spec/rules".to_owned() } else { pointer };
+        if !body.contains(&shown) {
+            continue;
+        }
+        let name = shown.rsplit('/').next().unwrap_or_default();
+        let is_map = ["labels", "capacity", "matchLabels"].contains(&name) && object.pointer(&shown).is_none();
+        cause.message = format!("{kind} value: {}: {rest}", if is_map { "{}" } else { "[]" });
+    }
+}
+
 /// Takes out of a custom resource's metadata what its Go type would not write: what is empty or null.
 fn tidy_metadata(object: &mut Value) {
     let is_nothing = |value: &Value| match value {
@@ -114,15 +172,14 @@ pub(crate) fn strategic(resource: &Resource, current: &Value, patch: &Value) -> 
 pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let Some(custom) = resource.custom() else {
         let builtins = Builtins::get();
-        let mut causes = Vec::new();
-        if is_definition(resource) {
-            causes = crd::check(object);
-        }
-        let mut mistakes = builtins.validate(&resource.group, &resource.kind, object);
+        let mut mistakes = builtins.validate(&resource.group, &resource.kind, object, old);
         if let Some(old) = old {
             mistakes.extend(builtins.check_immutable(&resource.group, &resource.kind, old, object));
         }
-        causes.extend(mistakes.into_iter().map(Cause::from));
+        let mut causes: Vec<Cause> = mistakes.into_iter().map(Cause::from).collect();
+        if is_definition(resource) {
+            causes.extend(crd::check(object));
+        }
         return causes;
     };
     let mut causes = crd::validate(object, &custom.schema);
@@ -132,6 +189,14 @@ pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>)
         causes.retain(|cause| !before.contains(cause));
     }
     causes
+}
+
+/// Returns what the client is warned of when it creates a valid object.
+pub(crate) fn warnings(resource: &Resource, object: &Value) -> Vec<String> {
+    match resource.custom() {
+        Some(_) => Vec::new(),
+        None => Builtins::get().warnings(&resource.group, &resource.kind, object),
+    }
 }
 
 impl From<FieldError> for Cause {

@@ -50,6 +50,14 @@ impl Allocator {
         None
     }
 
+    /// Returns the address that would come next, and leaves it where it is.
+    fn next_ip(&self) -> Option<String> {
+        let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = (0..u16::MAX).map(|step| pools.next_address.wrapping_add(step));
+        let address = next.into_iter().find(|address| *address < u16::MAX && !pools.addresses.contains(address))?;
+        Some(format!("10.96.{}.{}", address >> 8, address & 0xff))
+    }
+
     fn node_port(&self) -> Option<u16> {
         let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in FIRST_PORT..=LAST_PORT {
@@ -312,10 +320,57 @@ fn needs_health_port(service: &Value) -> bool {
 fn allocate_service(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'_>) -> Result<(), Vec<FieldError>> {
     let mut problems = Vec::new();
     if needs_cluster_ip(service) {
+        if old.is_none() {
+            name_first_address(service);
+            let wrong = super::validate::service_addresses(service);
+            if !wrong.is_empty() {
+                return Err(wrong);
+            }
+            families_are_served(service, &mut problems);
+            if !problems.is_empty() {
+                return Err(problems);
+            }
+        }
         allocate_addresses(service, old, ctx, &mut problems);
     }
     allocate_ports(service, old, ctx, &mut problems);
     if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Whoever gives one address need not give the list (`NormalizeClusterIPs`).
+fn name_first_address(service: &mut Value) {
+    let Some(spec) = service["spec"].as_object_mut() else { return };
+    let empty = |value: Option<&Value>| value.is_none_or(|value| value.is_null() || *value == "" || *value == json!([]));
+    if !empty(spec.get("clusterIP")) && empty(spec.get("clusterIPs")) {
+        let address = spec["clusterIP"].clone();
+        spec.insert("clusterIPs".to_owned(), json!([address]));
+    }
+}
+
+/// The cluster has addresses of one family, IPv4 (`initIPFamilyFields`).
+fn families_are_served(service: &Value, problems: &mut Vec<FieldError>) {
+    let spec = &service["spec"];
+    let items = |field: &str| spec[field].as_array().cloned().unwrap_or_default();
+    for (at, address) in items("clusterIPs").iter().enumerate() {
+        if address.as_str().is_some_and(|address| address.contains(':')) {
+            let field = format!("spec.clusterIPs[{at}]");
+            problems.push(super::validate::invalid(&field, address, "IPv6 is not configured on this cluster"));
+        }
+    }
+    let selected = spec["selector"].as_object().is_some_and(|selector| !selector.is_empty());
+    if !problems.is_empty() || (spec["clusterIP"] == "None" && !selected) {
+        return;
+    }
+    let doubled = items("clusterIPs").len() == 2 || items("ipFamilies").len() == 2;
+    let policy = &spec["ipFamilyPolicy"];
+    if policy == "RequireDualStack" || (policy.is_null() && doubled) {
+        let why = "this cluster is not configured for dual-stack services";
+        problems.push(super::validate::invalid("spec.ipFamilyPolicy", &json!("RequireDualStack"), why));
+    }
+    for (at, family) in items("ipFamilies").iter().enumerate().filter(|(_, family)| **family != "IPv4") {
+        let field = format!("spec.ipFamilies[{at}]");
+        problems.push(super::validate::invalid(&field, family, "not configured on this cluster"));
+    }
 }
 
 fn allocate_addresses(
@@ -343,8 +398,7 @@ fn allocate_addresses(
             spec.insert("clusterIP".to_owned(), ip.clone());
             spec.entry("clusterIPs").or_insert_with(|| json!([ip]));
         }
-        _ if ctx.dry_run => {}
-        _ => match ctx.allocator.cluster_ip() {
+        _ => match if ctx.dry_run { ctx.allocator.next_ip() } else { ctx.allocator.cluster_ip() } {
             Some(ip) => {
                 spec.insert("clusterIP".to_owned(), json!(ip));
                 spec.insert("clusterIPs".to_owned(), json!([ip]));
@@ -369,10 +423,15 @@ fn allocate_addresses(
 fn allocate_ports(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'_>, problems: &mut Vec<FieldError>) {
     let held: BTreeSet<u16> = old.map(node_ports).unwrap_or_default().into_iter().collect();
     let wanted = needs_node_port(service);
+    let kind = service_type(service).to_owned();
     let ports = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten();
     let mut taken = held.clone();
+    let mut dry_port = LAST_PORT + 2;
+    let may_have_node_ports = ["NodePort", "LoadBalancer"].contains(&kind.as_str());
     for (at, port) in ports.enumerate() {
         match port["nodePort"].as_u64().and_then(|port| u16::try_from(port).ok()) {
+            // What has no use for node ports may not have any, which is for validation to say.
+            Some(_) if !may_have_node_ports => {}
             Some(number) if !(FIRST_PORT..=LAST_PORT).contains(&number) => problems.push(FieldError {
                 field: format!("spec.ports[{at}].nodePort"),
                 reason: "FieldValueInvalid",
@@ -392,7 +451,12 @@ fn allocate_ports(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'
                 taken.insert(number);
             }
             Some(_) => {}
-            None if wanted && !ctx.dry_run => {
+            None if wanted && ctx.dry_run => {
+                // Upstream shows a number that no real port will have.
+                port["nodePort"] = json!(dry_port);
+                dry_port += 1;
+            }
+            None if wanted => {
                 if let Some(number) = ctx.allocator.node_port() {
                     port["nodePort"] = json!(number);
                 }

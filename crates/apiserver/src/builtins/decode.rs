@@ -202,8 +202,10 @@ impl Walk<'_> {
                 let bytes = STANDARD.decode(text.replace(['\n', '\r'], "")).map_err(|error| {
                     let at = match error {
                         base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                        base64::DecodeError::InvalidLength(length) => length,
-                        base64::DecodeError::InvalidPadding => text.len(),
+                        // Go points to the beginning of the four letters that are not whole.
+                        base64::DecodeError::InvalidLength(length) => length - length % 4,
+                        base64::DecodeError::InvalidPadding if text.ends_with('=') => text.len(),
+                        base64::DecodeError::InvalidPadding => text.len() - text.len() % 4,
                     };
                     DecodeError::BadText(format!("illegal base64 data at input byte {at}"))
                 })?;

@@ -79,6 +79,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     (APPS, "StatefulSetSpec", Code(claim_templates)),
     (APPS, "StatefulSetUpdateStrategy", Code(stateful_set_strategy)),
     (AUTHENTICATION, "TokenRequestSpec", Set("expirationSeconds", "3600")),
+    (AUTOSCALING_1, "HorizontalPodAutoscaler", Code(processor_target)),
     (AUTOSCALING_1, "HorizontalPodAutoscalerSpec", Set("minReplicas", "1")),
     (AUTOSCALING_2, "HorizontalPodAutoscalerBehavior", Code(scaling_rules)),
     (AUTOSCALING_2, "HorizontalPodAutoscalerSpec", Set("metrics", DEFAULT_METRICS)),
@@ -106,6 +107,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     (CORE, "LimitRangeItem", Code(limit_range_item)),
     (CORE, "Namespace", Code(namespace)),
     (CORE, "NamespaceStatus", Set("phase", r#""Active""#)),
+    (CORE, "NodeSpec", Code(pod_ranges)),
     (CORE, "NodeStatus", Code(allocatable)),
     (CORE, "ObjectFieldSelector", Set("apiVersion", r#""v1""#)),
     (CORE, "PersistentVolumeClaimSpec", Set("volumeMode", r#""Filesystem""#)),
@@ -313,9 +315,19 @@ fn claim_templates(spec: &mut Object) {
     }
 }
 
+/// An autoscaler that names no metric goes by the processor, unless an annotation names metrics of the newer version.
+fn processor_target(autoscaler: &mut Object) {
+    let annotations = autoscaler.get("metadata").and_then(|metadata| metadata.get("annotations"));
+    let newer = annotations.is_some_and(|annotations| annotations.get("autoscaling.alpha.kubernetes.io/metrics").is_some());
+    if let (Some(Value::Object(spec)), false) = (autoscaler.get_mut("spec"), newer) {
+        spec.entry("targetCPUUtilizationPercentage").or_insert(json!(80));
+    }
+}
+
 fn job(job: &mut Object) {
     let template = job.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels")).cloned();
-    let unlabelled = job.get("metadata").and_then(|metadata| metadata.get("labels")).is_none();
+    let labels = job.get("metadata").and_then(|metadata| metadata.get("labels"));
+    let unlabelled = labels.and_then(Value::as_object).is_none_or(Object::is_empty);
     let metadata = job.get_mut("metadata").and_then(Value::as_object_mut);
     if let (Some(labels), true, Some(metadata)) = (template, unlabelled, metadata) {
         metadata.insert("labels".to_owned(), labels);
@@ -394,6 +406,19 @@ fn namespace(namespace: &mut Object) {
     if !name.is_empty() {
         let labels = metadata.entry("labels").or_insert_with(|| json!({}));
         labels["kubernetes.io/metadata.name"] = json!(name);
+    }
+}
+
+/// The one range and the first of the list are the same (`pkg/apis/core/v1/conversion.go`).
+fn pod_ranges(spec: &mut Object) {
+    let first = spec.get("podCIDRs").and_then(|ranges| ranges.get(0)).cloned();
+    match (text(spec, "podCIDR").is_empty(), first) {
+        (false, first) if first.as_ref() != spec.get("podCIDR") => {
+            let range = spec["podCIDR"].clone();
+            spec.insert("podCIDRs".to_owned(), json!([range]));
+        }
+        (true, Some(first)) => drop(spec.insert("podCIDR".to_owned(), first)),
+        _ => {}
     }
 }
 

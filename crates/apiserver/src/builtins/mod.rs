@@ -8,6 +8,7 @@ mod columns;
 mod create;
 mod decode;
 mod defaults;
+mod gates;
 mod immutable;
 pub(crate) mod names;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod quantity;
 mod resources;
 mod types;
 mod validate;
+mod warnings;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -188,6 +190,7 @@ impl Builtins {
         object: &mut Value,
         ctx: &WriteContext<'_>,
     ) -> Result<(), Vec<FieldError>> {
+        gates::clean(group, kind, object);
         self.reset_status(group, version, kind, object);
         create::prepare_create(group, kind, object, ctx)?;
         if kind == "Job" {
@@ -218,9 +221,16 @@ impl Builtins {
         create::prepare_update(group, kind, old, object, ctx)
     }
 
-    /// Checks a normalised object of a common kind; every mistake is reported.
-    pub fn validate(&self, group: &str, kind: &str, object: &Value) -> Vec<FieldError> {
-        validate::validate(group, kind, object)
+    /// Checks a normalised object, metadata included; every mistake is reported.
+    ///
+    /// `old` is what it replaces: of that the metadata must be a possible successor.
+    pub fn validate(&self, group: &str, kind: &str, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+        validate::validate(group, kind, object, old)
+    }
+
+    /// Returns what its client is warned of when a valid object is created.
+    pub fn warnings(&self, group: &str, kind: &str, object: &Value) -> Vec<String> {
+        warnings::of_new(group, kind, object)
     }
 
     /// Checks that an update changes no field that may not change.

@@ -7,7 +7,7 @@ fn too_long(text: &str, limit: usize) -> Option<String> {
     (text.len() > limit).then(|| format!("must be no more than {limit} characters"))
 }
 
-/// The words for labels and their keys count bytes where the others speak of characters.
+/// The newer checks of upstream say bytes where the older ones say characters.
 fn too_many_bytes(text: &str, limit: usize) -> Option<String> {
     (text.len() > limit).then(|| format!("must be no more than {limit} bytes"))
 }
@@ -35,7 +35,7 @@ fn is_qualified(text: &str) -> bool {
 }
 
 /// Checks a label of DNS (RFC 1123), the name of most things within a pod.
-pub(super) fn dns_label(text: &str) -> Vec<String> {
+pub(crate) fn dns_label(text: &str) -> Vec<String> {
     let mut problems: Vec<String> = too_long(text, 63).into_iter().collect();
     if !is_dns_label(text) {
         problems.push(if is_dns_subdomain(text) {
@@ -51,13 +51,11 @@ pub(super) fn dns_label(text: &str) -> Vec<String> {
 }
 
 /// Checks a subdomain of DNS (RFC 1123), the name of most objects.
-pub(super) fn dns_subdomain(text: &str) -> Vec<String> {
-    let mut problems: Vec<String> = too_long(text, 253).into_iter().collect();
-    problems.extend(no_subdomain(text));
-    problems
+pub(crate) fn dns_subdomain(text: &str) -> Vec<String> {
+    too_long(text, 253).into_iter().chain(dns_subdomain_pattern(text)).collect()
 }
 
-fn no_subdomain(text: &str) -> Option<String> {
+fn dns_subdomain_pattern(text: &str) -> Option<String> {
     (!is_dns_subdomain(text)).then(|| {
         format!(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and \
@@ -66,8 +64,92 @@ fn no_subdomain(text: &str) -> Option<String> {
     })
 }
 
+/// Checks a search domain, in whose labels underscores are allowed.
+pub(crate) fn search_domain(text: &str) -> Vec<String> {
+    let label = |label: &str| {
+        let bytes = label.strip_prefix('_').unwrap_or(label).as_bytes();
+        matches!((bytes.first(), bytes.last()), (Some(first), Some(last)) if is_lower(first) && is_lower(last))
+            && bytes.iter().all(|byte| is_lower(byte) || b"-_".contains(byte))
+    };
+    let mut problems: Vec<String> = too_long(text, 253).into_iter().collect();
+    if !text.split('.').all(label) {
+        const UNDERSCORED: &str = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
+        problems.push(format!(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start \
+             and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+             '{UNDERSCORED}(\\.{UNDERSCORED})*')"
+        ));
+    }
+    problems
+}
+
+/// Checks a host of an Ingress that begins with `*.`.
+pub(crate) fn wildcard_subdomain(text: &str) -> Vec<String> {
+    let mut problems: Vec<String> = too_long(text, 253).into_iter().collect();
+    if !text.strip_prefix("*.").is_some_and(is_dns_subdomain) {
+        problems.push(format!(
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower \
+             case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used \
+             for validation is '\\*\\.{LABEL}(\\.{LABEL})*')"
+        ));
+    }
+    problems
+}
+
+/// Checks an identifier of C.
+pub(crate) fn c_identifier(text: &str) -> Vec<String> {
+    let first = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    let bytes = text.as_bytes();
+    if bytes.first().is_some_and(first) && bytes.iter().all(|byte| first(byte) || byte.is_ascii_digit()) {
+        return Vec::new();
+    }
+    vec![
+        "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or \
+         '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')"
+            .to_owned(),
+    ]
+}
+
+/// Checks a percentage.
+pub(crate) fn percent(text: &str) -> Vec<String> {
+    let digits = text.strip_suffix('%').unwrap_or_default();
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Vec::new();
+    }
+    vec![
+        "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for \
+         validation is '[0-9]+%')"
+            .to_owned(),
+    ]
+}
+
+/// Checks the name of an HTTP header.
+pub(crate) fn header_name(text: &str) -> Vec<String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Vec::new();
+    }
+    vec![
+        "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is \
+         '[-A-Za-z0-9]+')"
+            .to_owned(),
+    ]
+}
+
+/// Checks a number against its bounds.
+pub(crate) fn in_range(number: i64, least: i64, most: i64) -> Vec<String> {
+    if (least..=most).contains(&number) {
+        return Vec::new();
+    }
+    vec![format!("must be between {least} and {most}, inclusive")]
+}
+
+/// Checks the number of a user or group.
+pub(crate) fn user_id(number: i64) -> Vec<String> {
+    in_range(number, 0, i64::from(i32::MAX))
+}
+
 /// Checks a label of DNS as RFC 1035 had it, the name of a Service.
-pub(super) fn dns_1035_label(text: &str) -> Vec<String> {
+pub(crate) fn dns_1035_label(text: &str) -> Vec<String> {
     let mut problems: Vec<String> = too_long(text, 63).into_iter().collect();
     if !is_dns_label(text) || text.as_bytes()[0].is_ascii_digit() {
         problems.push(
@@ -101,8 +183,8 @@ pub(crate) fn label_key(text: &str) -> Vec<String> {
             if prefix.is_empty() {
                 problems.push("prefix part must be non-empty".to_owned());
             } else {
-                let found = too_many_bytes(prefix, 253).into_iter().chain(no_subdomain(prefix));
-                problems.extend(found.map(|problem| format!("prefix part {problem}")));
+                let prefix_problems = too_many_bytes(prefix, 253).into_iter().chain(dns_subdomain_pattern(prefix));
+                problems.extend(prefix_problems.map(|problem| format!("prefix part {problem}")));
             }
             name
         }
@@ -137,7 +219,7 @@ pub(crate) fn label_value(text: &str) -> Vec<String> {
 }
 
 /// Checks the name of a port.
-pub(super) fn port_name(text: &str) -> Vec<String> {
+pub(crate) fn port_name(text: &str) -> Vec<String> {
     let mut problems: Vec<String> = too_long(text, 15).into_iter().collect();
     if !text.bytes().all(|byte| is_lower(&byte) || byte == b'-') {
         problems.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());
@@ -155,12 +237,12 @@ pub(super) fn port_name(text: &str) -> Vec<String> {
 }
 
 /// Checks a port number.
-pub(super) fn port_number(port: i64) -> Vec<String> {
+pub(crate) fn port_number(port: i64) -> Vec<String> {
     if (1..=65535).contains(&port) { Vec::new() } else { vec!["must be between 1 and 65535, inclusive".to_owned()] }
 }
 
 /// Checks a key of a ConfigMap or Secret.
-pub(super) fn config_key(text: &str) -> Vec<String> {
+pub(crate) fn config_key(text: &str) -> Vec<String> {
     let mut problems: Vec<String> = too_long(text, 253).into_iter().collect();
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
         problems.push(
@@ -179,9 +261,11 @@ pub(super) fn config_key(text: &str) -> Vec<String> {
 }
 
 /// Checks the name of an environment variable.
-pub(super) fn env_name(text: &str) -> Vec<String> {
-    let good = !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'=');
-    if good {
+pub(crate) fn env_name(text: &str) -> Vec<String> {
+    if text.is_empty() {
+        return vec!["environment variable name must be non-empty".to_owned()];
+    }
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'=') {
         return Vec::new();
     }
     vec!["a valid environment variable name must consist only of printable ASCII characters other than '='".to_owned()]

@@ -117,7 +117,7 @@ fn new_objects_become_what_a_real_server_makes_of_them() {
         if builtins.sets_generation(&group, &kind) {
             object["metadata"]["generation"] = json!(1);
         }
-        let problems = builtins.validate(&group, &kind, &object);
+        let problems = builtins.validate(&group, &kind, &object, None);
         assert_eq!(problems, [], "{name}");
 
         let mut again = object.clone();
@@ -143,7 +143,7 @@ fn refusal(builtins: &Builtins, mut object: Value) -> String {
     let allocator = Allocator::default();
     let ctx = WriteContext { uid: UID, now: NOW, allocator: &allocator, dry_run: true };
     let mut problems = match builtins.prepare_create(&group, &version, &kind, &mut object, &ctx) {
-        Ok(()) => builtins.validate(&group, &kind, &object),
+        Ok(()) => builtins.validate(&group, &kind, &object, None),
         Err(problems) => problems,
     };
     if problems.is_empty() {

@@ -64,6 +64,8 @@ pub(super) struct Struct {
     pub(super) name: String,
     /// Its fields by name.
     pub(super) fields: Vec<Field>,
+    /// The fields' places in the order in which Go declares them.
+    pub(super) declared: Vec<usize>,
 }
 
 #[derive(Deserialize)]
@@ -98,8 +100,11 @@ impl Types {
         let json_schema = ids["io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"];
         let structs = table.types.iter().map(|(name, rows)| {
             let mut fields: Vec<Field> = rows.iter().map(|row| field(row, &ids)).collect();
+            let names: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
             fields.sort_by(|a, b| a.name.cmp(&b.name));
-            Struct { name: name.clone(), fields }
+            let place = |name: &String| fields.binary_search_by(|field| field.name.cmp(name)).ok();
+            let declared = names.iter().filter_map(place).collect();
+            Struct { name: name.clone(), fields, declared }
         });
         Self { structs: structs.collect(), kinds, json_schema }
     }

@@ -45,8 +45,6 @@ use crate::clock::rfc3339_seconds;
 use crate::error::ApiError;
 use crate::registry::{DeleteOptions, Propagation};
 
-pub(crate) use schedule::parse as parse_schedule;
-
 use world::{Id, Kind, World};
 
 /// How long nothing must happen before decoded objects are let go of.

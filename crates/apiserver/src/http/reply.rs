@@ -54,7 +54,12 @@ pub(super) fn error(error: &ApiError) -> Response<Body> {
 
 /// Adds a `Warning` header a message, as RFC 7234 spells it.
 pub(super) fn warn(reply: &mut Response<Body>, warnings: &[String]) {
+    let mut told: Vec<&String> = Vec::new();
     for warning in warnings {
+        if told.contains(&warning) {
+            continue;
+        }
+        told.push(warning);
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
             reply.headers_mut().append(http::header::WARNING, value);

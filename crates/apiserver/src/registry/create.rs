@@ -39,7 +39,14 @@ impl Registry<'_> {
         for key in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
             metadata(&mut object).remove(key);
         }
+        // Whoever gives an empty list owns it, though storage knows only that there is none.
+        let restored = rules::restore_empties(&mut object, options);
         let mut object = self.ownership(target).record(None, object, options);
+        for pointer in restored {
+            if let Some(value) = object.pointer_mut(pointer) {
+                *value = Value::Null;
+            }
+        }
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
         }
@@ -138,6 +145,13 @@ impl Registry<'_> {
             return Ok(name.to_owned());
         }
         let base = meta_text(object, "generateName");
+        if base.is_empty() && target.resource.is("", "limitranges") {
+            return Ok(self.state.random.uid());
+        }
+        if base.is_empty() && target.resource.custom().is_none() {
+            // It is told with whatever else is wrong.
+            return Ok(String::new());
+        }
         if base.is_empty() {
             let cause = Cause::required("metadata.name", "name or generateName is required");
             return Err(ApiError::invalid(&target.resource.group, &target.resource.kind, "", vec![cause]));
@@ -171,12 +185,17 @@ impl Registry<'_> {
         };
         admission::mutate(self, &request, &mut object)?;
         self.prepare_create(target, &mut object, options)?;
-        let mut causes = meta::validate(resource, &object, None);
+        let mut causes = Vec::new();
+        if resource.custom().is_some() {
+            causes = meta::validate(resource, &object, None);
+        }
         causes.extend(rules::validate(resource, &object, None));
         causes.extend(requests::mistakes(target, &object, None));
+        rules::show_empties(&mut causes, &options.empties, &object);
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, &name, causes));
         }
+        options.warnings.extend(rules::warnings(resource, &object));
         self.check_create_by_update(target, options)?;
         request.is_named = true;
         admission::validate(self, &request, &object, &mut options.warnings)?;

@@ -140,7 +140,7 @@ fn check_types(resource: &Resource, object: &Value) -> Result<(), ApiError> {
             return Err(wrong(field, value, "string"));
         }
     }
-    for field in ["labels", "annotations"] {
+    for field in ["annotations", "labels"] {
         let Some(value) = meta.get(field).filter(|value| !value.is_null()) else { continue };
         let Some(map) = value.as_object() else { return Err(wrong(field, value, "map[string]string")) };
         if let Some(value) = map.values().find(|value| !value.is_string() && !value.is_null()) {

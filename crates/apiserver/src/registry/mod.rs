@@ -67,6 +67,8 @@ pub struct WriteOptions {
     pub mistakes: Vec<String>,
     /// What the writer should be told besides the result.
     pub warnings: Vec<String>,
+    /// Where the body has empty lists and maps, as JSON pointers: Go tells them from none as long as nothing is stored.
+    pub(crate) empties: Vec<String>,
 }
 
 /// What becomes of dependents when their owner is deleted.

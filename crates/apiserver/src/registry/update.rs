@@ -204,7 +204,10 @@ impl Registry<'_> {
             metadata(&mut object).insert("generation".to_owned(), json!(generation));
         }
         bowline_smd::keep_times_of_unchanged(Some(current), &mut object);
-        let mut causes = meta::validate(resource, &object, Some(current));
+        let mut causes = Vec::new();
+        if resource.custom().is_some() {
+            causes = meta::validate(resource, &object, Some(current));
+        }
         causes.extend(rules::validate(resource, &object, Some(current)));
         if resource.is("", "pods") {
             causes.extend(super::pods::validate_part(target.subresource, current, &object));

@@ -1,10 +1,11 @@
-//! Configuration, services and storage.
+//! What the core group configures: maps, secrets, namespaces, nodes, limits and quotas (`pkg/apis/core/validation`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Errors, entries, items, labels, names, number, text};
+use super::errors::at;
+use super::{Errors, entries, internal, is_empty, items, meta, names, network, pods, text};
 use crate::builtins::Quantity;
 
 /// The most that a ConfigMap or Secret may hold.
@@ -24,11 +25,14 @@ fn decoded_len(value: &Value) -> usize {
 }
 
 pub(super) fn config_map(map: &Value, errors: &mut Errors) {
-    keys(&map["data"], "data", errors);
-    keys(&map["binaryData"], "binaryData", errors);
-    for (key, _) in entries(&map["data"]).filter(|(key, _)| map["binaryData"].get(key.as_str()).is_some()) {
-        errors.invalid(&format!("data[{key}]"), &json!(key), "duplicate of key present in binaryData");
+    for (key, _) in entries(&map["data"]) {
+        let field = format!("data[{key}]");
+        errors.invalid_each(&field, key, names::config_key(key));
+        if map["binaryData"].get(key.as_str()).is_some() {
+            errors.invalid_text(&field, key, "duplicate of key present in binaryData");
+        }
     }
+    keys(&map["binaryData"], "binaryData", errors);
     let plain: usize = entries(&map["data"]).map(|(_, value)| value.as_str().unwrap_or_default().len()).sum();
     let binary: usize = entries(&map["binaryData"]).map(|(_, value)| decoded_len(value)).sum();
     if plain + binary > DATA_LIMIT_BYTES {
@@ -43,160 +47,338 @@ pub(super) fn secret(secret: &Value, errors: &mut Errors) {
     if size > DATA_LIMIT_BYTES {
         errors.too_long("data", DATA_LIMIT_BYTES);
     }
-    let needed: &[&str] = match text(secret, "type") {
-        "kubernetes.io/dockercfg" => &[".dockercfg"],
-        "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
-        "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
-        "kubernetes.io/tls" => &["tls.crt", "tls.key"],
+    let required = |keys: &[&str], errors: &mut Errors| {
+        for key in keys.iter().filter(|key| data.get(**key).is_none()) {
+            errors.required(&format!("data[{key}]"), "");
+        }
+    };
+    match text(secret, "type") {
+        "kubernetes.io/dockercfg" => docker_config(data, ".dockercfg", errors),
+        "kubernetes.io/dockerconfigjson" => docker_config(data, ".dockerconfigjson", errors),
+        "kubernetes.io/ssh-auth" if text(data, "ssh-privatekey").is_empty() => {
+            errors.required("data[ssh-privatekey]", "");
+        }
+        "kubernetes.io/tls" => required(&["tls.crt", "tls.key"], errors),
         "kubernetes.io/basic-auth" if data.get("username").is_none() && data.get("password").is_none() => {
-            &["username", "password"]
+            required(&["username", "password"], errors);
         }
         "kubernetes.io/service-account-token" => {
             let key = "kubernetes.io/service-account.name";
             if text(&secret["metadata"]["annotations"], key).is_empty() {
                 errors.required(&format!("metadata.annotations[{key}]"), "");
             }
-            &[]
         }
-        _ => &[],
-    };
-    for key in needed.iter().filter(|key| data.get(**key).is_none()) {
-        errors.required(&format!("data[{key}]"), "");
-    }
-}
-
-pub(super) fn service(service: &Value, errors: &mut Errors) {
-    let spec = &service["spec"];
-    let kind = text(spec, "type");
-    let headless = spec["clusterIP"] == "None";
-    let count = spec["ports"].as_array().map_or(0, Vec::len);
-    if count == 0 && !headless && kind != "ExternalName" {
-        errors.required("spec.ports", "");
-    }
-    match kind {
-        "LoadBalancer" | "NodePort" if headless => {
-            let detail = format!("may not be set to 'None' for {kind} services");
-            errors.invalid("spec.clusterIPs[0]", &json!("None"), &detail);
-        }
-        "ExternalName" => external_name(spec, errors),
         _ => {}
     }
-    service_ports(&spec["ports"], count > 1, errors);
-    labels(&spec["selector"], "spec.selector", errors);
-    errors.one_of("spec.sessionAffinity", &spec["sessionAffinity"], &["ClientIP", "None"]);
-    errors.one_of("spec.type", &spec["type"], &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]);
-    errors.one_of(
-        "spec.ipFamilyPolicy",
-        &spec["ipFamilyPolicy"],
-        &["SingleStack", "PreferDualStack", "RequireDualStack"],
-    );
-    for (at, port) in items(&spec["ports"]).filter(|_| kind == "ClusterIP") {
-        if !port["nodePort"].is_null() {
-            errors.forbidden(&format!("spec.ports[{at}].nodePort"), "may not be used when `type` is 'ClusterIP'");
-        }
-    }
-    if !spec["allocateLoadBalancerNodePorts"].is_null() && kind != "LoadBalancer" {
-        let detail = "may only be used when `type` is 'LoadBalancer'";
-        errors.forbidden("spec.allocateLoadBalancerNodePorts", detail);
-    }
-    let policies = ["Cluster", "Local"];
-    for field in ["externalTrafficPolicy", "internalTrafficPolicy"] {
-        errors.one_of(&format!("spec.{field}"), &spec[field], &policies);
+}
+
+fn docker_config(data: &Value, key: &str, errors: &mut Errors) {
+    use base64::Engine as _;
+    let field = format!("data[{key}]");
+    let Some(encoded) = data.get(key).and_then(Value::as_str) else { return errors.required(&field, "") };
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap_or_default();
+    if let Some(why) = unreadable_object(&bytes) {
+        errors.invalid_text(&field, "<secret contents redacted>", &why);
     }
 }
 
-fn external_name(spec: &Value, errors: &mut Errors) {
-    for field in ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-        if !spec[field].is_null() {
-            errors.forbidden(&format!("spec.{field}"), "may not be set for ExternalName services");
+/// Returns in Go's words why bytes are no JSON object.
+fn unreadable_object(bytes: &[u8]) -> Option<String> {
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(Value::Object(_) | Value::Null) => None,
+        Ok(other) => {
+            let kind = match other {
+                Value::Array(_) => "array",
+                Value::String(_) => "string",
+                Value::Bool(_) => "bool",
+                _ => "number",
+            };
+            Some(format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"))
         }
-    }
-    let name = text(spec, "externalName");
-    let name = name.strip_suffix('.').unwrap_or(name);
-    if name.is_empty() {
-        errors.required("spec.externalName", "");
-    } else {
-        for problem in names::dns_subdomain(name) {
-            errors.invalid("spec.externalName", &json!(name), &problem);
+        Err(error) if error.is_eof() => Some("unexpected end of JSON input".to_owned()),
+        Err(error) => {
+            let letter = bytes.get(error.column().saturating_sub(1)).copied().map_or(' ', char::from);
+            if let Some(why) = broken_word(bytes) {
+                return Some(why);
+            }
+            Some(format!("invalid character '{letter}' looking for beginning of value"))
         }
     }
 }
 
-fn service_ports(list: &Value, named: bool, errors: &mut Errors) {
+/// Go names the word whose letters do not go on.
+fn broken_word(bytes: &[u8]) -> Option<String> {
+    let word = ["null", "true", "false"].into_iter().find(|word| bytes.first() == word.as_bytes().first())?;
+    let (have, want) = bytes.iter().zip(word.as_bytes()).find(|(have, want)| have != want)?;
+    Some(format!("invalid character '{}' in literal {word} (expecting '{}')", char::from(*have), char::from(*want)))
+}
+
+pub(super) fn namespace(namespace: &Value, errors: &mut Errors) {
+    for (_, name) in items(&namespace["spec"]["finalizers"]) {
+        let text = name.as_str().unwrap_or_default();
+        errors.invalid_each("spec.finalizers", text, names::label_key(text));
+        meta::one_kubernetes_finalizer(name, "spec.finalizers", errors);
+    }
+}
+
+const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+pub(super) fn node(node: &Value, errors: &mut Errors) {
     let mut known = BTreeSet::new();
-    let mut numbers = BTreeSet::new();
-    for (at, port) in items(list) {
-        let path = format!("spec.ports[{at}]");
-        let name = text(port, "name");
-        if name.is_empty() {
-            if named {
-                errors.required(&format!("{path}.name"), "");
+    for (index, taint) in items(&node["spec"]["taints"]) {
+        let path = format!("metadata.taints[{index}]");
+        meta::label_key(taint, "key", &path, errors);
+        let problems = names::label_value(text(taint, "value"));
+        if !problems.is_empty() {
+            errors.invalid(&at(&path, "value"), &taint["value"], &problems.join(";"));
+        }
+        errors.needs_one_of(&at(&path, "effect"), &taint["effect"], &TAINT_EFFECTS);
+        if !known.insert((text(taint, "effect"), text(taint, "key"))) {
+            let printed = internal::print("io.k8s.api.core.v1.Taint", taint);
+            errors.duplicate_printed(&path, &printed, "taints must be unique by key and effect pair");
+        }
+    }
+    for list in ["capacity", "allocatable"] {
+        for (name, value) in entries(&node["status"][list]) {
+            pods::quantity_value(name, value, &format!("status.{list}.{name}"), errors);
+        }
+    }
+    let swap = &node["status"]["nodeInfo"]["swap"]["capacity"];
+    if let Some(capacity) = swap.as_i64().filter(|capacity| *capacity <= 0) {
+        errors.invalid_number("metadata.nodeSwapStatus.capacity", capacity, super::POSITIVE);
+    }
+    const PATH: &str = "spec.podCIDRs";
+    let list = &node["spec"]["podCIDRs"];
+    let ranges: Vec<&str> = items(list).filter_map(|(_, range)| range.as_str()).collect();
+    for (index, range) in ranges.iter().enumerate() {
+        network::legacy_cidr(range, &format!("{PATH}[{index}]"), errors);
+    }
+    if ranges.len() > 1 {
+        if let Some(bad) = ranges.iter().find(|range| network::sloppy_cidr(range).is_none()) {
+            let detail =
+                format!("invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR address: {bad}");
+            errors.internal(PATH, &detail);
+        }
+        let families: BTreeSet<bool> =
+            ranges.iter().filter_map(|range| network::sloppy_cidr(range)).map(|range| range.0.is_ipv4()).collect();
+        if families.len() < 2 || ranges.len() > 2 {
+            errors.invalid_object(PATH, list, "may specify no more than one CIDR for each IP family");
+        }
+    }
+}
+
+const LIMITS: [&str; 5] = ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"];
+
+pub(super) fn limit_range(range: &Value, errors: &mut Errors) {
+    let mut known = BTreeSet::new();
+    for (index, item) in items(&range["spec"]["limits"]) {
+        let path = format!("spec.limits[{index}]");
+        let kind = text(item, "type");
+        let problems = names::label_key(kind);
+        if problems.is_empty() && !kind.contains('/') && !["Container", "PersistentVolumeClaim", "Pod"].contains(&kind) {
+            let detail = "must be a standard limit type or fully qualified";
+            errors.invalid(&at(&path, "type"), &item["type"], detail);
+        }
+        errors.invalid_each(&at(&path, "type"), kind, problems);
+        if !known.insert(kind) {
+            errors.duplicate(&at(&path, "type"), &item["type"]);
+        }
+        let mut resources = BTreeSet::new();
+        for list in LIMITS {
+            if kind == "Pod" && list.starts_with("default") {
+                if !is_empty(&item[list]) {
+                    errors.forbidden(&at(&path, list), "may not be specified when `type` is 'Pod'");
+                }
+                continue;
             }
-        } else {
-            for problem in names::dns_label(name) {
-                errors.invalid(&format!("{path}.name"), &port["name"], &problem);
+            if list == "maxLimitRequestRatio"
+                && kind == "PersistentVolumeClaim"
+                && item["min"].get("storage").is_none()
+                && item["max"].get("storage").is_none()
+            {
+                let detail = "either minimum or maximum storage value is required, but neither was provided";
+                errors.required(&at(&path, "limits"), detail);
             }
-            if !known.insert(name) {
-                errors.duplicate(&format!("{path}.name"), &port["name"]);
+            for (name, _) in entries(&item[list]) {
+                let field = format!("{path}.{list}[{name}]");
+                if ["Container", "Pod"].contains(&kind) {
+                    pods::container_resource_name(name, &field, errors);
+                } else {
+                    pods::resource_name(name, &field, errors);
+                }
+                resources.insert(name.as_str());
             }
         }
-        let number = number(port, "port").unwrap_or(0);
-        for problem in names::port_number(number) {
-            errors.invalid(&format!("{path}.port"), &json!(number), &problem);
-        }
-        errors.one_of(&format!("{path}.protocol"), &port["protocol"], &["SCTP", "TCP", "UDP"]);
-        let target = &port["targetPort"];
-        let problems = match target {
-            Value::Number(_) => names::port_number(target.as_i64().unwrap_or(0)),
-            Value::String(name) => names::port_name(name),
-            _ => Vec::new(),
-        };
-        for problem in problems {
-            errors.invalid(&format!("{path}.targetPort"), target, &problem);
-        }
-        if !numbers.insert((text(port, "protocol"), number)) {
-            errors.duplicate(&path, &json!({ "port": number, "protocol": port["protocol"] }));
+        for name in resources {
+            limits_agree(item, name, &path, errors);
         }
     }
 }
 
-const ACCESS_MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
-
-fn access_modes(spec: &Value, path: &str, errors: &mut Errors) {
-    let field = format!("{path}.accessModes");
-    for (_, mode) in items(&spec["accessModes"]) {
-        errors.one_of(&field, mode, &ACCESS_MODES);
+fn limits_agree(item: &Value, name: &str, path: &str, errors: &mut Errors) {
+    let pod = text(item, "type") == "Pod";
+    let amounts: BTreeMap<&str, Quantity> = (LIMITS.into_iter())
+        .filter(|list| !(pod && list.starts_with("default")))
+        .filter_map(|list| Some((list, item[list].get(name)?.as_str()?.parse().ok()?)))
+        .collect();
+    let get = |list: &str| amounts.get(list).copied();
+        // The smaller, the larger, whose field is blamed, whose value is shown, and how upstream calls the two.
+    let pairs = [
+        ("min", "max", "min", "min", "min", "max"),
+        ("min", "defaultRequest", "defaultRequest", "defaultRequest", "min", "default request"),
+        ("defaultRequest", "max", "defaultRequest", "defaultRequest", "default request", "max"),
+        ("defaultRequest", "default", "defaultRequest", "defaultRequest", "default request", "default limit"),
+        ("min", "default", "default", "min", "min", "default"),
+        ("default", "max", "default", "max", "default", "max"),
+    ];
+    for (small, large, blamed, shown, small_words, large_words) in pairs {
+        if let (Some(low), Some(high)) = (get(small), get(large))
+            && low.nanos() > high.nanos()
+        {
+            let shown = amounts[shown].to_string();
+            let detail = format!("{small_words} value {low} is greater than {large_words} value {high}");
+            errors.invalid_text(&format!("{path}.{blamed}[{name}]"), &shown, &detail);
+        }
+    }
+    if let Some(ratio) = get("maxLimitRequestRatio") {
+        let field = format!("{path}.maxLimitRequestRatio[{name}]");
+        if ratio.nanos() < 1_000_000_000 {
+            errors.invalid_text(&field, &ratio.to_string(), &format!("ratio {ratio} is less than 1"));
+        }
+        if let (Some(min), Some(max)) = (get("min"), get("max")) {
+            let most = max.nanos() as f64 / min.nanos() as f64;
+            if ratio.nanos() as f64 / 1e9 > most {
+                let detail = format!("ratio {ratio} is greater than max/min = {most:.6}");
+                errors.invalid_text(&field, &ratio.to_string(), &detail);
+            }
+        }
+    }
+    if let (Some(limit), Some(request)) = (get("default"), get("defaultRequest"))
+        && !pods::allows_overcommit(name)
+        && limit.nanos() != request.nanos()
+    {
+        let detail = format!("default value {limit} must equal to defaultRequest value {request} in {name}");
+        errors.invalid_text(&format!("{path}.defaultRequest[{name}]"), &request.to_string(), &detail);
     }
 }
 
-fn volume_mode(spec: &Value, path: &str, errors: &mut Errors) {
-    errors.one_of(&format!("{path}.volumeMode"), &spec["volumeMode"], &["Block", "Filesystem"]);
+const QUOTA_RESOURCES: [&str; 19] = [
+    "configmaps",
+    "cpu",
+    "ephemeral-storage",
+    "limits.cpu",
+    "limits.ephemeral-storage",
+    "limits.memory",
+    "memory",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "requests.cpu",
+    "requests.ephemeral-storage",
+    "requests.memory",
+    "requests.storage",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+    "services.nodeports",
+];
+
+fn is_quota_resource(name: &str) -> bool {
+    QUOTA_RESOURCES.contains(&name) || name.starts_with("hugepages-") || name.starts_with("requests.hugepages-")
 }
 
-pub(super) fn claim_spec(spec: &Value, path: &str, errors: &mut Errors) {
-    if spec["accessModes"].as_array().is_none_or(Vec::is_empty) {
-        errors.required(&format!("{path}.accessModes"), "at least 1 access mode is required");
+const SCOPES: [&str; 7] = [
+    "BestEffort",
+    "CrossNamespacePodAffinity",
+    "NotBestEffort",
+    "NotTerminating",
+    "PriorityClass",
+    "Terminating",
+    "VolumeAttributesClass",
+];
+
+fn scope_counts(scope: &str, resource: &str) -> bool {
+    let computes =
+        ["cpu", "limits.cpu", "limits.memory", "memory", "requests.cpu", "requests.memory"].contains(&resource);
+    match scope {
+        "BestEffort" => resource == "pods",
+        "VolumeAttributesClass" => ["persistentvolumeclaims", "requests.storage"].contains(&resource),
+        scope if SCOPES.contains(&scope) => resource == "pods" || computes,
+        _ => true,
     }
-    access_modes(spec, path, errors);
-    let storage = &spec["resources"]["requests"]["storage"];
-    let field = format!("{path}.resources[storage]");
-    match storage.as_str().and_then(|text| text.parse::<Quantity>().ok()) {
-        None => errors.required(&field, ""),
-        Some(size) if size.nanos() <= 0 => errors.invalid(&field, storage, "must be greater than zero"),
-        Some(_) => {}
-    }
-    volume_mode(spec, path, errors);
 }
 
-pub(super) fn volume(spec: &Value, errors: &mut Errors) {
-    if spec["accessModes"].as_array().is_none_or(Vec::is_empty) {
-        errors.required("spec.accessModes", "");
+pub(super) fn quota(quota: &Value, errors: &mut Errors) {
+    let spec = &quota["spec"];
+    for (name, value) in entries(&spec["hard"]) {
+        let field = format!("spec.hard[{name}]");
+        pods::resource_name(name, &field, errors);
+        if !name.contains('/') && !is_quota_resource(name) {
+            errors.invalid_text(&field, name, "must be a standard resource for quota");
+        }
+        pods::quantity_value(name, value, &field, errors);
     }
-    access_modes(spec, "spec", errors);
-    volume_mode(spec, "spec", errors);
-    if spec["capacity"]["storage"].is_null() {
-        errors.not_supported("spec.capacity", &spec["capacity"], &["storage"]);
+    let limited: Vec<&str> =
+        entries(&spec["hard"]).map(|(name, _)| name.as_str()).filter(|name| is_quota_resource(name)).collect();
+    let list = &spec["scopes"];
+    let scopes: Vec<&str> = items(list).filter_map(|(_, scope)| scope.as_str()).collect();
+    for scope in &scopes {
+        if !SCOPES.contains(scope) {
+            errors.invalid_object("spec.scopes", list, "unsupported scope");
+        }
+        for _ in limited.iter().filter(|resource| !scope_counts(scope, resource)) {
+            errors.invalid_object("spec.scopes", list, "unsupported scope applied to resource");
+        }
     }
-    let policies = ["Delete", "Recycle", "Retain"];
-    errors.one_of("spec.persistentVolumeReclaimPolicy", &spec["persistentVolumeReclaimPolicy"], &policies);
+    conflicts(&scopes, "spec.scopes", list, errors);
+    if !spec["scopeSelector"].is_null() {
+        scope_selector(spec, &limited, errors);
+    }
+}
+
+fn conflicts(scopes: &[&str], path: &str, shown: &Value, errors: &mut Errors) {
+    for pair in [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]] {
+        if pair.iter().all(|scope| scopes.contains(scope)) {
+            errors.invalid_object(path, shown, "conflicting scopes");
+        }
+    }
+}
+
+fn scope_selector(spec: &Value, limited: &[&str], errors: &mut Errors) {
+    const PATH: &str = "spec.scopeSelector.matchExpressions";
+    let selector = &spec["scopeSelector"];
+    let mut scopes = Vec::new();
+    for (_, requirement) in items(&selector["matchExpressions"]) {
+        let (scope, operator) = (text(requirement, "scopeName"), text(requirement, "operator"));
+        if !SCOPES.contains(&scope) {
+            errors.invalid(&at(PATH, "scopeName"), &requirement["scopeName"], "unsupported scope");
+        }
+        for _ in limited.iter().filter(|resource| !scope_counts(scope, resource)) {
+            let printed = internal::print("io.k8s.api.core.v1.ScopeSelector", selector);
+            errors.invalid_printed(PATH, &printed, "unsupported scope applied to resource");
+        }
+        let named = ["PriorityClass", "VolumeAttributesClass"].contains(&scope) || !SCOPES.contains(&scope);
+        if !named && operator != "Exists" {
+            let detail = "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, \
+                          ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, \
+                          ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
+            errors.invalid(&at(PATH, "operator"), &requirement["operator"], detail);
+        }
+        let values = &requirement["values"];
+        match operator {
+            "In" | "NotIn" if is_empty(values) => {
+                let detail = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+                errors.required(&at(PATH, "values"), detail);
+            }
+            "Exists" | "DoesNotExist" if !is_empty(values) => {
+                let detail = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
+                errors.invalid_object(&at(PATH, "values"), values, detail);
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            _ => errors.invalid(&at(PATH, "operator"), &requirement["operator"], "not a valid selector operator"),
+        }
+        scopes.push(scope);
+    }
+    conflicts(&scopes, PATH, &spec["scopes"], errors);
 }

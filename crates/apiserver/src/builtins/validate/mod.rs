@@ -1,21 +1,46 @@
-//! Validation of the common kinds, with upstream's messages (`pkg/apis/*/validation`, v1.35.4).
-//!
-//! Upstream checks far more; ported is what manifests get wrong in practice: required fields, names, labels, selectors,
-//! ports, enumerations and references within one object.
+//! Validation of the built-in kinds, with upstream's messages in upstream's order (`pkg/apis/*/validation`, v1.35.4).
 
+mod autoscaling;
+mod cluster;
 mod core;
+mod devices;
 mod errors;
+mod flowcontrol;
+mod internal;
+mod jobs;
+mod meta;
+mod network;
 mod networking;
 mod pods;
 mod rbac;
+mod registration;
+mod schedule;
+mod service;
+mod storage;
 mod workloads;
 
 use serde_json::{Map, Value};
 
 use super::{FieldError, names};
-use errors::Errors;
+use errors::{Errors, at};
+use meta::is_empty_selector;
+
+/// The words of upstream for a number that is below nothing.
+const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
+
+/// The same for one that is not above it.
+const POSITIVE: &str = "must be greater than zero";
 
 pub(super) use errors::{forbidden, invalid};
+pub(super) use network::{unusual_cidr, unusual_ip};
+pub(super) use pods::every_container;
+
+/// Checks the addresses of a Service, which must be sound before any is allocated.
+pub(super) fn service_addresses(service: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    service::addresses(&service["spec"], &mut errors);
+    errors.into_list()
+}
 
 /// Returns the entries of a map, or none.
 fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -35,142 +60,152 @@ fn number(value: &Value, field: &str) -> Option<i64> {
     value[field].as_i64()
 }
 
-pub(super) fn validate(group: &str, kind: &str, object: &Value) -> Vec<FieldError> {
+/// Returns whether there is nothing in a value: no value, or an empty list, map or text.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+pub(super) fn validate(group: &str, kind: &str, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    metadata(group, kind, object, &mut errors);
-    match (group, kind) {
-        ("", "ConfigMap") => core::config_map(object, &mut errors),
-        ("", "Secret") => core::secret(object, &mut errors),
-        ("", "Service") => core::service(object, &mut errors),
-        ("", "PersistentVolumeClaim") => core::claim_spec(&object["spec"], "spec", &mut errors),
-        ("", "PersistentVolume") => core::volume(&object["spec"], &mut errors),
-        ("", "Pod") => pods::pod_spec(&object["spec"], "spec", &mut errors),
-        ("", "PodTemplate") => pods::template(&object["template"], "template", &mut errors),
-        ("", "ReplicationController") => workloads::replication_controller(&object["spec"], &mut errors),
-        ("apps", "Deployment") => workloads::deployment(&object["spec"], &mut errors),
-        ("apps", "ReplicaSet") => workloads::replica_set(&object["spec"], &mut errors),
-        ("apps", "StatefulSet") => workloads::stateful_set(&object["spec"], &mut errors),
-        ("apps", "DaemonSet") => workloads::daemon_set(&object["spec"], &mut errors),
-        ("autoscaling", "HorizontalPodAutoscaler") => workloads::autoscaler(&object["spec"], &mut errors),
-        ("batch", "Job") => workloads::job(&object["spec"], "spec", &mut errors),
-        ("batch", "CronJob") => workloads::cron_job(&object["spec"], &mut errors),
-        ("networking.k8s.io", "Ingress") => networking::ingress(&object["spec"], &mut errors),
-        ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(&object["spec"], &mut errors),
-        ("policy", "PodDisruptionBudget") => workloads::disruption_budget(&object["spec"], &mut errors),
-        ("rbac.authorization.k8s.io", "Role") => rbac::rules(object, true, &mut errors),
-        ("rbac.authorization.k8s.io", "ClusterRole") => {
-            rbac::rules(object, false, &mut errors);
-            rbac::aggregation(object, &mut errors);
+    let metadata = |errors: &mut Errors| match old {
+        None => meta::of_new(group, kind, object, errors),
+        Some(old) => meta::of_successor(group, old, object, errors),
+    };
+    let spec = &object["spec"];
+    if (group, kind) == ("policy", "PodDisruptionBudget") {
+        // Its metadata is looked at only where nothing else is wrong.
+        workloads::disruption_budget(spec, &mut errors);
+        if errors.len() == 0 {
+            metadata(&mut errors);
         }
-        ("rbac.authorization.k8s.io", "RoleBinding") => rbac::binding(object, true, &mut errors),
-        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => rbac::binding(object, false, &mut errors),
-        _ => {}
+        return errors.into_list();
+    }
+    if kind != "Event" {
+        metadata(&mut errors);
+    }
+    match group {
+        "" => of_core(kind, object, &mut errors),
+        "apps" | "autoscaling" | "batch" => of_workloads(kind, object, &mut errors),
+        "storage.k8s.io" => of_storage(kind, object, &mut errors),
+        _ => of_others(group, kind, object, &mut errors),
+    }
+    if kind == "Event" && errors.len() == 0 {
+        metadata(&mut errors);
     }
     errors.into_list()
 }
 
-fn metadata(group: &str, kind: &str, object: &Value, errors: &mut Errors) {
-    let metadata = &object["metadata"];
-    let check = match (group, kind) {
-        ("", "Namespace") => names::dns_label,
-        // Services may begin with a digit since 1.35's relaxed names only behind a gate that is off.
-        ("", "Service") => names::dns_1035_label,
-        ("rbac.authorization.k8s.io", _) => names::path_segment,
-        ("", "Event") | ("events.k8s.io", _) => names::dns_subdomain,
-        _ => names::dns_subdomain,
-    };
-    let name = text(metadata, "name");
-    if name.is_empty() {
-        errors.required("metadata.name", "name or generateName is required");
-    } else {
-        for problem in check(name) {
-            errors.invalid("metadata.name", &metadata["name"], &problem);
+fn of_core(kind: &str, object: &Value, errors: &mut Errors) {
+    let spec = &object["spec"];
+    match kind {
+        "ConfigMap" => core::config_map(object, errors),
+        "Endpoints" => networking::endpoints(object, errors),
+        "Event" => cluster::event(object, true, errors),
+        "LimitRange" => core::limit_range(object, errors),
+        "Namespace" => core::namespace(object, errors),
+        "Node" => core::node(object, errors),
+        "PersistentVolume" => {
+            storage::volume_spec(spec, text(&object["metadata"], "name"), false, "spec", errors);
         }
-    }
-    labels(&metadata["labels"], "metadata.labels", errors);
-    annotations(&metadata["annotations"], errors);
-    for (at, owner) in items(&metadata["ownerReferences"]) {
-        for field in ["apiVersion", "kind", "name", "uid"] {
-            if text(owner, field).is_empty() {
-                let detail = if field == "apiVersion" { "version must not be empty" } else { "must not be empty" };
-                errors.invalid(&format!("metadata.ownerReferences[{at}].{field}"), &owner[field], detail);
-            }
-        }
-    }
-    for (_, finalizer) in items(&metadata["finalizers"]) {
-        for problem in names::label_key(finalizer.as_str().unwrap_or_default()) {
-            errors.invalid("metadata.finalizers", finalizer, &problem);
-        }
+        "PersistentVolumeClaim" => storage::claim_spec(spec, "spec", errors),
+        "Pod" => pods::pod(object, errors),
+        "PodTemplate" => pods::template(&object["template"], "template", errors),
+        "ReplicationController" => workloads::replication_controller(spec, errors),
+        "ResourceQuota" => core::quota(object, errors),
+        "Secret" => core::secret(object, errors),
+        "Service" => service::service(object, errors),
+        _ => {}
     }
 }
 
-fn labels(map: &Value, path: &str, errors: &mut Errors) {
-    for (key, value) in entries(map) {
-        for problem in names::label_key(key) {
-            errors.invalid(path, &Value::from(key.as_str()), &problem);
-        }
-        for problem in names::label_value(value.as_str().unwrap_or_default()) {
-            errors.invalid(path, value, &problem);
-        }
+fn of_workloads(kind: &str, object: &Value, errors: &mut Errors) {
+    let spec = &object["spec"];
+    match kind {
+        "ControllerRevision" => workloads::revision(object, errors),
+        "CronJob" => jobs::cron_job(object, errors),
+        "DaemonSet" => workloads::daemon_set(spec, errors),
+        "Deployment" => workloads::deployment(spec, errors),
+        "HorizontalPodAutoscaler" => autoscaling::autoscaler(object, errors),
+        "Job" => jobs::job(object, errors),
+        "ReplicaSet" => workloads::replica_set(spec, errors),
+        "StatefulSet" => workloads::stateful_set(spec, errors),
+        _ => {}
     }
 }
 
-/// The most that the annotations of one object may hold together.
-const ANNOTATION_LIMIT_BYTES: usize = 256 * 1024;
-
-fn annotations(map: &Value, errors: &mut Errors) {
-    let mut size = 0;
-    for (key, value) in entries(map) {
-        for problem in names::label_key(&key.to_lowercase()) {
-            errors.invalid("metadata.annotations", &Value::from(key.as_str()), &problem);
-        }
-        size += key.len() + value.as_str().unwrap_or_default().len();
+fn of_storage(kind: &str, object: &Value, errors: &mut Errors) {
+    match kind {
+        "CSIDriver" => storage::csi_driver(object, errors),
+        "CSINode" => storage::csi_node(object, errors),
+        "CSIStorageCapacity" => storage::csi_capacity(object, errors),
+        "StorageClass" => storage::class(object, errors),
+        "VolumeAttachment" => storage::attachment(object, errors),
+        "VolumeAttributesClass" => storage::attributes_class(object, errors),
+        _ => {}
     }
-    if size > ANNOTATION_LIMIT_BYTES {
-        errors.too_long("metadata.annotations", ANNOTATION_LIMIT_BYTES);
+}
+
+fn of_others(group: &str, kind: &str, object: &Value, errors: &mut Errors) {
+    let spec = &object["spec"];
+    match (group, kind) {
+        ("apiregistration.k8s.io", "APIService") => registration::api_service(object, errors),
+        ("coordination.k8s.io", "Lease") => cluster::lease(spec, errors),
+        ("coordination.k8s.io", "LeaseCandidate") => cluster::lease_candidate(spec, errors),
+        ("discovery.k8s.io", "EndpointSlice") => networking::endpoint_slice(object, errors),
+        ("events.k8s.io", "Event") => cluster::event(object, false, errors),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema") => flowcontrol::flow_schema(object, errors),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => flowcontrol::priority_level(object, errors),
+        ("networking.k8s.io", "Ingress") => networking::ingress(object, errors),
+        ("networking.k8s.io", "IngressClass") => networking::ingress_class(spec, errors),
+        ("networking.k8s.io", "IPAddress") => networking::ip_address(object, errors),
+        ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(spec, errors),
+        ("networking.k8s.io", "ServiceCIDR") => networking::service_cidr(spec, errors),
+        ("node.k8s.io", "RuntimeClass") => networking::runtime_class(object, errors),
+        ("rbac.authorization.k8s.io", "Role") => rbac::rules(object, true, errors),
+        ("rbac.authorization.k8s.io", "ClusterRole") => {
+            rbac::rules(object, false, errors);
+            rbac::aggregation(object, errors);
+        }
+        ("rbac.authorization.k8s.io", "RoleBinding") => rbac::binding(object, true, errors),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => rbac::binding(object, false, errors),
+        ("resource.k8s.io", "DeviceClass") => devices::class(spec, errors),
+        ("resource.k8s.io", "ResourceClaim") => devices::claim(spec, "spec", errors),
+        ("resource.k8s.io", "ResourceClaimTemplate") => devices::claim_template(spec, errors),
+        ("resource.k8s.io", "ResourceSlice") => devices::slice(spec, errors),
+        ("scheduling.k8s.io", "PriorityClass") => cluster::priority_class(object, errors),
+        ("scheduling.k8s.io", "Workload") => cluster::workload(spec, errors),
+        _ => {}
     }
 }
 
 fn non_negative(value: &Value, fields: &[&str], path: &str, errors: &mut Errors) {
     for field in fields {
-        if number(value, field).is_some_and(|number| number < 0) {
-            errors.invalid(&format!("{path}.{field}"), &value[field], "must be greater than or equal to 0");
+        if let Some(number) = number(value, field).filter(|number| *number < 0) {
+            errors.invalid_number(&at(path, field), number, NOT_NEGATIVE);
         }
     }
 }
 
-/// Checks a label selector's own syntax.
-fn selector(selector: &Value, path: &str, errors: &mut Errors) {
-    labels(&selector["matchLabels"], &format!("{path}.matchLabels"), errors);
-    for (at, requirement) in items(&selector["matchExpressions"]) {
-        let path = format!("{path}.matchExpressions[{at}]");
-        let empty = requirement["values"].as_array().is_none_or(Vec::is_empty);
-        match text(requirement, "operator") {
-            "In" | "NotIn" if empty => {
-                errors.required(&format!("{path}.values"), "must be specified when `operator` is 'In' or 'NotIn'");
-            }
-            "Exists" | "DoesNotExist" if !empty => {
-                errors.forbidden(
-                    &format!("{path}.values"),
-                    "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
-                );
-            }
-            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            _ => errors.invalid(&format!("{path}.operator"), &requirement["operator"], "not a valid selector operator"),
-        }
-        for problem in names::label_key(text(requirement, "key")) {
-            errors.invalid(&format!("{path}.key"), &requirement["key"], &problem);
-        }
+/// Checks a path that begins with a domain, such as `example.com/controller`.
+fn prefixed_path(path: &str, field: &str, errors: &mut Errors) {
+    if path.is_empty() {
+        return errors.required(field, "");
     }
-}
-
-fn is_empty_selector(selector: &Value) -> bool {
-    let none = |field: &str| match &selector[field] {
-        Value::Object(map) => map.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        _ => true,
+    let Some((host, rest)) = path.split_once('/').filter(|(host, rest)| !host.is_empty() && !rest.is_empty()) else {
+        let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+        return errors.invalid_text(field, path, detail);
     };
-    none("matchLabels") && none("matchExpressions")
+    errors.invalid_each(field, host, names::dns_subdomain(host));
+    if !rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte)) {
+        let detail = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+        errors.invalid_text(field, rest, detail);
+    }
 }
 
 /// Returns whether a label selector matches a set of labels; an empty one matches all.

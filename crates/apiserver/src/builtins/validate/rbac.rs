@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Errors, items, names, selector, text};
+use super::{Errors, is_empty, items, meta, names, text};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -34,6 +34,25 @@ pub(super) fn rules(role: &Value, namespaced: bool, errors: &mut Errors) {
     }
 }
 
+/// Checks the selectors of the roles that a ClusterRole is made of.
+pub(super) fn aggregation(role: &Value, errors: &mut Errors) {
+    const PATH: &str = "aggregationRule.clusterRoleSelectors";
+    let rule = &role["aggregationRule"];
+    if rule.is_null() {
+        return;
+    }
+    if is_empty(&rule["clusterRoleSelectors"]) {
+        errors.required(PATH, "at least one clusterRoleSelector required if aggregationRule is non-nil");
+    }
+    for (index, selector) in items(&rule["clusterRoleSelectors"]) {
+        let path = format!("{PATH}[{index}]");
+        meta::selector(selector, &path, errors);
+        if !meta::is_usable(selector) {
+            errors.invalid_object(&path, &Value::Null, "invalid label selector.");
+        }
+    }
+}
+
 pub(super) fn binding(binding: &Value, namespaced: bool, errors: &mut Errors) {
     let role = &binding["roleRef"];
     if text(role, "apiGroup") != GROUP {
@@ -56,27 +75,6 @@ pub(super) fn binding(binding: &Value, namespaced: bool, errors: &mut Errors) {
     }
 }
 
-/// Checks what a ClusterRole is made of.
-pub(super) fn aggregation(role: &Value, errors: &mut Errors) {
-    let rule = &role["aggregationRule"];
-    if !rule.is_object() {
-        return;
-    }
-    let path = "aggregationRule.clusterRoleSelectors";
-    let mut selectors = items(&rule["clusterRoleSelectors"]).peekable();
-    if selectors.peek().is_none() {
-        errors.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil");
-    }
-    for (at, one) in selectors {
-        let path = format!("{path}[{at}]");
-        let before = errors.len();
-        selector(one, &path, errors);
-        if errors.len() > before {
-            errors.invalid_object(&path, &Value::Null, "invalid label selector.");
-        }
-    }
-}
-
 fn one_subject(subject: &Value, namespaced: bool, path: &str, errors: &mut Errors) {
     if text(subject, "name").is_empty() {
         errors.required(&format!("{path}.name"), "");
@@ -84,10 +82,9 @@ fn one_subject(subject: &Value, namespaced: bool, path: &str, errors: &mut Error
     let group = text(subject, "apiGroup");
     match text(subject, "kind") {
         "ServiceAccount" => {
-            if !text(subject, "name").is_empty() {
-                for problem in names::dns_subdomain(text(subject, "name")) {
-                    errors.invalid(&format!("{path}.name"), &subject["name"], &problem);
-                }
+            let name = text(subject, "name");
+            if !name.is_empty() {
+                errors.invalid_each(&format!("{path}.name"), name, names::dns_subdomain(name));
             }
             if !group.is_empty() {
                 errors.not_supported(&format!("{path}.apiGroup"), &subject["apiGroup"], &[""]);

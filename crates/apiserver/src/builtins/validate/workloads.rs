@@ -1,95 +1,86 @@
-//! What runs pods: deployments, sets, jobs; and what watches over them.
+//! What runs pods and keeps them running (`pkg/apis/apps/validation`, replication controllers, disruption budgets).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Errors, is_empty_selector, items, names, non_negative, number, pods, selector, selects, text};
+use super::errors::at;
+use super::{Errors, entries, internal, is_empty, is_empty_selector, items, meta, names, non_negative, number, pods, storage, text};
 
 const DOES_NOT_MATCH: &str = "`selector` does not match template `labels`";
 
 pub(super) fn deployment(spec: &Value, errors: &mut Errors) {
     non_negative(spec, &["replicas"], "spec", errors);
-    selector_and_template(spec, "deployment", "ReplicaSet", errors);
+    if strict_selector(spec, "deployment", errors) {
+        labels_match(spec, errors);
+        pods::template(&spec["template"], "spec.template", errors);
+        always_runs(spec, "ReplicaSet", errors);
+    } else {
+        errors.invalid_object("spec.selector", &spec["selector"], "invalid label selector");
+    }
     strategy(&spec["strategy"], errors);
     non_negative(spec, &["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"], "spec", errors);
     let ready_secs = number(spec, "minReadySeconds").unwrap_or(0);
-    if number(spec, "progressDeadlineSeconds").is_some_and(|deadline_secs| deadline_secs <= ready_secs) {
-        let field = "spec.progressDeadlineSeconds";
-        errors.invalid(field, &spec["progressDeadlineSeconds"], "must be greater than minReadySeconds");
+    if let Some(secs) = number(spec, "progressDeadlineSeconds").filter(|secs| *secs <= ready_secs) {
+        errors.invalid_number("spec.progressDeadlineSeconds", secs, "must be greater than minReadySeconds");
     }
 }
 
 pub(super) fn replica_set(spec: &Value, errors: &mut Errors) {
     non_negative(spec, &["replicas", "minReadySeconds"], "spec", errors);
-    selector_and_template(spec, "deployment", "ReplicaSet", errors);
+    if strict_selector(spec, "deployment", errors) {
+        labels_match(spec, errors);
+        pods::template(&spec["template"], "spec.template", errors);
+        always_runs(spec, "ReplicaSet", errors);
+    } else {
+        errors.invalid_object("spec.selector", &spec["selector"], "invalid label selector");
+    }
 }
 
 pub(super) fn replication_controller(spec: &Value, errors: &mut Errors) {
-    non_negative(spec, &["replicas", "minReadySeconds"], "spec", errors);
-    if spec["selector"].as_object().is_none_or(serde_json::Map::is_empty) {
+    non_negative(spec, &["minReadySeconds"], "spec", errors);
+    if is_empty(&spec["selector"]) {
         errors.required("spec.selector", "");
     }
-    let labels = &spec["template"]["metadata"]["labels"];
-    if super::entries(&spec["selector"]).any(|(key, value)| labels.get(key) != Some(value)) {
-        errors.invalid("spec.template.metadata.labels", labels, DOES_NOT_MATCH);
+    non_negative(spec, &["replicas"], "spec", errors);
+    let template = &spec["template"];
+    if template.is_null() {
+        return errors.required("spec.template", "");
     }
-    pods::template(&spec["template"], "spec.template", errors);
-}
-
-pub(super) fn stateful_set(spec: &Value, errors: &mut Errors) {
-    let policy = &spec["podManagementPolicy"];
-    if !["OrderedReady", "Parallel"].contains(&text(spec, "podManagementPolicy")) {
-        errors.invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'");
-    }
-    let strategy = &spec["updateStrategy"];
-    if !["RollingUpdate", "OnDelete"].contains(&text(strategy, "type")) {
-        errors.invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'");
-    }
-    for (at, claim) in items(&spec["volumeClaimTemplates"]) {
-        super::core::claim_spec(&claim["spec"], &format!("spec.volumeClaimTemplates[{at}].spec"), errors);
-    }
-    non_negative(spec, &["replicas", "minReadySeconds"], "spec", errors);
-    for problem in spec["serviceName"].as_str().map(names::dns_label).unwrap_or_default() {
-        errors.invalid("spec.serviceName", &spec["serviceName"], &problem);
-    }
-    // The claims' volumes exist in the pods, though not in the template.
-    let mut spec = spec.clone();
-    let claims: Vec<Value> =
-        items(&spec["volumeClaimTemplates"]).map(|(_, claim)| claim["metadata"]["name"].clone()).collect();
-    if !claims.is_empty() {
-        let volumes = &mut spec["template"]["spec"]["volumes"];
-        let mut list = volumes.as_array().cloned().unwrap_or_default();
-        list.retain(|volume| !claims.contains(&volume["name"]));
-        list.extend(claims.into_iter().map(|name| serde_json::json!({ "name": name, "emptyDir": {} })));
-        *volumes = Value::Array(list);
-    }
-    selector_and_template(&spec, "statefulset", "StatefulSet", errors);
-}
-
-pub(super) fn daemon_set(spec: &Value, errors: &mut Errors) {
-    selector_and_template(spec, "daemonset", "DaemonSet", errors);
-    non_negative(spec, &["minReadySeconds", "revisionHistoryLimit"], "spec", errors);
-    let kind = text(&spec["updateStrategy"], "type");
-    if !["RollingUpdate", "OnDelete"].contains(&kind) {
-        let field = "spec.updateStrategy.type";
-        errors.not_supported(field, &spec["updateStrategy"]["type"], &["OnDelete", "RollingUpdate"]);
-    }
-}
-
-fn selector_and_template(spec: &Value, noun: &str, controller: &str, errors: &mut Errors) {
-    let (chosen, template) = (&spec["selector"], &spec["template"]);
     let labels = &template["metadata"]["labels"];
-    // A DaemonSet without a selector merely matches nothing; elsewhere that is said too.
-    if chosen.is_null() && controller != "DaemonSet" {
-        errors.required("spec.selector", "");
-    }
-    selector(chosen, "spec.selector", errors);
-    if !chosen.is_null() && is_empty_selector(chosen) {
-        errors.invalid("spec.selector", chosen, &format!("empty selector is invalid for {noun}"));
-    } else if chosen.is_null() || !selects(chosen, labels) {
-        errors.invalid_object("spec.template.metadata.labels", labels, DOES_NOT_MATCH);
+    if entries(&spec["selector"]).any(|(key, value)| labels.get(key) != Some(value)) {
+        errors.invalid_object("spec.template.metadata.labels", map_or_null(labels), DOES_NOT_MATCH);
     }
     pods::template(template, "spec.template", errors);
-    let pod = &template["spec"];
+    always_runs(spec, "ReplicationController", errors);
+}
+
+fn map_or_null(labels: &Value) -> &Value {
+    if is_empty(labels) { &Value::Null } else { labels }
+}
+
+/// Checks the selector that a controller must have; returns whether it can be used.
+fn strict_selector(spec: &Value, noun: &str, errors: &mut Errors) -> bool {
+    let chosen = &spec["selector"];
+    if chosen.is_null() {
+        errors.required("spec.selector", "");
+        return true;
+    }
+    meta::selector(chosen, "spec.selector", errors);
+    if is_empty_selector(chosen) {
+        errors.invalid_object("spec.selector", chosen, &format!("empty selector is invalid for {noun}"));
+    }
+    meta::is_usable(chosen)
+}
+
+/// An empty selector matches all; a missing one nothing, and says so.
+fn labels_match(spec: &Value, errors: &mut Errors) {
+    let (chosen, labels) = (&spec["selector"], &spec["template"]["metadata"]["labels"]);
+    if chosen.is_null() || !super::selects(chosen, labels) {
+        errors.invalid_object("spec.template.metadata.labels", map_or_null(labels), DOES_NOT_MATCH);
+    }
+}
+
+fn always_runs(spec: &Value, controller: &str, errors: &mut Errors) {
+    let pod = &spec["template"]["spec"];
     if text(pod, "restartPolicy") != "Always" {
         errors.not_supported("spec.template.spec.restartPolicy", &pod["restartPolicy"], &["Always"]);
     }
@@ -99,114 +90,217 @@ fn selector_and_template(spec: &Value, noun: &str, controller: &str, errors: &mu
     }
 }
 
-fn strategy(strategy: &Value, errors: &mut Errors) {
+pub(super) fn stateful_set(spec: &Value, errors: &mut Errors) {
+    match text(spec, "podManagementPolicy") {
+        "" => errors.required("spec.podManagementPolicy", ""),
+        "OrderedReady" | "Parallel" => {}
+        _ => {
+            let detail = "must be 'OrderedReady' or 'Parallel'";
+            errors.invalid("spec.podManagementPolicy", &spec["podManagementPolicy"], detail);
+        }
+    }
+    stateful_strategy(&spec["updateStrategy"], errors);
+    let retention = &spec["persistentVolumeClaimRetentionPolicy"];
+    for field in ["whenDeleted", "whenScaled"].iter().filter(|_| !retention.is_null()) {
+        if !["Retain", "Delete"].contains(&text(retention, field)) {
+            let path = format!("spec.persistentVolumeClaimRetentionPolicy.{field}");
+            errors.not_supported(&path, &retention[*field], &["Retain", "Delete"]);
+        }
+    }
+    for (index, claim) in items(&spec["volumeClaimTemplates"]) {
+        storage::claim_spec(&claim["spec"], &format!("spec.volumeClaimTemplates[{index}].spec"), errors);
+    }
+    non_negative(spec, &["replicas", "minReadySeconds"], "spec", errors);
+    non_negative(&spec["ordinals"], &["start"], "spec.ordinals", errors);
+    let service = text(spec, "serviceName");
+    if !service.is_empty() {
+        errors.invalid_each("spec.serviceName", service, names::dns_label(service));
+    }
+    if strict_selector(spec, "statefulset", errors) {
+        labels_match(spec, errors);
+        let template = with_claims(spec);
+        pods::template(&template, "spec.template", errors);
+        let meta = &template["metadata"];
+        meta::labels(&meta["labels"], "spec.template.labels", errors);
+        meta::annotations(&meta["annotations"], "spec.template.annotations", errors);
+        pods::annotations(&meta["annotations"], &template["spec"], "spec.template.annotations", errors);
+    } else {
+        errors.invalid_object("spec.selector", &spec["selector"], "");
+    }
+    always_runs(spec, "StatefulSet", errors);
+}
+
+/// Returns the template as the controller will use it: with the claims' volumes, without names of its own.
+fn with_claims(spec: &Value) -> Value {
+    let mut template = spec["template"].clone();
+    let Some(pod) = template["spec"].as_object_mut() else { return template };
+    pod.remove("subdomain");
+    pod.remove("hostname");
+    let mut claims: Vec<&str> =
+        items(&spec["volumeClaimTemplates"]).map(|(_, claim)| text(&claim["metadata"], "name")).collect();
+    claims.sort_unstable();
+    claims.dedup();
+    if !claims.is_empty() {
+        let own = pod.remove("volumes").unwrap_or_default();
+        let mut volumes: Vec<Value> = (claims.iter())
+            .map(|name| json!({ "name": name, "persistentVolumeClaim": { "claimName": name } }))
+            .collect();
+        volumes.extend(items(&own).filter(|(_, volume)| !claims.contains(&text(volume, "name"))).map(|(_, v)| v.clone()));
+        pod.insert("volumes".to_owned(), Value::Array(volumes));
+    }
+    template
+}
+
+fn stateful_strategy(strategy: &Value, errors: &mut Errors) {
+    const PATH: &str = "spec.updateStrategy";
     let rolling = &strategy["rollingUpdate"];
     match text(strategy, "type") {
-        "Recreate" if !rolling.is_null() => {
-            let detail = "may not be specified when strategy `type` is 'Recreate'";
-            errors.forbidden("spec.strategy.rollingUpdate", detail);
+        "" => errors.required(PATH, ""),
+        "OnDelete" => {
+            if !rolling.is_null() {
+                let printed = internal::print("io.k8s.api.apps.v1.RollingUpdateStatefulSetStrategy", rolling);
+                let detail = "only allowed for updateStrategy 'RollingUpdate'";
+                errors.invalid_printed(&at(PATH, "rollingUpdate"), &printed, detail);
+            }
         }
         "RollingUpdate" => {
-            for field in ["maxUnavailable", "maxSurge"] {
-                int_or_percent(&rolling[field], &format!("spec.strategy.rollingUpdate.{field}"), errors);
-            }
-            let zero = |field: &str| [Value::from(0), Value::from("0%")].contains(&rolling[field]);
-            if zero("maxUnavailable") && zero("maxSurge") {
-                let field = "spec.strategy.rollingUpdate.maxUnavailable";
-                errors.invalid(field, &rolling["maxUnavailable"], "may not be 0 when `maxSurge` is 0");
+            let path = at(PATH, "rollingUpdate");
+            non_negative(rolling, &["partition"], &path, errors);
+            let most = &rolling["maxUnavailable"];
+            if !most.is_null() {
+                let field = at(&path, "maxUnavailable");
+                int_or_percent(most, &field, errors);
+                if share(most) == 0 {
+                    errors.invalid(&field, most, "cannot be 0");
+                }
+                at_most_all(most, &field, errors);
             }
         }
-        "Recreate" => {}
-        _ => errors.not_supported("spec.strategy.type", &strategy["type"], &["Recreate", "RollingUpdate"]),
+        _ => {
+            let printed = internal::print("io.k8s.api.apps.v1.StatefulSetUpdateStrategy", strategy);
+            errors.invalid_printed(PATH, &printed, "must be 'RollingUpdate' or 'OnDelete'");
+        }
     }
 }
 
+pub(super) fn daemon_set(spec: &Value, errors: &mut Errors) {
+    let (chosen, template) = (&spec["selector"], &spec["template"]);
+    meta::selector(chosen, "spec.selector", errors);
+    if meta::is_usable(chosen) {
+        labels_match(spec, errors);
+    }
+    if !chosen.is_null() && is_empty_selector(chosen) {
+        errors.invalid_object("spec.selector", chosen, "empty selector is invalid for daemonset");
+    }
+    pods::template(template, "spec.template", errors);
+    always_runs(spec, "DaemonSet", errors);
+    non_negative(spec, &["minReadySeconds"], "spec", errors);
+    daemon_strategy(&spec["updateStrategy"], errors);
+    non_negative(spec, &["revisionHistoryLimit"], "spec", errors);
+}
+
+fn daemon_strategy(strategy: &Value, errors: &mut Errors) {
+    const PATH: &str = "spec.updateStrategy";
+    let rolling = &strategy["rollingUpdate"];
+    match text(strategy, "type") {
+        "OnDelete" => {}
+        "RollingUpdate" if rolling.is_null() => errors.required(&at(PATH, "rollingUpdate"), ""),
+        "RollingUpdate" => {
+            let (most, surge) = (&rolling["maxUnavailable"], &rolling["maxSurge"]);
+            let path = at(PATH, "rollingUpdate");
+            let (most_field, surge_field) = (at(&path, "maxUnavailable"), at(&path, "maxSurge"));
+            int_or_percent(most, &most_field, errors);
+            int_or_percent(surge, &surge_field, errors);
+            at_most_all(most, &most_field, errors);
+            at_most_all(surge, &surge_field, errors);
+            match (share(most) != 0, share(surge) != 0) {
+                (true, true) => {
+                    errors.invalid(&surge_field, surge, "may not be set when maxUnavailable is non-zero");
+                }
+                (false, false) => errors.required(&most_field, "cannot be 0 when maxSurge is 0"),
+                _ => {}
+            }
+        }
+        _ => {
+            let printed = internal::print("io.k8s.api.apps.v1.DaemonSetUpdateStrategy", strategy);
+            errors.not_supported_printed(PATH, &printed, &["RollingUpdate", "OnDelete"]);
+        }
+    }
+}
+
+fn strategy(strategy: &Value, errors: &mut Errors) {
+    const PATH: &str = "spec.strategy";
+    let rolling = &strategy["rollingUpdate"];
+    match text(strategy, "type") {
+        "Recreate" => {
+            if !rolling.is_null() {
+                let detail = "may not be specified when strategy `type` is 'Recreate'";
+                errors.forbidden(&at(PATH, "rollingUpdate"), detail);
+            }
+        }
+        "RollingUpdate" => {
+            let (most, surge) = (&rolling["maxUnavailable"], &rolling["maxSurge"]);
+            let path = at(PATH, "rollingUpdate");
+            let field = at(&path, "maxUnavailable");
+            int_or_percent(most, &field, errors);
+            int_or_percent(surge, &at(&path, "maxSurge"), errors);
+            if share(most) == 0 && share(surge) == 0 {
+                errors.invalid(&field, most, "may not be 0 when `maxSurge` is 0");
+            }
+            at_most_all(most, &field, errors);
+        }
+        _ => {
+            let printed = internal::print("io.k8s.api.apps.v1.DeploymentStrategy", strategy);
+            errors.not_supported_printed(PATH, &printed, &["Recreate", "RollingUpdate"]);
+        }
+    }
+}
+
+/// Checks a count or a share in percent.
 fn int_or_percent(value: &Value, field: &str, errors: &mut Errors) {
     match value {
         Value::Number(number) if number.as_i64().is_some_and(|number| number < 0) => {
-            errors.invalid(field, value, "must be greater than or equal to 0");
+            errors.invalid(field, value, super::NOT_NEGATIVE);
         }
-        Value::String(text) => {
-            let digits = text.strip_suffix('%').unwrap_or_default();
-            if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                let detail = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', \
-                              regex used for validation is '[0-9]+%')";
-                errors.invalid(field, value, detail);
-            }
-        }
+        Value::String(text) => errors.invalid_each(field, text, names::percent(text)),
         _ => {}
     }
 }
 
-pub(super) fn job(spec: &Value, path: &str, errors: &mut Errors) {
-    let counts = [
-        "parallelism",
-        "completions",
-        "activeDeadlineSeconds",
-        "backoffLimit",
-        "ttlSecondsAfterFinished",
-        "backoffLimitPerIndex",
-    ];
-    non_negative(spec, &counts, path, errors);
-    errors.one_of(&format!("{path}.completionMode"), &spec["completionMode"], &["Indexed", "NonIndexed"]);
-    if spec["completionMode"] == "Indexed" && spec["completions"].is_null() {
-        errors.required(&format!("{path}.completions"), "when completion mode is Indexed");
-    }
-    pods::template(&spec["template"], &format!("{path}.template"), errors);
-    let field = format!("{path}.template.spec.restartPolicy");
-    match text(&spec["template"]["spec"], "restartPolicy") {
-        "OnFailure" | "Never" => {}
-        "Always" | "" => errors.required(&field, r#"valid values: "OnFailure", "Never""#),
-        _ => errors.not_supported(&field, &spec["template"]["spec"]["restartPolicy"], &["OnFailure", "Never"]),
-    }
+fn percentage(value: &Value) -> Option<i64> {
+    let text = value.as_str()?;
+    if names::percent(text).is_empty() { text.trim_end_matches('%').parse().ok() } else { None }
 }
 
-pub(super) fn cron_job(spec: &Value, errors: &mut Errors) {
-    match text(spec, "schedule") {
-        "" => errors.required("spec.schedule", ""),
-        schedule => {
-            if let Err(problem) = crate::controllers::parse_schedule(schedule) {
-                errors.invalid("spec.schedule", &spec["schedule"], &problem);
-            }
-        }
-    }
-    let policies = ["Allow", "Forbid", "Replace"];
-    errors.one_of("spec.concurrencyPolicy", &spec["concurrencyPolicy"], &policies);
-    let limits = ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"];
-    non_negative(spec, &limits, "spec", errors);
-    job(&spec["jobTemplate"]["spec"], "spec.jobTemplate.spec", errors);
+/// Returns the number in a count or share; what is neither is 0.
+fn share(value: &Value) -> i64 {
+    percentage(value).or_else(|| value.as_i64()).or_else(|| value.as_str()?.parse().ok()).unwrap_or(0)
 }
 
-pub(super) fn autoscaler(spec: &Value, errors: &mut Errors) {
-    let least = number(spec, "minReplicas").unwrap_or(1);
-    if least < 1 {
-        errors.invalid("spec.minReplicas", &spec["minReplicas"], "must be greater than or equal to 1");
-    }
-    let most = number(spec, "maxReplicas").unwrap_or(0);
-    if most < 1 {
-        errors.invalid("spec.maxReplicas", &spec["maxReplicas"], "must be greater than 0");
-    }
-    if most < least {
-        errors.invalid("spec.maxReplicas", &spec["maxReplicas"], "must be greater than or equal to `minReplicas`");
-    }
-    let target = &spec["scaleTargetRef"];
-    for field in ["kind", "name"] {
-        if text(target, field).is_empty() {
-            errors.required(&format!("spec.scaleTargetRef.{field}"), "");
-        }
-    }
-    if text(target, "apiVersion").is_empty() {
-        let field = "spec.scaleTargetRef.apiVersion";
-        errors.invalid(field, &target["apiVersion"], "apiVersion must specify API group");
+fn at_most_all(value: &Value, field: &str, errors: &mut Errors) {
+    if percentage(value).is_some_and(|percentage| percentage > 100) {
+        errors.invalid(field, value, "must not be greater than 100%");
     }
 }
 
 pub(super) fn disruption_budget(spec: &Value, errors: &mut Errors) {
-    if !spec["minAvailable"].is_null() && !spec["maxUnavailable"].is_null() {
-        errors.invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set");
+    let bounds = ["minAvailable", "maxUnavailable"];
+    if bounds.iter().all(|field| !spec[*field].is_null()) {
+        let printed = internal::print("io.k8s.api.policy.v1.PodDisruptionBudgetSpec", spec);
+        errors.invalid_printed("spec", &printed, "minAvailable and maxUnavailable cannot be both set");
     }
-    for field in ["minAvailable", "maxUnavailable"] {
-        int_or_percent(&spec[field], &format!("spec.{field}"), errors);
+    for field in bounds {
+        int_or_percent(&spec[field], &at("spec", field), errors);
+        at_most_all(&spec[field], &at("spec", field), errors);
     }
-    selector(&spec["selector"], "spec.selector", errors);
+    meta::selector(&spec["selector"], "spec.selector", errors);
+    let policies = ["AlwaysAllow", "IfHealthyBudget"];
+    errors.one_of("spec.unhealthyPodEvictionPolicy", &spec["unhealthyPodEvictionPolicy"], &policies);
+}
+
+pub(super) fn revision(revision: &Value, errors: &mut Errors) {
+    non_negative(revision, &["revision"], "", errors);
+    if revision["data"].is_null() {
+        errors.required("data", "data is mandatory");
+    }
 }
