@@ -14,7 +14,7 @@ use super::{Errors, is_empty, items, meta, names, network, number, text};
 pub(super) use containers::port_or_name;
 pub(super) use resources::{allows_overcommit, container_resource_name, quantity_value, requirements, resource_name};
 pub(super) use scheduling::{node_selector, tolerations};
-pub(super) use volumes::{csi_driver_name, one_persistent_source, qualified_signer};
+pub(super) use volumes::{csi_driver_name, one_persistent_source};
 
 /// What differs between a pod and the template of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
