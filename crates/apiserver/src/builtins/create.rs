@@ -340,7 +340,8 @@ fn allocate_service(service: &mut Value, old: Option<&Value>, ctx: &WriteContext
 /// Whoever gives one address need not give the list (`NormalizeClusterIPs`).
 fn name_first_address(service: &mut Value) {
     let Some(spec) = service["spec"].as_object_mut() else { return };
-    let empty = |value: Option<&Value>| value.is_none_or(|value| value.is_null() || *value == "" || *value == json!([]));
+    let empty =
+        |value: Option<&Value>| value.is_none_or(|value| value.is_null() || *value == "" || *value == json!([]));
     if !empty(spec.get("clusterIP")) && empty(spec.get("clusterIPs")) {
         let address = spec["clusterIP"].clone();
         spec.insert("clusterIPs".to_owned(), json!([address]));
@@ -431,7 +432,7 @@ fn allocate_ports(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'
     for (at, port) in ports.enumerate() {
         match port["nodePort"].as_u64().and_then(|port| u16::try_from(port).ok()) {
             // What has no use for node ports may not have any, which is for validation to say.
-            Some(_) if !may_have_node_ports => {}
+            Some(_) if !may_have_node_ports || ctx.dry_run => {}
             Some(number) if !(FIRST_PORT..=LAST_PORT).contains(&number) => problems.push(FieldError {
                 field: format!("spec.ports[{at}].nodePort"),
                 reason: "FieldValueInvalid",

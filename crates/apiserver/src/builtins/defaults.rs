@@ -318,7 +318,8 @@ fn claim_templates(spec: &mut Object) {
 /// An autoscaler that names no metric goes by the processor, unless an annotation names metrics of the newer version.
 fn processor_target(autoscaler: &mut Object) {
     let annotations = autoscaler.get("metadata").and_then(|metadata| metadata.get("annotations"));
-    let newer = annotations.is_some_and(|annotations| annotations.get("autoscaling.alpha.kubernetes.io/metrics").is_some());
+    let newer =
+        annotations.is_some_and(|annotations| annotations.get("autoscaling.alpha.kubernetes.io/metrics").is_some());
     if let (Some(Value::Object(spec)), false) = (autoscaler.get_mut("spec"), newer) {
         spec.entry("targetCPUUtilizationPercentage").or_insert(json!(80));
     }

@@ -63,14 +63,15 @@ impl Generator {
         let kind = self.kinds[rng.below(self.kinds.len())];
         let gv = api_version(kind);
         let schemas = self.documents[&gv]["components"]["schemas"].as_object().expect("a document has schemas");
-        let name = (schemas.iter())
-            .find(|(_, schema)| {
-                schema["x-kubernetes-group-version-kind"].as_array().into_iter().flatten().any(|gvk| {
-                    gvk["group"] == kind.group && gvk["version"] == kind.version && gvk["kind"] == kind.kind
+        let name =
+            (schemas.iter())
+                .find(|(_, schema)| {
+                    schema["x-kubernetes-group-version-kind"].as_array().into_iter().flatten().any(|gvk| {
+                        gvk["group"] == kind.group && gvk["version"] == kind.version && gvk["kind"] == kind.kind
+                    })
                 })
-            })
-            .map(|(name, _)| name.clone())
-            .expect("every kind has a schema");
+                .map(|(name, _)| name.clone())
+                .expect("every kind has a schema");
         let mut walk = Walk { schemas, rng: &mut rng, kind: &kind.kind };
         let mut body = walk.structure(&name, 0);
         body["apiVersion"] = json!(gv);
@@ -137,7 +138,8 @@ impl Walk<'_> {
         }
         let schema = &self.schemas[name];
         let mut out = Map::new();
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
             if depth == 0 && ["apiVersion", "kind", "metadata"].contains(&field.as_str()) {
                 continue;
@@ -208,7 +210,9 @@ fn reference(schema: &Value) -> Option<&str> {
 fn spoil(body: &mut Value, rng: &mut Rng) {
     let mut pointers = Vec::new();
     collect(body, String::new(), &mut pointers);
-    pointers.retain(|pointer| !pointer.is_empty() && pointer != "/metadata" && pointer != "/kind" && pointer != "/apiVersion");
+    pointers.retain(|pointer| {
+        !pointer.is_empty() && pointer != "/metadata" && pointer != "/kind" && pointer != "/apiVersion"
+    });
     if pointers.is_empty() {
         return;
     }
@@ -260,8 +264,21 @@ fn worsen(value: &mut Value, rng: &mut Rng) {
     match value {
         Value::String(text) => {
             let long = "a".repeat(70);
-            *text = (rng.pick(&["", "Bad_Name", "-x", "a b", "a/b", long.as_str(), "1.2.3.4", "a.b", "Always", "..", "http://x", "a:b"]))
-                .to_owned();
+            *text = (rng.pick(&[
+                "",
+                "Bad_Name",
+                "-x",
+                "a b",
+                "a/b",
+                long.as_str(),
+                "1.2.3.4",
+                "a.b",
+                "Always",
+                "..",
+                "http://x",
+                "a:b",
+            ]))
+            .to_owned();
         }
         Value::Number(number) => {
             let other = rng.pick(&[-1_i64, 0, 70_000, 1, 65_535, 99_999_999]);

@@ -23,8 +23,15 @@ const UNIONS: &[(&str, &[&str])] = &[
 ];
 
 const SETTINGS: &[&str] = &[
-    "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy", "storageClassName",
-    "volumeAttributesClassName", "volumeMode",
+    "accessModes",
+    "capacity",
+    "claimRef",
+    "mountOptions",
+    "nodeAffinity",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "volumeAttributesClassName",
+    "volumeMode",
 ];
 
 const HANDLERS: &[&str] = &["exec", "grpc", "httpGet", "tcpSocket"];
@@ -90,7 +97,9 @@ pub(crate) fn structure(ty: &str, value: &mut Value, rng: &mut Rng) {
         "MetricSpec" => metric(map, rng),
         "MetricTarget" => {
             let kind = map.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-            for (name, field) in [("Utilization", "averageUtilization"), ("Value", "value"), ("AverageValue", "averageValue")] {
+            for (name, field) in
+                [("Utilization", "averageUtilization"), ("Value", "value"), ("AverageValue", "averageValue")]
+            {
                 if kind == name {
                     let value = if field == "averageUtilization" { json!(60) } else { json!("10") };
                     map.entry(field).or_insert(value);
@@ -189,7 +198,10 @@ fn metric(map: &mut Map<String, Value>, rng: &mut Rng) {
             json!({ "metric": { "name": "hits" }, "target": { "type": "Value", "value": "2k" },
                     "describedObject": { "kind": "Ingress", "name": "main", "apiVersion": "networking.k8s.io/v1" } }),
         ),
-        _ => ("external", json!({ "metric": { "name": "queue", "selector": { "matchLabels": { "a": "b" } } }, "target": average })),
+        _ => (
+            "external",
+            json!({ "metric": { "name": "queue", "selector": { "matchLabels": { "a": "b" } } }, "target": average }),
+        ),
     };
     map.retain(|key, _| key == "type" || key == field);
     map.entry(field).or_insert(value);
@@ -222,8 +234,13 @@ fn distinct(map: &mut Map<String, Value>, list: &str, fields: &[&str]) {
 fn pod_spec(map: &mut Map<String, Value>, rng: &mut Rng) {
     distinct(map, "volumes", &["name"]);
     distinct(map, "imagePullSecrets", &["name"]);
-    let volumes: Vec<Value> =
-        map.get("volumes").and_then(Value::as_array).into_iter().flatten().map(|volume| volume["name"].clone()).collect();
+    let volumes: Vec<Value> = map
+        .get("volumes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|volume| volume["name"].clone())
+        .collect();
     let mut at = 0;
     for list in ["containers", "initContainers", "ephemeralContainers"] {
         for container in map.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
@@ -289,7 +306,10 @@ fn service(map: &mut Map<String, Value>, rng: &mut Rng) {
         _ => {
             if rng.chance(90) {
                 for field in [
-                    "allocateLoadBalancerNodePorts", "externalTrafficPolicy", "healthCheckNodePort", "loadBalancerClass",
+                    "allocateLoadBalancerNodePorts",
+                    "externalTrafficPolicy",
+                    "healthCheckNodePort",
+                    "loadBalancerClass",
                     "loadBalancerSourceRanges",
                 ] {
                     map.remove(field);

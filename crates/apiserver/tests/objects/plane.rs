@@ -150,7 +150,8 @@ impl Answer {
             // The real server runs without the plugin that taints new nodes, as its nodes are made ready by hand.
             let taints = self.body["spec"]["taints"].as_array_mut();
             if let Some(taints) = taints {
-                taints.retain(|taint| taint["key"] != "node.kubernetes.io/not-ready" || taint["effect"] != "NoSchedule");
+                taints
+                    .retain(|taint| taint["key"] != "node.kubernetes.io/not-ready" || taint["effect"] != "NoSchedule");
                 if taints.is_empty() {
                     drop(self.body["spec"].as_object_mut().map(|spec| spec.remove("taints")));
                 }
@@ -193,8 +194,7 @@ pub(crate) fn same_causes(want: &Value, have: &Value) -> bool {
     };
     let parts = |body: &Value| {
         let causes = body["details"]["causes"].as_array().cloned().unwrap_or_default();
-        let ordered: Vec<String> =
-            causes.iter().filter(|cause| !of_map(cause)).map(ToString::to_string).collect();
+        let ordered: Vec<String> = causes.iter().filter(|cause| !of_map(cause)).map(ToString::to_string).collect();
         let mut others: Vec<String> = causes.iter().filter(of_map).map(ToString::to_string).collect();
         others.sort();
         (ordered, others, body["details"]["name"].clone(), body["details"]["group"].clone())

@@ -50,7 +50,9 @@ pub(crate) fn whole(ty: &str, rng: &mut Rng) -> Option<Value> {
         }
         "LabelSelector" => match rng.below(5) {
             0 => json!({}),
-            1 => json!({ "matchExpressions": [{ "key": "app", "operator": rng.pick(&["In", "NotIn"]), "values": ["web", "db"] }] }),
+            1 => {
+                json!({ "matchExpressions": [{ "key": "app", "operator": rng.pick(&["In", "NotIn"]), "values": ["web", "db"] }] })
+            }
             2 => json!({ "matchExpressions": [{ "key": "app", "operator": rng.pick(&["Exists", "DoesNotExist"]) }] }),
             _ => json!({ "matchLabels": labels(rng) }),
         },
@@ -65,9 +67,18 @@ pub(crate) fn likelihood(kind: &str, owner: &str, field: &str) -> Option<usize> 
     Some(match (owner, field) {
         // The token's volume has a random name; admission is asked about elsewhere.
         ("PodSpec", "automountServiceAccountToken") => 100,
-        ("PodSpec", "ephemeralContainers" | "hostUsers" | "overhead" | "runtimeClassName" | "priority" | "preemptionPolicy") => 1,
-        ("PodSpec", "resourceClaims" | "resources" | "schedulingGates" | "setHostnameAsFQDN" | "os" | "workloadRef") => 3,
-        ("PodSpec", "nodeName" | "hostPID" | "hostIPC" | "shareProcessNamespace" | "hostNetwork" | "hostnameOverride") => 4,
+        (
+            "PodSpec",
+            "ephemeralContainers" | "hostUsers" | "overhead" | "runtimeClassName" | "priority" | "preemptionPolicy",
+        ) => 1,
+        (
+            "PodSpec",
+            "resourceClaims" | "resources" | "schedulingGates" | "setHostnameAsFQDN" | "os" | "workloadRef",
+        ) => 3,
+        (
+            "PodSpec",
+            "nodeName" | "hostPID" | "hostIPC" | "shareProcessNamespace" | "hostNetwork" | "hostnameOverride",
+        ) => 4,
         ("PodSpec", "volumes" | "initContainers") => 35,
         ("Container", "ports" | "env" | "volumeMounts" | "resources" | "livenessProbe") => 35,
         ("Container", "image") => 99,
@@ -79,7 +90,10 @@ pub(crate) fn likelihood(kind: &str, owner: &str, field: &str) -> Option<usize> 
         ("JobSpec", "selector" | "manualSelector" | "managedBy" | "podFailurePolicy" | "successPolicy") => 8,
         ("ServiceSpec", "clusterIP" | "clusterIPs" | "externalName" | "loadBalancerIP" | "healthCheckNodePort") => 4,
         ("ServiceSpec", "ports") => 95,
-        ("ServiceSpec", "ipFamilies" | "externalTrafficPolicy" | "loadBalancerClass" | "allocateLoadBalancerNodePorts") => 8,
+        (
+            "ServiceSpec",
+            "ipFamilies" | "externalTrafficPolicy" | "loadBalancerClass" | "allocateLoadBalancerNodePorts",
+        ) => 8,
         ("ServicePort", "nodePort") => 4,
         ("PersistentVolumeSpec", "capacity" | "accessModes") => 97,
         ("PersistentVolumeClaimSpec", "accessModes" | "resources") => 97,
@@ -97,7 +111,20 @@ pub(crate) fn likelihood(kind: &str, owner: &str, field: &str) -> Option<usize> 
 }
 
 pub(crate) fn map_key(owner: &str, field: &str, at: usize, rng: &mut Rng) -> String {
-    let resources = ["requests", "limits", "capacity", "allocatable", "hard", "used", "max", "min", "default", "defaultRequest", "maxLimitRequestRatio", "overhead"];
+    let resources = [
+        "requests",
+        "limits",
+        "capacity",
+        "allocatable",
+        "hard",
+        "used",
+        "max",
+        "min",
+        "default",
+        "defaultRequest",
+        "maxLimitRequestRatio",
+        "overhead",
+    ];
     let key = match (owner, field) {
         ("PersistentVolumeSpec", "capacity") | ("VolumeResourceRequirements", _) => "storage",
         ("ResourceQuotaSpec", _) => ["pods", "requests.cpu"][at % 2],
@@ -124,7 +151,12 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("PodSpec", "nodeName") => json!("node-1"),
         ("PodSpec", "activeDeadlineSeconds") => json!(rng.pick(&[10, 600])),
         ("PodSpec", "terminationGracePeriodSeconds") => json!(rng.pick(&[0, 5, 60])),
-        ("Container" | "EphemeralContainer", "image") => json!(rng.pick(&["nginx", "nginx:1.27", "nginx:latest", "r.example.com:5000/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000"])),
+        ("Container" | "EphemeralContainer", "image") => json!(rng.pick(&[
+            "nginx",
+            "nginx:1.27",
+            "nginx:latest",
+            "r.example.com:5000/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+        ])),
         ("ContainerPort", "containerPort") => json!(rng.pick(&[80, 443, 8080])),
         ("ContainerPort", "hostPort") => json!(rng.pick(&[80, 443, 8080])),
         ("ContainerPort", "hostIP") => json!(rng.pick(&["10.0.0.1", "0.0.0.0"])),
@@ -132,11 +164,17 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("ServicePort" | "EndpointPort", "name") => json!(rng.pick(&["http", "web", "metrics"])),
         ("ServicePort" | "EndpointPort", "port") => json!(rng.pick(&[80, 443, 9090])),
         ("ServicePort", "nodePort") => json!(rng.pick(&[30080, 31000, 80])),
-        ("ServicePort" | "EndpointPort" | "ContainerPort", "appProtocol") => json!(rng.pick(&["http", "kubernetes.io/h2c"])),
-        ("ServiceSpec", "clusterIP" ) => json!(rng.pick(&["None", "10.0.0.77", ""])),
+        ("ServicePort" | "EndpointPort" | "ContainerPort", "appProtocol") => {
+            json!(rng.pick(&["http", "kubernetes.io/h2c"]))
+        }
+        ("ServiceSpec", "clusterIP") => json!(rng.pick(&["None", "10.0.0.77", ""])),
         ("ServiceSpec", "externalName") => json!("db.example.com"),
         ("ServiceSpec", "externalIPs" | "loadBalancerSourceRanges") => {
-            if field == "externalIPs" { json!(["192.0.2.1"]) } else { json!(["10.0.0.0/8"]) }
+            if field == "externalIPs" {
+                json!(["192.0.2.1"])
+            } else {
+                json!(["10.0.0.0/8"])
+            }
         }
         ("ServiceSpec", "clusterIPs") => json!(["None"]),
         ("ServiceSpec", "loadBalancerIP") => json!("192.0.2.9"),
@@ -144,13 +182,27 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("ServiceSpec", "trafficDistribution") => json!(rng.pick(&["PreferClose", "PreferSameZone", "PreferSameNode"])),
         ("ServiceSpec", "ipFamilies") => json!(["IPv4"]),
         ("ClientIPConfig", "timeoutSeconds") => json!(rng.pick(&[10, 10800])),
-        ("CronJobSpec", "schedule") => json!(rng.pick(&["*/5 * * * *", "0 3 * * 1-5", "@daily", "@every 1h", "15 10 1 jan ?"])),
+        ("CronJobSpec", "schedule") => {
+            json!(rng.pick(&["*/5 * * * *", "0 3 * * 1-5", "@daily", "@every 1h", "15 10 1 jan ?"]))
+        }
         ("CronJobSpec", "timeZone") => json!(rng.pick(&["Europe/Berlin", "Etc/UTC"])),
         ("JobSpec", "managedBy") => json!("example.com/controller"),
         ("DeploymentSpec", "progressDeadlineSeconds") => json!(rng.pick(&[600, 60, 300])),
-        ("DeploymentSpec" | "StatefulSetSpec" | "DaemonSetSpec" | "ReplicaSetSpec" | "ReplicationControllerSpec", "minReadySeconds") => json!(rng.pick(&[0, 5, 10])),
-        ("RollingUpdateDeployment" | "RollingUpdateDaemonSet" | "RollingUpdateStatefulSetStrategy", "maxSurge" | "maxUnavailable") => json!(rng.pick(&["25%", "1", "10%"])),
-        ("PodDisruptionBudgetSpec", "minAvailable" | "maxUnavailable") => if rng.chance(50) { json!("50%") } else { json!(rng.pick(&[0, 1, 2])) },
+        (
+            "DeploymentSpec" | "StatefulSetSpec" | "DaemonSetSpec" | "ReplicaSetSpec" | "ReplicationControllerSpec",
+            "minReadySeconds",
+        ) => json!(rng.pick(&[0, 5, 10])),
+        (
+            "RollingUpdateDeployment" | "RollingUpdateDaemonSet" | "RollingUpdateStatefulSetStrategy",
+            "maxSurge" | "maxUnavailable",
+        ) => json!(rng.pick(&["25%", "1", "10%"])),
+        ("PodDisruptionBudgetSpec", "minAvailable" | "maxUnavailable") => {
+            if rng.chance(50) {
+                json!("50%")
+            } else {
+                json!(rng.pick(&[0, 1, 2]))
+            }
+        }
         ("HorizontalPodAutoscalerSpec", "minReplicas") => json!(rng.pick(&[1, 2])),
         ("HorizontalPodAutoscalerSpec", "maxReplicas") => json!(rng.pick(&[2, 10])),
         ("HorizontalPodAutoscalerSpec", "targetCPUUtilizationPercentage") => json!(rng.pick(&[50, 80])),
@@ -164,42 +216,74 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("MetricTarget", "averageUtilization") => json!(rng.pick(&[50, 80])),
         ("MetricSpec", "type") => json!(rng.pick(&["Resource", "Pods", "Object", "External", "ContainerResource"])),
         ("ResourceMetricSource" | "ContainerResourceMetricSource", "name") => json!(rng.pick(&["cpu", "memory"])),
-        ("PodDisruptionBudgetSpec", "unhealthyPodEvictionPolicy") => json!(rng.pick(&["IfHealthyBudget", "AlwaysAllow"])),
-        ("Secret", "type") => json!(rng.pick(&["Opaque", "example.com/x", "kubernetes.io/basic-auth", "kubernetes.io/tls", "kubernetes.io/dockerconfigjson"])),
-        ("PersistentVolumeSpec" | "PersistentVolumeClaimSpec", "accessModes") => json!([rng.pick(&["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "ReadWriteOncePod"])]),
+        ("PodDisruptionBudgetSpec", "unhealthyPodEvictionPolicy") => {
+            json!(rng.pick(&["IfHealthyBudget", "AlwaysAllow"]))
+        }
+        ("Secret", "type") => json!(rng.pick(&[
+            "Opaque",
+            "example.com/x",
+            "kubernetes.io/basic-auth",
+            "kubernetes.io/tls",
+            "kubernetes.io/dockerconfigjson"
+        ])),
+        ("PersistentVolumeSpec" | "PersistentVolumeClaimSpec", "accessModes") => {
+            json!([rng.pick(&["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "ReadWriteOncePod"])])
+        }
         ("PersistentVolumeSpec" | "PersistentVolumeClaimSpec", "storageClassName") => json!(rng.pick(&["fast", ""])),
         ("PersistentVolumeSpec" | "PersistentVolumeClaimSpec", "volumeAttributesClassName") => json!("gold"),
         ("PersistentVolumeClaimSpec", "volumeName") => json!("pv-1"),
-        ("Taint", "key") | ("Toleration", "key") => json!(rng.pick(&["dedicated", "example.com/gpu", "node.kubernetes.io/not-ready"])),
+        ("Taint", "key") | ("Toleration", "key") => {
+            json!(rng.pick(&["dedicated", "example.com/gpu", "node.kubernetes.io/not-ready"]))
+        }
         ("Toleration", "operator") => json!(rng.pick(&["Exists", "Equal"])),
         ("Toleration" | "Taint", "effect") => json!(rng.pick(&["NoSchedule", "NoExecute", "PreferNoSchedule"])),
         ("Toleration", "tolerationSeconds") => json!(rng.pick(&[0, 60])),
         ("EnvVar", "name") => json!(rng.pick(&["A", "LOG_LEVEL", "my.var"])),
         ("EnvVar", "value") => json!(rng.pick(&["", "x", "$(A)"])),
         ("EnvFromSource", "prefix") => json!(rng.pick(&["", "P_"])),
-        ("ObjectFieldSelector", "fieldPath") => json!(rng.pick(&["metadata.name", "metadata.namespace", "status.podIP", "spec.nodeName", "metadata.labels['app']"])),
+        ("ObjectFieldSelector", "fieldPath") => json!(rng.pick(&[
+            "metadata.name",
+            "metadata.namespace",
+            "status.podIP",
+            "spec.nodeName",
+            "metadata.labels['app']"
+        ])),
         ("ObjectFieldSelector", "apiVersion") => json!("v1"),
-        ("ResourceFieldSelector", "resource") => json!(rng.pick(&["limits.cpu", "requests.memory", "limits.ephemeral-storage"])),
+        ("ResourceFieldSelector", "resource") => {
+            json!(rng.pick(&["limits.cpu", "requests.memory", "limits.ephemeral-storage"]))
+        }
         ("ResourceFieldSelector", "divisor") => json!(rng.pick(&["1", "1m", "1Mi", "0"])),
         ("FileKeySelector", "path") => json!("env.txt"),
         ("VolumeMount", "mountPath") => json!(rng.pick(&["/data", "/etc/config", "relative"])),
         ("VolumeMount", "subPath" | "subPathExpr") => json!(rng.pick(&["sub", "a/b"])),
         ("VolumeMount", "mountPropagation") => json!(rng.pick(&["None", "HostToContainer"])),
         ("VolumeDevice", "devicePath") => json!("/dev/x"),
-        ("KeyToPath" | "DownwardAPIVolumeFile" | "ClusterTrustBundleProjection", "path") => json!(rng.pick(&["file", "a/b"])),
+        ("KeyToPath" | "DownwardAPIVolumeFile" | "ClusterTrustBundleProjection", "path") => {
+            json!(rng.pick(&["file", "a/b"]))
+        }
         ("ServiceAccountTokenProjection", "path") => json!("token"),
         ("ServiceAccountTokenProjection", "expirationSeconds") => json!(rng.pick(&[3600, 600])),
         (_, "mode" | "defaultMode") => json!(rng.pick(&[420, 256, 0])),
         ("HTTPGetAction", "path") | ("HTTPIngressPath", "path") => json!(rng.pick(&["/", "/healthz", "/a/b"])),
-        ("HTTPGetAction", "port") | ("TCPSocketAction", "port") => if rng.chance(50) { json!(8080) } else { json!("http") },
+        ("HTTPGetAction", "port") | ("TCPSocketAction", "port") => {
+            if rng.chance(50) {
+                json!(8080)
+            } else {
+                json!("http")
+            }
+        }
         ("HTTPHeader", "name") => json!("X-Header"),
         ("GRPCAction", "port") => json!(9000),
-        ("Probe", "timeoutSeconds" | "periodSeconds" | "failureThreshold" | "successThreshold") => json!(rng.pick(&[0, 1, 1, 5])),
+        ("Probe", "timeoutSeconds" | "periodSeconds" | "failureThreshold" | "successThreshold") => {
+            json!(rng.pick(&[0, 1, 1, 5]))
+        }
         ("Probe", "terminationGracePeriodSeconds") => json!(30),
         ("LifecycleHandler" | "Lifecycle", "stopSignal") => json!("SIGTERM"),
         ("SleepAction", "seconds") => json!(5),
         ("Capabilities", "add" | "drop") => json!([rng.pick(&["NET_ADMIN", "ALL"])]),
-        ("SecurityContext" | "PodSecurityContext", "runAsUser" | "runAsGroup" | "fsGroup") => json!(rng.pick(&[0, 1000])),
+        ("SecurityContext" | "PodSecurityContext", "runAsUser" | "runAsGroup" | "fsGroup") => {
+            json!(rng.pick(&[0, 1000]))
+        }
         ("PodSecurityContext", "supplementalGroups") => json!([1000]),
         ("Sysctl", "name") => json!(rng.pick(&["net.core.somaxconn", "kernel.shm_rmid_forced"])),
         ("SeccompProfile" | "AppArmorProfile", "type") => json!(rng.pick(&["RuntimeDefault", "Unconfined"])),
@@ -209,9 +293,13 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("HostAlias", "hostnames") => json!(["a.example.com"]),
         ("TopologySpreadConstraint", "maxSkew") => json!(rng.pick(&[1, 2])),
         ("TopologySpreadConstraint", "minDomains") => json!(2),
-        ("TopologySpreadConstraint", "topologyKey") | ("PodAffinityTerm", "topologyKey") => json!(rng.pick(&["kubernetes.io/hostname", "topology.kubernetes.io/zone"])),
+        ("TopologySpreadConstraint", "topologyKey") | ("PodAffinityTerm", "topologyKey") => {
+            json!(rng.pick(&["kubernetes.io/hostname", "topology.kubernetes.io/zone"]))
+        }
         ("TopologySpreadConstraint", "matchLabelKeys") => json!(["pod-template-hash"]),
-        ("TopologySpreadConstraint", "nodeAffinityPolicy" | "nodeTaintsPolicy") => json!(rng.pick(&["Honor", "Ignore"])),
+        ("TopologySpreadConstraint", "nodeAffinityPolicy" | "nodeTaintsPolicy") => {
+            json!(rng.pick(&["Honor", "Ignore"]))
+        }
         ("WeightedPodAffinityTerm" | "PreferredSchedulingTerm", "weight") => json!(rng.pick(&[1, 50, 100])),
         ("PodAffinityTerm", "namespaces") => json!(["other"]),
         ("NodeSelectorRequirement", "key") => json!(rng.pick(&["disk", "kubernetes.io/arch"])),
@@ -282,18 +370,26 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("MutatingWebhook" | "ValidatingWebhook", "admissionReviewVersions") => json!(["v1"]),
         ("MutatingWebhook" | "ValidatingWebhook", "timeoutSeconds") => json!(rng.pick(&[1, 10, 30])),
         ("MutatingWebhook" | "ValidatingWebhook", "matchPolicy") => json!(rng.pick(&["Exact", "Equivalent"])),
-        ("MutatingWebhook" | "ValidatingWebhook" | "ValidatingAdmissionPolicySpec", "failurePolicy") => json!(rng.pick(&["Fail", "Ignore"])),
+        ("MutatingWebhook" | "ValidatingWebhook" | "ValidatingAdmissionPolicySpec", "failurePolicy") => {
+            json!(rng.pick(&["Fail", "Ignore"]))
+        }
         ("WebhookClientConfig", "url") => json!("https://hooks.example.com/x"),
         ("WebhookClientConfig", "caBundle") => return None,
         ("ServiceReference", "path") => json!("/hook"),
         ("ServiceReference", "port") => json!(8443),
-        ("RuleWithOperations" | "NamedRuleWithOperations", "operations") => json!([rng.pick(&["CREATE", "UPDATE", "*"])]),
+        ("RuleWithOperations" | "NamedRuleWithOperations", "operations") => {
+            json!([rng.pick(&["CREATE", "UPDATE", "*"])])
+        }
         ("RuleWithOperations" | "NamedRuleWithOperations", "apiGroups") => json!([rng.pick(&["", "apps", "*"])]),
         ("RuleWithOperations" | "NamedRuleWithOperations", "apiVersions") => json!([rng.pick(&["v1", "*"])]),
-        ("RuleWithOperations" | "NamedRuleWithOperations", "resources") => json!([rng.pick(&["pods", "deployments", "*/*", "pods/*"])]),
+        ("RuleWithOperations" | "NamedRuleWithOperations", "resources") => {
+            json!([rng.pick(&["pods", "deployments", "*/*", "pods/*"])])
+        }
         ("RuleWithOperations" | "NamedRuleWithOperations", "scope") => json!(rng.pick(&["*", "Namespaced", "Cluster"])),
         ("MatchCondition" | "Variable", "name") => json!(rng.pick(&["one", "two"])),
-        ("MatchCondition" | "Variable" | "Validation", "expression") => json!(rng.pick(&["true", "object.metadata.name != 'x'"])),
+        ("MatchCondition" | "Variable" | "Validation", "expression") => {
+            json!(rng.pick(&["true", "object.metadata.name != 'x'"]))
+        }
         ("Validation", "messageExpression") => json!("'no: ' + object.metadata.name"),
         ("Validation", "reason") => json!(rng.pick(&["Invalid", "Forbidden"])),
         ("AuditAnnotation", "key") => json!("note"),
@@ -320,7 +416,9 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("ExactDeviceRequest" | "DeviceSubRequest", "deviceClassName") => json!("gpu.example.com"),
         ("ExactDeviceRequest" | "DeviceSubRequest", "allocationMode") => json!(rng.pick(&["ExactCount", "All"])),
         ("CELDeviceSelector", "expression") => json!("device.driver == \"gpu.example.com\""),
-        ("OpaqueDeviceConfiguration" | "ResourceSliceSpec" | "DeviceTaintSelector", "driver") => json!("gpu.example.com"),
+        ("OpaqueDeviceConfiguration" | "ResourceSliceSpec" | "DeviceTaintSelector", "driver") => {
+            json!("gpu.example.com")
+        }
         ("ResourceSliceSpec", "nodeName") => json!("node-1"),
         ("ResourcePool", "name") => json!("pool"),
         ("ResourcePool", "resourceSliceCount") => json!(1),
@@ -344,7 +442,9 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("PodFailurePolicyOnExitCodesRequirement", "values") => json!([1, 2]),
         ("PodFailurePolicyRule", "action") => json!(rng.pick(&["FailJob", "Ignore", "Count"])),
         ("ScopedResourceSelectorRequirement", "scopeName") => json!(rng.pick(&["PriorityClass", "BestEffort"])),
-        ("LabelSelectorRequirement" | "ScopedResourceSelectorRequirement" | "NodeSelectorRequirement", "values") => json!(["x"]),
+        ("LabelSelectorRequirement" | "ScopedResourceSelectorRequirement" | "NodeSelectorRequirement", "values") => {
+            json!(["x"])
+        }
         (_, "ip" | "podIP" | "hostIP") => json!("10.1.2.3"),
         (_, "uid") => json!("9b0a1f3e-0000-4000-8000-000000000001"),
         (_, "resourceVersion") => json!("1"),

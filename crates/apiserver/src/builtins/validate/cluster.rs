@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use super::errors::at;
 use super::{Errors, items, meta, names, networking, number, text};
 
-const SYSTEM: [(&str, i64); 2] =
-    [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
+const SYSTEM: [(&str, i64); 2] = [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 const HIGHEST_PRIORITY: i64 = 1_000_000_000;
 
 /// Checks a class of priorities (`pkg/apis/scheduling/validation`).
@@ -103,7 +102,8 @@ pub(super) fn lease_candidate(spec: &Value, errors: &mut Errors) {
 pub(super) fn is_semantic(text: &str) -> bool {
     let marks = text.split(['-', '+']).skip(1);
     let sound = |mark: &str| {
-        mark.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+        mark.split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
     };
     semantic(text).is_some() && marks.into_iter().all(sound)
 }
@@ -126,8 +126,7 @@ pub(super) fn event(event: &Value, core: bool, errors: &mut Errors) {
     let object = if core { &event["involvedObject"] } else { &event["regarding"] };
     let (own, its) = (text(meta, "namespace"), text(object, "namespace"));
     let differs = "does not match event.namespace";
-    let wrong_namespace =
-        |errors: &mut Errors| errors.invalid_text("involvedObject.namespace", its, differs);
+    let wrong_namespace = |errors: &mut Errors| errors.invalid_text("involvedObject.namespace", its, differs);
     if text(event, "eventTime").is_empty() {
         if (its.is_empty() && !["", "default"].contains(&own)) || (!its.is_empty() && own != its) {
             wrong_namespace(errors);
@@ -172,8 +171,7 @@ pub(super) fn event(event: &Value, core: bool, errors: &mut Errors) {
     if !["Normal", "Warning"].contains(&kind) {
         errors.invalid_text("type", "", &format!("has invalid value: {kind}"));
     }
-    for (field, named) in
-        [("deprecatedFirstTimestamp", "firstTimestamp"), ("deprecatedLastTimestamp", "lastTimestamp")]
+    for (field, named) in [("deprecatedFirstTimestamp", "firstTimestamp"), ("deprecatedLastTimestamp", "lastTimestamp")]
     {
         if !text(event, field).is_empty() {
             errors.invalid_text(named, "", "needs to be unset");

@@ -175,7 +175,8 @@ pub(super) fn limit_range(range: &Value, errors: &mut Errors) {
         let path = format!("spec.limits[{index}]");
         let kind = text(item, "type");
         let problems = names::label_key(kind);
-        if problems.is_empty() && !kind.contains('/') && !["Container", "PersistentVolumeClaim", "Pod"].contains(&kind) {
+        if problems.is_empty() && !kind.contains('/') && !["Container", "PersistentVolumeClaim", "Pod"].contains(&kind)
+        {
             let detail = "must be a standard limit type or fully qualified";
             errors.invalid(&at(&path, "type"), &item["type"], detail);
         }
@@ -222,7 +223,7 @@ fn limits_agree(item: &Value, name: &str, path: &str, errors: &mut Errors) {
         .filter_map(|list| Some((list, item[list].get(name)?.as_str()?.parse().ok()?)))
         .collect();
     let get = |list: &str| amounts.get(list).copied();
-        // The smaller, the larger, whose field is blamed, whose value is shown, and how upstream calls the two.
+    // The smaller, the larger, whose field is blamed, whose value is shown, and how upstream calls the two.
     let pairs = [
         ("min", "max", "min", "min", "min", "max"),
         ("min", "defaultRequest", "defaultRequest", "defaultRequest", "min", "default request"),

@@ -312,7 +312,8 @@ fn attribute(attribute: &Value, path: &str, errors: &mut Errors) {
         0 => errors.invalid_text(path, "", "exactly one value must be specified"),
         1 => {}
         _ => {
-            let names = [("IntValue", "int"), ("BoolValue", "bool"), ("StringValue", "string"), ("VersionValue", "version")];
+            let names =
+                [("IntValue", "int"), ("BoolValue", "bool"), ("StringValue", "string"), ("VersionValue", "version")];
             let printed = names.map(|(name, field)| format!("\"{name}\":{}", attribute[field]));
             let printed = format!("{{{}}}", printed.join(","));
             errors.invalid_printed(path, &printed, "exactly one value must be specified");

@@ -19,7 +19,8 @@ pub(super) fn compact(value: &Value) -> String {
         Value::String(_) => value.to_string(),
         // A label selector, which Go prints in the order of its fields.
         Value::Object(fields) if fields.contains_key("matchLabels") && fields.contains_key("matchExpressions") => {
-            let printed = ["matchLabels", "matchExpressions"].map(|field| format!("\"{field}\":{}", compact(&fields[field])));
+            let printed =
+                ["matchLabels", "matchExpressions"].map(|field| format!("\"{field}\":{}", compact(&fields[field])));
             format!("{{{}}}", printed.join(","))
         }
         _ => value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"),

@@ -54,7 +54,11 @@ fn structure(types: &Types, id: TypeId, value: &Value) -> String {
     let fields: Vec<String> = (ty.declared.iter().map(|place| &ty.fields[*place]))
         .map(|field| {
             let value = &value[&field.name];
-            let printed = if value.is_null() { zero(types, &field.shape, field.pointer) } else { shape(types, &field.shape, value) };
+            let printed = if value.is_null() {
+                zero(types, &field.shape, field.pointer)
+            } else {
+                shape(types, &field.shape, value)
+            };
             format!("\"{}\":{printed}", go_name(&field.name))
         })
         .collect();

@@ -68,8 +68,10 @@ pub(super) fn of_successor(group: &str, old: &Value, object: &Value, errors: &mu
     let (meta, before) = (&object["metadata"], &old["metadata"]);
     if before["deletionTimestamp"].is_string() {
         let known: BTreeSet<&str> = items(&before["finalizers"]).filter_map(|(_, name)| name.as_str()).collect();
-        let new: BTreeSet<&str> =
-            items(&meta["finalizers"]).filter_map(|(_, name)| name.as_str()).filter(|name| !known.contains(name)).collect();
+        let new: BTreeSet<&str> = items(&meta["finalizers"])
+            .filter_map(|(_, name)| name.as_str())
+            .filter(|name| !known.contains(name))
+            .collect();
         if !new.is_empty() {
             let new: Vec<String> = new.into_iter().map(|name| format!("{name:?}")).collect();
             let detail = format!(
@@ -233,9 +235,8 @@ pub(super) fn must_match(chosen: &Value, labels: &Value, path: &str, errors: &mu
 pub(super) fn of_claim_template(meta: &Value, path: &str, errors: &mut Errors) {
     annotations(&meta["annotations"], &at(path, "annotations"), errors);
     labels(&meta["labels"], &at(path, "labels"), errors);
-    const OTHERS: [&str; 8] = [
-        "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
-    ];
+    const OTHERS: [&str; 8] =
+        ["name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp"];
     let more = ["deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields"];
     for field in OTHERS.iter().chain(&more) {
         let set = match &meta[field] {

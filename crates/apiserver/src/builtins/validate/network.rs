@@ -134,7 +134,10 @@ pub(in crate::builtins) fn unusual_ip(text: &str, path: &str, out: &mut Vec<Stri
             better.to_string()
         ));
     } else if address.to_string() != text {
-        out.push(format!("{path}: IPv6 address {text:?} should be in RFC 5952 canonical format ({:?})", address.to_string()));
+        out.push(format!(
+            "{path}: IPv6 address {text:?} should be in RFC 5952 canonical format ({:?})",
+            address.to_string()
+        ));
     }
 }
 
@@ -157,6 +160,9 @@ pub(in crate::builtins) fn unusual_cidr(text: &str, path: &str, out: &mut Vec<St
             range.1
         ));
     } else if first == range.0 && format!("{first}/{}", range.1) != text {
-        out.push(format!("{path}: IPv6 CIDR value {text:?} should be in RFC 5952 canonical format (\"{first}/{}\")", range.1));
+        out.push(format!(
+            "{path}: IPv6 CIDR value {text:?} should be in RFC 5952 canonical format (\"{first}/{}\")",
+            range.1
+        ));
     }
 }

@@ -286,8 +286,7 @@ pub(super) fn service_cidr(spec: &Value, errors: &mut Errors) {
     let families: Vec<bool> =
         ranges.iter().filter_map(|range| network::sloppy_cidr(range)).map(|(address, _)| address.is_ipv4()).collect();
     if families.len() == 2 && families[0] == families[1] {
-        let detail =
-            "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64";
+        let detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64";
         errors.invalid_object(PATH, &spec["cidrs"], detail);
     }
 }

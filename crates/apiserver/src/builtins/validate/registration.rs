@@ -23,7 +23,11 @@ pub(super) fn api_service(service: &Value, errors: &mut Errors) {
     for (field, most) in [("groupPriorityMinimum", 20_000), ("versionPriority", 1000)] {
         let priority = number(spec, field).unwrap_or(0);
         if !(1..=most).contains(&priority) {
-            errors.invalid_number(&format!("spec.{field}"), priority, &format!("must be positive and less than {most}"));
+            errors.invalid_number(
+                &format!("spec.{field}"),
+                priority,
+                &format!("must be positive and less than {most}"),
+            );
         }
     }
     let bundle = text(spec, "caBundle");

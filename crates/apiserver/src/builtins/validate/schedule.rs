@@ -55,9 +55,7 @@ fn descriptor(text: &str) -> Result<(), String> {
     }
     match text.strip_prefix("@every ") {
         Some(duration) if is_duration(duration) => Ok(()),
-        Some(duration) => {
-            Err(format!("failed to parse duration {text}: time: invalid duration {duration:?}"))
-        }
+        Some(duration) => Err(format!("failed to parse duration {text}: time: invalid duration {duration:?}")),
         None => Err(format!("unrecognized descriptor: {text}")),
     }
 }

@@ -365,9 +365,11 @@ pub(super) fn csi_node(node: &Value, errors: &mut Errors) {
 
 pub(super) fn csi_driver(driver: &Value, errors: &mut Errors) {
     let spec = &driver["spec"];
-    for (field, named) in
-        [("attachRequired", "attachedRequired"), ("podInfoOnMount", "podInfoOnMount"), ("storageCapacity", "storageCapacity")]
-    {
+    for (field, named) in [
+        ("attachRequired", "attachedRequired"),
+        ("podInfoOnMount", "podInfoOnMount"),
+        ("storageCapacity", "storageCapacity"),
+    ] {
         if spec[field].is_null() {
             errors.required(&at("spec", named), "");
         }

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::errors::at;
-use super::{Errors, entries, internal, is_empty, is_empty_selector, items, meta, names, non_negative, number, pods, storage, text};
+use super::{
+    Errors, entries, internal, is_empty, is_empty_selector, items, meta, names, non_negative, number, pods, storage,
+    text,
+};
 
 const DOES_NOT_MATCH: &str = "`selector` does not match template `labels`";
 
@@ -145,7 +148,8 @@ fn with_claims(spec: &Value) -> Value {
         let mut volumes: Vec<Value> = (claims.iter())
             .map(|name| json!({ "name": name, "persistentVolumeClaim": { "claimName": name } }))
             .collect();
-        volumes.extend(items(&own).filter(|(_, volume)| !claims.contains(&text(volume, "name"))).map(|(_, v)| v.clone()));
+        volumes
+            .extend(items(&own).filter(|(_, volume)| !claims.contains(&text(volume, "name"))).map(|(_, v)| v.clone()));
         pod.insert("volumes".to_owned(), Value::Array(volumes));
     }
     template

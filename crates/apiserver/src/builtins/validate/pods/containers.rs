@@ -115,7 +115,11 @@ impl Context<'_> {
             ];
             for field in KEPT_OUT {
                 let value = &container[field];
-                let set = if field == "resources" { value.as_object().is_some_and(|map| !map.is_empty()) } else { !value.is_null() };
+                let set = if field == "resources" {
+                    value.as_object().is_some_and(|map| !map.is_empty())
+                } else {
+                    !value.is_null()
+                };
                 if set {
                     errors.forbidden(&format!("{path}.{field}"), "cannot be set for an Ephemeral Container");
                 }
@@ -225,8 +229,7 @@ impl Context<'_> {
             match self.volumes.get(name) {
                 None => errors.not_found(&name_field, &device["name"], ""),
                 Some(volume) if volume["persistentVolumeClaim"].is_null() && volume["ephemeral"].is_null() => {
-                    let detail =
-                        "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode";
+                    let detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode";
                     errors.invalid_text(&name_field, name, detail);
                 }
                 Some(_) => {}
@@ -362,10 +365,41 @@ pub(in super::super) fn port_or_name(port: &Value, path: &str, errors: &mut Erro
 
 fn signals() -> Vec<String> {
     const PLAIN: [&str; 35] = [
-        "SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT", "SIGIO",
-        "SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGRTMAX", "SIGRTMIN", "SIGSEGV",
-        "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGUSR1",
-        "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU",
+        "SIGABRT",
+        "SIGALRM",
+        "SIGBUS",
+        "SIGCHLD",
+        "SIGCLD",
+        "SIGCONT",
+        "SIGFPE",
+        "SIGHUP",
+        "SIGILL",
+        "SIGINT",
+        "SIGIO",
+        "SIGIOT",
+        "SIGKILL",
+        "SIGPIPE",
+        "SIGPOLL",
+        "SIGPROF",
+        "SIGPWR",
+        "SIGQUIT",
+        "SIGRTMAX",
+        "SIGRTMIN",
+        "SIGSEGV",
+        "SIGSTKFLT",
+        "SIGSTOP",
+        "SIGSYS",
+        "SIGTERM",
+        "SIGTRAP",
+        "SIGTSTP",
+        "SIGTTIN",
+        "SIGTTOU",
+        "SIGURG",
+        "SIGUSR1",
+        "SIGUSR2",
+        "SIGVTALRM",
+        "SIGWINCH",
+        "SIGXCPU",
     ];
     let mut all: Vec<String> = PLAIN.iter().map(|name| (*name).to_owned()).collect();
     all.push("SIGXFSZ".to_owned());
@@ -495,8 +529,7 @@ fn environment(list: &Value, path: &str, errors: &mut Errors) {
             file_key(&from["fileKeyRef"], &format!("{path}.fileKeyRef"), errors);
         }
         if sources == 0 {
-            let every =
-                "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
+            let every = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
             errors.invalid_text(&path, "", every);
         } else if !text(variable, "value").is_empty() {
             errors.invalid_text(&path, "", "may not be specified when `value` is not empty");

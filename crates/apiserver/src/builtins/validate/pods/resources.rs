@@ -271,10 +271,8 @@ pub(super) fn of_pod(context: &Context<'_>, path: &str, errors: &mut Errors) {
             if let (Some(limit), Some(most)) = (quantity(limit), of_pod.and_then(quantity))
                 && limit.nanos() > most.nanos()
             {
-                let field = format!(
-                    "{}.containers[{index}].resources.limits[{name}]",
-                    path.trim_end_matches(".resources")
-                );
+                let field =
+                    format!("{}.containers[{index}].resources.limits[{name}]", path.trim_end_matches(".resources"));
                 let detail = format!("must be less than or equal to pod limits of {most}");
                 errors.invalid(&field, &Value::from(limit.to_string()), &detail);
             }

@@ -71,7 +71,8 @@ fn match_label_keys(keys: &Value, others: &Value, selector: &Value, path: &str, 
             errors.invalid_each(&at(path, &format!("{field}[{index}]")), key, names::label_key(key));
         }
     }
-    let mut known: BTreeSet<&str> = super::super::entries(&selector["matchLabels"]).map(|(key, _)| key.as_str()).collect();
+    let mut known: BTreeSet<&str> =
+        super::super::entries(&selector["matchLabels"]).map(|(key, _)| key.as_str()).collect();
     for (_, expression) in items(&selector["matchExpressions"]) {
         let key = text(expression, "key");
         let listed = items(keys).filter(|(_, have)| *have == key).last();

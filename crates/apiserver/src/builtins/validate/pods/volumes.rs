@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::super::errors::at;
 use super::super::{Errors, entries, internal, is_empty, items, meta, names, number, storage, text};
-use super::containers::{FILE_FIELDS, field_selector, resource_selector};
 use super::Of;
+use super::containers::{FILE_FIELDS, field_selector, resource_selector};
 use crate::builtins::Quantity;
 
 /// The sources in the order they are checked: field, name in "more than one" messages, name in their own messages.
@@ -199,7 +199,13 @@ fn one_source(kind: &str, source: &Value, path: &str, errors: &mut Errors) {
 }
 
 /// Checks the source of a persistent volume; returns whether the kind of source is one of theirs.
-pub(in super::super) fn one_persistent_source(kind: &str, source: &Value, volume: &str, path: &str, errors: &mut Errors) {
+pub(in super::super) fn one_persistent_source(
+    kind: &str,
+    source: &Value,
+    volume: &str,
+    path: &str,
+    errors: &mut Errors,
+) {
     match kind {
         "glusterfs" => {
             one_source(kind, source, path, errors);
@@ -243,9 +249,12 @@ pub(in super::super) fn one_persistent_source(kind: &str, source: &Value, volume
         "csi" => {
             csi_driver_name(source, "driver", path, errors);
             errors.wants_text(source, "volumeHandle", path);
-            for field in
-                ["controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"]
-            {
+            for field in [
+                "controllerPublishSecretRef",
+                "controllerExpandSecretRef",
+                "nodePublishSecretRef",
+                "nodeExpandSecretRef",
+            ] {
                 let secret = &source[field];
                 if secret.is_null() {
                     continue;
@@ -299,15 +308,13 @@ fn host_path(source: &Value, path: &str, errors: &mut Errors) {
         return;
     }
     no_backsteps(text(source, "path"), &at(path, "path"), errors);
-    let kinds =
-        ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
+    let kinds = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
     errors.one_of(&at(path, "type"), &source["type"], &kinds);
 }
 
 fn is_initiator(name: &str) -> bool {
-    let alphanumeric = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    };
+    let alphanumeric =
+        |text: &str, length: usize| text.len() == length && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if let Some(rest) = name.strip_prefix("eui") {
         return rest.len() == 17 && alphanumeric(&rest[1..], 16);
     }
@@ -395,9 +402,9 @@ fn quobyte(source: &Value, path: &str, errors: &mut Errors) {
         errors.required(&at(path, "tenant"), "must be a UUID and may not exceed a length of 64 characters");
     } else {
         for pair in registry.split(',') {
-            let sound = pair.rsplit_once(':').is_some_and(|(host, _)| {
-                !host.contains(':') || (host.starts_with('[') && host.ends_with(']'))
-            });
+            let sound = pair
+                .rsplit_once(':')
+                .is_some_and(|(host, _)| !host.contains(':') || (host.starts_with('[') && host.ends_with(']')));
             if !sound {
                 errors.invalid_text(&at(path, "registry"), registry, PAIRS);
             }
