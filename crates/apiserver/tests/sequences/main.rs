@@ -224,6 +224,11 @@ async fn play_batch(
             let mut told = Vec::new();
             differences("", &want, &have, &mut told);
             done.push(json!({"step": step, "now": now.to_string(), "answers": want}));
+            if variable("DUMP").is_some() {
+                told.push(format!("dump {step}\n  WANT {want}\n  HAVE {have}"));
+                writeln!(std::io::stderr(), "{}", told.join("\n")).expect("stderr is there");
+                told.pop();
+            }
             if !told.is_empty() {
                 let told = told.join("\n    ");
                 let plural = step["do"].as_str().unwrap_or_default().rsplit('/').nth(1).unwrap_or_default().to_owned();
