@@ -133,11 +133,10 @@ pub(crate) fn check_apply(target: &Target<'_>, config: &mut Value) -> Result<(),
         };
         return Err(ApiError::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
     }
-    let is_set = |fields: &Value| fields.as_array().is_some_and(|fields| !fields.is_empty());
-    if config["metadata"].get("managedFields").is_some_and(is_set) {
+    if config["metadata"].get("managedFields").is_some_and(Value::is_array) {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
-    if let Some(meta) = config["metadata"].as_object_mut() {
+    if let Some(meta) = config.get_mut("metadata").and_then(Value::as_object_mut) {
         meta.remove("managedFields");
     }
     Ok(())

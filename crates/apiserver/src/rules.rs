@@ -503,8 +503,16 @@ pub(crate) fn to_storage(resource: &Resource, mut object: Value, catalog: &Catal
         rename(&mut object, &EVENT_FIELDS.map(|(core, events)| (events, core)));
     } else if resource.is("autoscaling", "horizontalpodautoscalers") && resource.version == "v1" {
         autoscaler::to_v2(&mut object);
+        tidy(&mut object, "autoscaling", "v2", "HorizontalPodAutoscaler");
     }
     object
+}
+
+/// Writes a converted object as its new type is written.
+fn tidy(object: &mut Value, group: &str, version: &str, kind: &str) {
+    if let Err(error) = Builtins::get().normalize(group, version, kind, object) {
+        tracing::debug!(%error, kind, "A converted object does not fit its type");
+    }
 }
 
 /// What the core group and `events.k8s.io` call the same field of an Event.

@@ -53,6 +53,15 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
     }
 }
 
+/// A value where Go's `%s` wants a text.
+pub(crate) fn as_text(value: &Value) -> String {
+    match value {
+        Value::Null => "%!s(<nil>)".to_owned(),
+        Value::Bool(_) | Value::Number(_) => format!("%!s({}={})", type_name(value), plain(value)),
+        other => plain(other),
+    }
+}
+
 /// Prints a value as Go's `%v` does.
 pub fn plain(value: &Value) -> String {
     match value {

@@ -44,6 +44,9 @@ pub enum PatchError {
     /// A merging list has maps but no field that tells them apart.
     #[error("cannot merge lists without merge key for {0}")]
     NoMergeKeyDeclared(String),
+    /// An order of named items has something else in it.
+    #[error("value for key {0} is not a map")]
+    OrderOfScalars(usize),
     /// A list has maps next to scalars, or scalars of several kinds.
     #[error("list element types are not identical: {0}")]
     MixedItems(String),
@@ -131,7 +134,7 @@ fn merge_map(
             },
             Some("delete") => Ok(Map::new()),
             _ => {
-                let directive_text = go::plain(&directive);
+                let directive_text = go::as_text(&directive);
                 patch.insert(DIRECTIVE.to_owned(), directive);
                 Err(PatchError::UnknownDirective { directive: directive_text, map: go::plain(&Value::Object(patch)) })
             }
@@ -169,7 +172,7 @@ fn check_field(
     match ty.map() {
         _ if !merges => Ok(()),
         Some(map) if map.declared(name).is_some() => Ok(()),
-        Some(map) if map.is_free_form() => Err(PatchError::NotAStruct),
+        Some(map) if map.is_free_form() && ty.component().is_none() => Err(PatchError::NotAStruct),
         _ => {
             let owner = ty.component().and_then(|name| name.rsplit('.').next()).unwrap_or_default().to_owned();
             Err(PatchError::UnknownField { owner, field: name.to_owned() })

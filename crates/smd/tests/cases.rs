@@ -65,6 +65,7 @@ fn carry_out(ty: &TypeRef, live: Option<&Value>, step: &Step) -> Result<Value, S
     if let Some(config) = &step.apply {
         let request = ApplyRequest {
             ty,
+            empty: None,
             live,
             config,
             manager: &step.manager,

@@ -177,6 +177,7 @@ proptest! {
             let live = Some(&one);
             let _ = apply(ApplyRequest {
                 ty: &ty, live, config: &other, manager, api_version, subresource, force: true, now,
+                empty: None,
                 reset_fields: &reset_fields,
                 versions: None,
             });

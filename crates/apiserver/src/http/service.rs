@@ -36,6 +36,9 @@ const REVISION_PATIENCE: Duration = Duration::from_secs(3);
 /// How often it looks.
 const REVISION_TICK: Duration = Duration::from_millis(50);
 
+/// Longest name of a field manager.
+const LONGEST_MANAGER_BYTES: usize = 128;
+
 /// A cluster as a `tower::Service`; clones share it.
 #[derive(Debug, Clone)]
 pub struct ClusterService {
@@ -62,7 +65,15 @@ impl Call<'_> {
     pub(super) fn manager(&self) -> String {
         match self.query.text("fieldManager") {
             "" => {
-                self.info.user_agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown").to_owned()
+                let name = self.info.user_agent.split('/').next().unwrap_or_default();
+                let mut manager = String::new();
+                for letter in name.chars().filter(|letter| !letter.is_control()) {
+                    if manager.len() + letter.len_utf8() > LONGEST_MANAGER_BYTES {
+                        break;
+                    }
+                    manager.push(letter);
+                }
+                if manager.is_empty() { "unknown".to_owned() } else { manager }
             }
             named => named.to_owned(),
         }

@@ -10,6 +10,7 @@ use bowline_smd::{ApplyError, ApplyRequest, TypeRef, UpdateRequest};
 use serde_json::Value;
 
 use self::versions::Served;
+use crate::autoscaler;
 use crate::builtins::Builtins;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -85,7 +86,7 @@ impl Ownership<'_> {
 
     /// Returns what a new object of a built-in kind is compared with.
     fn empty(&self) -> Option<Value> {
-        if self.resource.custom().is_some() {
+        if self.resource.custom().is_some() || scale::is_scale(self.subresource) {
             return None;
         }
         let Resource { group, version, kind, .. } = self.resource;
@@ -105,7 +106,9 @@ impl Ownership<'_> {
         let reset_fields = reset::fields(self.resource, self.subresource);
         let versions = Served { resource: self.resource, catalog: &self.catalog };
         let is_scale = scale::is_scale(self.subresource);
+        let empty = self.empty();
         let request = ApplyRequest {
+            empty: empty.as_ref(),
             ty: &self.type_of(),
             live,
             config,
@@ -182,6 +185,12 @@ fn without_unset_times(resource: &Resource, mut object: Value) -> (Value, Vec<St
 /// A DaemonSet's template generation has a field there, and is written as an annotation in every version since.
 fn as_converted(resource: &Resource, mut object: Value) -> (Value, Option<Option<Value>>) {
     const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+    if resource.is("autoscaling", "horizontalpodautoscalers") && resource.version == "v1" {
+        // The internal form always has a metric to scale by.
+        autoscaler::to_v2(&mut object);
+        autoscaler::to_v1(&mut object);
+        return (object, None);
+    }
     if !resource.is("apps", "daemonsets") {
         return (object, None);
     }

@@ -15,9 +15,10 @@ pub(super) fn type_of(resource: &Resource) -> bowline_smd::TypeRef {
     if resource.custom().is_some() {
         return bowline_smd::TypeRef::deduced();
     }
-    let schemas = Builtins::get().schemas("autoscaling", "v1");
-    let gvk = bowline_smd::Gvk::new("autoscaling", "v1", "Scale");
-    schemas.and_then(|schemas| schemas.type_of(&gvk)).unwrap_or_else(bowline_smd::TypeRef::deduced)
+    let schemas = Builtins::get().schemas(&resource.group, &resource.version);
+    schemas
+        .and_then(|schemas| schemas.named("io.k8s.api.autoscaling.v1.Scale"))
+        .unwrap_or_else(bowline_smd::TypeRef::deduced)
 }
 
 /// Returns where each version of a kind keeps its replicas.

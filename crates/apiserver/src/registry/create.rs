@@ -64,7 +64,7 @@ impl Registry<'_> {
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
         let mut object = self.ownership(target).apply(None, config, options)?.0;
-        rules::decode(resource, &mut object, options)?;
+        rules::decode(resource, &mut object, options).map_err(|error| super::update::unfit(target, config, error))?;
         let uid = meta_text(&object, "uid");
         if !uid.is_empty() {
             let why =

@@ -55,14 +55,20 @@ pub(super) fn check_identity(target: &Target<'_>, object: &mut Value) -> Result<
     Ok(())
 }
 
-/// Refuses an object whose names are not those of the URL.
-pub(super) fn check_names(target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
+/// Refuses an object of another namespace than the request's.
+pub(super) fn check_request_namespace(target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
     let namespace = meta_text(object, "namespace");
-    let url = target.name;
     if target.resource.namespaced && !namespace.is_empty() && namespace != target.namespace {
         let message = "the namespace of the provided object does not match the namespace sent on the request";
         return Err(ApiError::bad_request(message));
     }
+    Ok(())
+}
+
+/// Refuses an object whose names are not those of the URL.
+pub(super) fn check_names(target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
+    check_request_namespace(target, object)?;
+    let url = target.name;
     match meta_text(object, "name") {
         "" => Err(ApiError::bad_request(format!(
             "the name of the object ({url} based on URL) was undeterminable: name must be provided"

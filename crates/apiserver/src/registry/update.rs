@@ -61,19 +61,27 @@ impl Registry<'_> {
         let current = rules::present(target.resource, &live.value);
         if target.subresource == "scale" {
             let scale = self.scale_of(target, &current)?;
-            let patched = patch::change(target.resource, kind, &scale, body)?;
+            let mut patched = patch::change(target.resource, kind, &scale, body)?;
+            let text = patched.to_string();
+            scale::decode(&mut patched).map_err(|error| blame_patch(error, &text, kind == PatchKind::Strategic))?;
             return self.update_scale(target, patched, options);
         }
         let mut patched = patch::change(target.resource, kind, &current, body)?;
-        if patched.is_object() {
-            check_named(target, &patched)?;
-        }
-        check_uid(target, &live, &patched)?;
         let is_strategic = kind == PatchKind::Strategic;
         let text = if is_strategic { bowline_smd::print_go(body) } else { patched.to_string() };
-        meta::check_identity(target, &mut patched)
+        if is_strategic {
+            // What comes of it is put into an object of the kind, whatever it says it is.
+            patched["apiVersion"] = json!(target.resource.api_version());
+            patched["kind"] = json!(target.resource.kind);
+            meta::check_request_namespace(target, &patched)?;
+        }
+        let checked = if is_strategic { Ok(()) } else { meta::check_identity(target, &mut patched) };
+        checked
             .and_then(|()| rules::decode(target.resource, &mut patched, options))
             .map_err(|error| blame_patch(error, &text, is_strategic))?;
+        meta::check_names(target, &patched)?;
+        check_version(target, &live, &patched)?;
+        check_uid(target, &live, &patched)?;
         Ok((self.replace(target, &live, patched, options)?, Outcome::Updated))
     }
 
@@ -117,7 +125,7 @@ impl Registry<'_> {
             return Ok((self.store_scale(target, &live, &current, applied, options)?, Outcome::Updated));
         }
         let (mut object, _) = self.ownership(target).apply(Some(&current), &config, options)?;
-        rules::decode(resource, &mut object, options)?;
+        rules::decode(resource, &mut object, options).map_err(|error| unfit(target, &config, error))?;
         meta::check_names(target, &object)?;
         check_version(target, &live, &object)?;
         check_uid(target, &live, &object)?;
@@ -225,7 +233,13 @@ impl Registry<'_> {
             self.remove(resource, &target.key());
             return Ok(Arc::new(object));
         }
-        if object == **current {
+        // Versions may show the same for what is stored differently.
+        let is_same = if live.value["apiVersion"] == current["apiVersion"] {
+            object == **current
+        } else {
+            rules::to_storage(resource, object.clone(), &self.state.catalog) == **live.value
+        };
+        if is_same {
             return Ok(Arc::clone(current));
         }
         if options.dry_run {
@@ -289,32 +303,55 @@ fn check_named(target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
 fn blame_patch(error: ApiError, patched: &str, is_strategic: bool) -> ApiError {
     let Some((_, why)) = error.message.split_once(" cannot be handled as a ") else { return error };
     let why = why.split_once(": ").map_or(why, |(_, why)| why);
-    let why = if is_strategic { as_restored(why) } else { why.to_owned() };
+    let why = if is_strategic { restored(why) } else { why.to_owned() };
     ApiError::invalid("", "", "", vec![Cause::invalid("patch", &json!(patched), why)])
 }
 
-/// Words a wrong type as the converter does that makes objects of strategic merge patches
-/// (k8s: `apimachinery/pkg/runtime/converter.go`), not as the decoder of JSON.
-fn as_restored(why: &str) -> String {
-    let wrong = why.strip_prefix("json: cannot unmarshal ");
-    let Some((found, (_, want))) = wrong
-        .and_then(|it| it.split_once(" into "))
-        .and_then(|(found, rest)| Some((found, rest.rsplit_once(" of type ")?)))
-    else {
-        return why.to_owned();
-    };
-    let found = match found {
+/// Says that a value does not fit its Go type as one says who turns maps into structs, rather than reads JSON.
+fn restored(why: &str) -> String {
+    let parts = why.strip_prefix("json: cannot unmarshal ").and_then(|rest| {
+        let (found, rest) = rest.split_once(" into Go struct field ")?;
+        Some((found, rest.rsplit_once(" of type ")?.1))
+    });
+    let Some((found, want)) = parts else { return why.to_owned() };
+    let kind = match found {
         "array" => "slice",
         "object" => "map",
-        "number" => "int64",
+        number if number.contains('.') => "float64",
+        number if number.starts_with("number") => "int64",
         other => other,
     };
-    match want {
-        "string" | "bool" | "int32" | "int64" | "float64" => format!("cannot convert {found} to {want}"),
-        _ if want.starts_with("[]") => format!("cannot restore slice from {found}"),
-        _ if want.starts_with("map[") => format!("cannot restore map from {found}"),
-        _ => format!("cannot restore struct from: {found}"),
+    if want.starts_with("[]") {
+        return format!("cannot restore slice from {kind}");
     }
+    if want.starts_with("map[") {
+        return format!("cannot restore map from {kind}");
+    }
+    match (kind, want) {
+        ("int64", "string") | ("int64" | "float64", "int32" | "int64" | "float64") => {
+            format!("cannot convert {kind} to {want}")
+        }
+        (_, "string" | "bool" | "int32" | "int64" | "float64") => format!("unrecognized type: {want}"),
+        _ => format!("cannot restore struct from: {kind}"),
+    }
+}
+
+/// Says why a merged configuration is no object of its kind.
+pub(super) fn unfit(target: &Target<'_>, config: &Value, error: ApiError) -> ApiError {
+    let resource = target.resource;
+    let Some((_, why)) = error.message.split_once(" cannot be handled as a ") else { return error };
+    if resource.custom().is_some() || why.contains("strict decoding") {
+        return error;
+    }
+    let why = restored(why.split_once(": ").map_or(why, |(_, why)| why));
+    let text = |key: &str| config["metadata"][key].as_str().unwrap_or_default().to_owned();
+    let (group_version, kind) = (format!("{}/{}", resource.group, resource.version), &resource.kind);
+    ApiError::unforeseen(format!(
+        "failed to convert new object ({}/{}; {group_version}, Kind={kind}) to proper version: unable to convert \
+         unstructured object to {group_version}, Kind={kind}: {why}",
+        text("namespace"),
+        text("name"),
+    ))
 }
 
 /// Copies what clients cannot change from the live object.
@@ -322,7 +359,7 @@ fn keep_server_fields(live: &Value, object: &mut Value) {
     object["apiVersion"] = live["apiVersion"].clone();
     object["kind"] = live["kind"].clone();
     let meta = metadata(object);
-    const KEPT: [&str; 9] = [
+    const KEPT: [&str; 8] = [
         "name",
         "namespace",
         "uid",
@@ -330,7 +367,6 @@ fn keep_server_fields(live: &Value, object: &mut Value) {
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
         "generation",
-        "generateName",
         "selfLink",
     ];
     for key in KEPT {

@@ -240,7 +240,7 @@ impl Writer<'_> {
             4 => config["kind"] = self.rng.pick(&[json!("Deployment"), json!("Other"), json!(""), json!(null)]).clone(),
             5 => config["metadata"]["name"] = json!("other"),
             6 => config["metadata"]["resourceVersion"] = self.rng.pick(&[json!("1"), json!("0"), json!("")]).clone(),
-            7 => config["metadata"]["uid"] = json!("00000000-0000-4000-8000-00000000000f"),
+            7 => config["metadata"]["generateName"] = json!("x-"),
             8 => config["metadata"]["labels"] = self.rng.pick(&[json!({"a": 1}), json!("x"), json!(["a"])]).clone(),
             9 => duplicate_item(&mut self.rng, config),
             10 => config["metadata"]["namespace"] = json!("elsewhere"),
@@ -303,7 +303,7 @@ impl Writer<'_> {
             84..=88 => vec![self.on_status(&view, &path, &manager)],
             89..=92 => vec![self.on_scale(&path, &manager)],
             93..=97 => vec![self.edit_owners(&path, &manager)],
-            98 => {
+            98 if self.kind["noput"] != true => {
                 let config = self.config(&view, true);
                 vec![json!({"do": format!("PUT {path}?fieldManager={manager}"), "body": config})]
             }
@@ -424,7 +424,6 @@ impl Writer<'_> {
                 "/metadata/labels/a",
                 "/metadata/managedFields",
                 "/metadata/resourceVersion",
-                "/metadata/uid",
                 "/metadata/creationTimestamp",
                 "/status",
             ]);

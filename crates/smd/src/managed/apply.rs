@@ -28,6 +28,8 @@ pub struct ApplyRequest<'a> {
     pub ty: &'a TypeRef,
     /// The object as it is; `None` when it does not exist.
     pub live: Option<&'a Value>,
+    /// An object of the kind before anything is set; `None` takes what the type tells of it.
+    pub empty: Option<&'a Value>,
     /// What is applied.
     pub config: &'a Value,
     /// Who applies; empty counts as `unknown`.
@@ -192,7 +194,7 @@ fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: 
 fn record_existing(request: &ApplyRequest<'_>, live: &Value, owners: &mut Owners) -> Result<(), ApplyError> {
     let creation = UpdateRequest {
         ty: request.ty,
-        live: None,
+        live: request.empty,
         new: live,
         manager: BEFORE_FIRST_APPLY,
         api_version: request.api_version,

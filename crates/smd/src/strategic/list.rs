@@ -69,7 +69,7 @@ fn follow_directives(
             Some("replace") => replaces = true,
             Some("merge") => return Err(PatchError::MergeDirective),
             Some(_) => {
-                let directive = fields.get(DIRECTIVE).map(go::plain).unwrap_or_default();
+                let directive = fields.get(DIRECTIVE).map(go::as_text).unwrap_or_default();
                 return Err(PatchError::UnknownDirective { directive, map: go::plain(&change) });
             }
         }
@@ -116,6 +116,9 @@ pub(super) fn in_order(
     key: Option<&str>,
 ) -> Result<Vec<Value>, PatchError> {
     if let Some(key) = key {
+        if let (Some(at), false) = (patch_order.iter().position(|item| !item.is_object()), merged.is_empty()) {
+            return Err(PatchError::OrderOfScalars(at));
+        }
         for item in merged.iter().chain(patch_order).chain(server_order) {
             match item {
                 Value::Object(fields) => key_of(fields, key)?,

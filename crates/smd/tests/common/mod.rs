@@ -32,6 +32,7 @@ pub(crate) fn applied(ty: &TypeRef, live: Option<&Value>, config: &Value, manage
     let reset_fields = Set::new();
     let request = ApplyRequest {
         ty,
+        empty: None,
         live,
         config,
         manager,
