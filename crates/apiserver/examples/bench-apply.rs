@@ -69,7 +69,8 @@ async fn measure(server: &Server, load: &Load) -> Result<f64, Failure> {
     let made = client()?
         .post(format!("{}/api/v1/namespaces", server.address))
         .bearer_auth(&server.token)
-        .json(&namespace)
+        .header("content-type", "application/json")
+        .body(namespace.to_string())
         .send()
         .await?;
     if made.status() != 201 {
