@@ -213,7 +213,8 @@ async fn a_watcher_that_falls_behind_the_window_starts_anew() {
 #[tokio::test(start_paused = true)]
 async fn an_idle_watch_is_bookmarked_and_ends_in_time() {
     let cluster = cluster(100);
-    let path = format!("{MAPS}?watch=1&resourceVersion=1&allowWatchBookmarks=true&timeoutSeconds=90");
+    let rv = cluster.resource_version();
+    let path = format!("{MAPS}?watch=1&resourceVersion={rv}&allowWatchBookmarks=true&timeoutSeconds=90");
     let mut watch = Watch::open(&cluster, &path).await;
     write(&cluster, "POST", "/api/v1/namespaces/default/secrets", json!({"metadata": {"name": "elsewhere"}})).await;
     let started = tokio::time::Instant::now();

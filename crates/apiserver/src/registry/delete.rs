@@ -73,8 +73,8 @@ impl Registry<'_> {
         let now = self.clock.now();
         let begun = begin(resource, &mut next, delete, now);
         if begun == Begun::Pending {
-            let told = rules::present(resource, &live.value);
-            return Ok(Deleted::Terminating(self.told(target, &live, told)));
+            let shown = rules::present(resource, &live.value);
+            return Ok(Deleted::Terminating(told(target, &live, shown)));
         }
         let left = finalizers_after(resource, &next, delete);
         set_finalizers(&mut next, &left);
@@ -93,17 +93,8 @@ impl Registry<'_> {
         }
         let last = if options.dry_run { Some(Arc::clone(&live)) } else { self.remove(resource, &target.key()) };
         let last = last.map_or_else(|| Arc::clone(&live.value), |last| Arc::clone(&last.value));
-        let told = rules::present(resource, &last);
-        Ok(Deleted::Gone(self.told(target, &live, told)))
-    }
-
-    /// Returns what a client is told of an object that goes: some kinds show its last state.
-    fn told(&self, target: &Target<'_>, live: &Stored, last: Arc<Value>) -> Arc<Value> {
-        if rules::shows_deleted(target.resource) {
-            last
-        } else {
-            Arc::new(deleted_status(target.resource, target.name, &live.uid))
-        }
+        let shown = rules::present(resource, &last);
+        Ok(Deleted::Gone(told(target, &live, shown)))
     }
 
     /// Stores a new state, unless it is the old one or nothing is to be stored.
@@ -169,6 +160,15 @@ impl Registry<'_> {
     }
 }
 
+/// Returns what a client is told of an object that goes: some kinds show its last state.
+fn told(target: &Target<'_>, live: &Stored, last: Arc<Value>) -> Arc<Value> {
+    if rules::shows_deleted(target.resource) {
+        last
+    } else {
+        Arc::new(deleted_status(target.resource, target.name, &live.uid))
+    }
+}
+
 /// Marks an object that may take its time to end.
 fn begin(resource: &Resource, next: &mut Value, delete: &DeleteOptions, now: jiff::Timestamp) -> Begun {
     if !rules::is_graceful(resource) {
@@ -201,7 +201,7 @@ fn begin(resource: &Resource, next: &mut Value, delete: &DeleteOptions, now: jif
 /// Marks an object that waits for its finalizers.
 fn mark_as_deleting(next: &mut Value, now: jiff::Timestamp) {
     let generation = next["metadata"]["generation"].as_i64().filter(|generation| *generation > 0);
-    let marked = next["metadata"]["deletionTimestamp"].as_str().map(|at| at.parse::<jiff::Timestamp>());
+    let marked = next["metadata"]["deletionTimestamp"].as_str().map(str::parse::<jiff::Timestamp>);
     let meta = metadata(next);
     if let (None, Some(generation)) = (&marked, generation) {
         meta.insert("generation".to_owned(), json!(generation + 1));

@@ -240,8 +240,8 @@ mod tests {
         let terms = parse(r"b!=x\,y,,a==p\\q").expect("a valid selector");
         let told: Vec<_> = terms.iter().map(|term| (term.path.as_str(), term.value.as_str(), term.equal)).collect();
         assert_eq!(told, [("a", r"p\q", true), ("b", "x,y", false)]);
-        assert_eq!(parse("a=b=c").unwrap_err(), "invalid field selector: unescaped character in value: 61");
-        assert_eq!(parse(r"a=b\").unwrap_err(), r"invalid field selector: invalid escape sequence: \");
-        assert_eq!(parse("x,y=1").unwrap_err(), "invalid selector: 'x,y=1'; can't understand 'x'");
+        assert_eq!(parse("a=b=c"), Err("invalid field selector: unescaped character in value: 61".to_owned()));
+        assert_eq!(parse(r"a=b\"), Err(r"invalid field selector: invalid escape sequence: \".to_owned()));
+        assert_eq!(parse("x,y=1"), Err("invalid selector: 'x,y=1'; can't understand 'x'".to_owned()));
     }
 }
