@@ -10,6 +10,7 @@ const IMMUTABLE: &str = "field is immutable";
 /// Kinds and the fields that stay as they were made, by group and kind.
 const FIELDS: &[(&str, &str, &[&str])] = &[
     ("", "Secret", &["type"]),
+    ("apps", "ControllerRevision", &["data"]),
     ("apps", "DaemonSet", &["spec.selector"]),
     ("apps", "Deployment", &["spec.selector"]),
     ("apps", "ReplicaSet", &["spec.selector"]),
@@ -28,6 +29,7 @@ const FIELDS: &[(&str, &str, &[&str])] = &[
     ),
     ("discovery.k8s.io", "EndpointSlice", &["addressType"]),
     ("networking.k8s.io", "IngressClass", &["spec.controller"]),
+    ("node.k8s.io", "RuntimeClass", &["handler"]),
     ("policy", "PodDisruptionBudget", &[]),
     ("storage.k8s.io", "StorageClass", &["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"]),
 ];
@@ -68,6 +70,23 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<Fi
             let role = &new["roleRef"];
             let role = json!({ "APIGroup": role["apiGroup"], "Kind": role["kind"], "Name": role["name"] });
             problems.push(invalid("roleRef", &role, "cannot change roleRef"));
+        }
+        ("storage.k8s.io", "CSIDriver") => {
+            // Upstream gives one of the fields another name here.
+            for (field, named) in
+                [("attachRequired", "attachedRequired"), ("volumeLifecycleModes", "volumeLifecycleModes")]
+            {
+                if old["spec"][field] != new["spec"][field] {
+                    problems.push(invalid(&format!("spec.{named}"), &new["spec"][field], IMMUTABLE));
+                }
+            }
+        }
+        ("storage.k8s.io", "VolumeAttributesClass") => {
+            for field in ["driverName", "parameters"] {
+                if old[field] != new[field] {
+                    problems.push(forbidden(field, &format!("updates to {field} are forbidden.")));
+                }
+            }
         }
         ("scheduling.k8s.io", "PriorityClass") => {
             if old["value"] != new["value"] {
