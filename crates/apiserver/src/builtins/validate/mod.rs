@@ -90,7 +90,7 @@ pub(super) fn validate(group: &str, kind: &str, object: &Value, old: Option<&Val
         metadata(&mut errors);
     }
     match group {
-        "" => of_core(kind, object, &mut errors),
+        "" => of_core(kind, object, old.is_none(), &mut errors),
         "apps" | "autoscaling" | "batch" => of_workloads(kind, object, &mut errors),
         "storage.k8s.io" => of_storage(kind, object, &mut errors),
         _ => of_others(group, kind, object, &mut errors),
@@ -101,7 +101,7 @@ pub(super) fn validate(group: &str, kind: &str, object: &Value, old: Option<&Val
     errors.into_list()
 }
 
-fn of_core(kind: &str, object: &Value, errors: &mut Errors) {
+fn of_core(kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
     let spec = &object["spec"];
     match kind {
         "ConfigMap" => core::config_map(object, errors),
@@ -114,7 +114,7 @@ fn of_core(kind: &str, object: &Value, errors: &mut Errors) {
             storage::volume_spec(spec, text(&object["metadata"], "name"), false, "spec", errors);
         }
         "PersistentVolumeClaim" => storage::claim_spec(spec, "spec", errors),
-        "Pod" => pods::pod(object, errors),
+        "Pod" => pods::pod(object, is_new, errors),
         "PodTemplate" => pods::template(&object["template"], "template", errors),
         "ReplicationController" => workloads::replication_controller(spec, errors),
         "ResourceQuota" => core::quota(object, errors),

@@ -24,7 +24,7 @@ pub(super) enum Of {
 }
 
 /// Checks a new pod, metadata apart.
-pub(super) fn pod(pod: &Value, errors: &mut Errors) {
+pub(super) fn pod(pod: &Value, is_new: bool, errors: &mut Errors) {
     let spec = &pod["spec"];
     annotations(&pod["metadata"]["annotations"], spec, "metadata.annotations", errors);
     pod_spec(spec, &pod["metadata"], Of::Pod, "spec", errors);
@@ -42,6 +42,9 @@ pub(super) fn pod(pod: &Value, errors: &mut Errors) {
         for (index, container) in items(&spec[list]) {
             containers::image_is_trimmed(container, &format!("spec.{list}[{index}]"), errors);
         }
+    }
+    if !is_new {
+        return;
     }
     if !is_empty(&spec["ephemeralContainers"]) {
         errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
