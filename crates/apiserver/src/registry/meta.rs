@@ -114,6 +114,13 @@ fn check_kind(resource: &Resource, object: &Value) -> Result<(), ApiError> {
         let cause = Cause::invalid("kind", &json!(kind), format!("must be {}", resource.kind));
         return Err(ApiError::invalid(&resource.group, kind, meta_text(object, "name"), vec![cause]));
     }
+    // It is read as what it says it is before that turns out to be something else.
+    if let Err(error) = Builtins::get().normalize(group, bare_version, kind, &mut object.clone()) {
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version {bare_version:?} cannot be handled as a {}: {error}",
+            resource.kind
+        )));
+    }
     let package = group.split('.').next().filter(|name| !name.is_empty()).unwrap_or("core");
     Err(ApiError::bad_request(format!(
         "{kind} in version {bare_version:?} cannot be handled as a {want}: converting ({bare_version}.{kind}) to \

@@ -165,9 +165,15 @@ impl Normal {
                 keys.sort_by(|a, b| a.0.cmp(&b.0));
                 Value::Object(keys.into_iter().map(|(key, value)| (self.key(&key), self.value(&key, value))).collect())
             }
-            Value::Array(all) => Value::Array(
-                all.into_iter().map(|value| self.value(if key == "cells" { key } else { "" }, value)).collect(),
-            ),
+            Value::Array(mut all) => {
+                if key == "managedFields" {
+                    // The server sorts them by second, and a slow run crosses one.
+                    all.sort_by_cached_key(owner);
+                }
+                Value::Array(
+                    all.into_iter().map(|value| self.value(if key == "cells" { key } else { "" }, value)).collect(),
+                )
+            }
             Value::String(text) => json!(match key {
                 "resourceVersion" if !text.is_empty() && text != "0" && !text.starts_with('<') => {
                     label("rv", &mut self.revisions, &text)
@@ -221,6 +227,25 @@ impl Normal {
 fn sorted_quote(quoted: &str) -> String {
     let object = serde_json::from_str::<String>(quoted).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
     object.map_or_else(|| quoted.to_owned(), |object| json!(object.to_string()).to_string())
+}
+
+/// Returns who an entry of managed fields is about.
+fn owner(entry: &Value) -> [String; 4] {
+    ["manager", "operation", "subresource", "apiVersion"].map(|key| entry[key].as_str().unwrap_or_default().to_owned())
+}
+
+/// Sorts what was recorded in another order; see [`Normal::object`].
+pub(super) fn sort_owners(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::Array(owners)) = map.get_mut("managedFields") {
+                owners.sort_by_cached_key(owner);
+            }
+            map.values_mut().for_each(sort_owners);
+        }
+        Value::Array(all) => all.iter_mut().for_each(sort_owners),
+        _ => {}
+    }
 }
 
 /// Shows where a list goes on, without the revision.

@@ -102,7 +102,10 @@ impl Case {
     /// Returns the recorded answers, one a step.
     pub(super) fn recorded(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.answers()).unwrap_or_default();
-        text.lines().skip(1).map(|line| serde_json::from_str(line).expect("a recorded answer is JSON")).collect()
+        let mut all: Vec<Value> =
+            text.lines().skip(1).map(|line| serde_json::from_str(line).expect("a recorded answer is JSON")).collect();
+        all.iter_mut().for_each(super::normal::sort_owners);
+        all
     }
 
     /// Writes the answers beside the script.
