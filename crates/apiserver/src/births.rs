@@ -65,6 +65,7 @@ mod tests {
     use crate::clock::Clock;
     use crate::cluster::Options;
     use crate::store::Stored;
+    use std::fmt::Write as _;
     use std::sync::Arc;
 
     /// Returns what a cluster holds beyond what all share, in the order in which it was made.
@@ -93,7 +94,10 @@ mod tests {
             ..Options::default()
         };
         let made = own(&Cluster::by_the_pipeline(options.clone()));
-        let text: String = made.iter().map(|object| format!("{object}\n")).collect();
+        let mut text = String::new();
+        for object in &made {
+            let _ = writeln!(text, "{object}");
+        }
         if std::env::var_os("UPDATE").is_some() {
             let file = concat!(env!("CARGO_MANIFEST_DIR"), "/data/births.jsonl");
             std::fs::write(file, &text).expect("the file can be written");

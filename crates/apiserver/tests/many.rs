@@ -10,7 +10,7 @@ use tower::ServiceExt as _;
 
 const CLUSTERS: u64 = 100;
 const START: &str = "2026-01-01T00:30:00Z";
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 
 fn cron_job() -> Value {
     json!({

@@ -87,8 +87,10 @@ async fn reflects(config: watcher::Config, drops_watches: bool) {
             let all: Vec<Arc<ConfigMap>> = store.state();
             let have = revisions(all.iter().map(Arc::as_ref));
             let held = metadata.state();
-            let partial: Held =
-                held.iter().map(|meta| (key(&meta.metadata.name), key(&meta.metadata.resource_version))).collect();
+            let partial: Held = held
+                .iter()
+                .map(|meta| (key(meta.metadata.name.as_ref()), key(meta.metadata.resource_version.as_ref())))
+                .collect();
             if have == want && partial == want {
                 return;
             }
@@ -100,12 +102,12 @@ async fn reflects(config: watcher::Config, drops_watches: bool) {
     metas.abort();
 }
 
-fn key(text: &Option<String>) -> String {
-    text.clone().unwrap_or_default()
+fn key(text: Option<&String>) -> String {
+    text.cloned().unwrap_or_default()
 }
 
 fn revisions<'a>(all: impl Iterator<Item = &'a ConfigMap>) -> Held {
-    all.map(|map| (key(&map.metadata.name), key(&map.metadata.resource_version))).collect()
+    all.map(|map| (key(map.metadata.name.as_ref()), key(map.metadata.resource_version.as_ref()))).collect()
 }
 
 #[tokio::test]

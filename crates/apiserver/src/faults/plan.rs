@@ -128,7 +128,7 @@ impl Rule {
         Some(match &self.delay {
             None => fault,
             Some(delay) => {
-                let time = delay.from + (delay.to - delay.from).mul_f64(fraction(mix(chance)));
+                let time = delay.from + delay.to.saturating_sub(delay.from).mul_f64(fraction(mix(chance)));
                 match fault {
                     Fault::None => Fault::Delay(time),
                     fault => Fault::Delayed { time, then: Box::new(fault) },

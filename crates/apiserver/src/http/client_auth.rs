@@ -1,5 +1,6 @@
 //! Client certificates: asked for, never demanded, and told to who answers the request.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
@@ -44,7 +45,10 @@ impl ClientAuth {
         let name = subject.iter_common_name().next()?.as_str().ok()?;
         let groups = subject.iter_organization().filter_map(|group| group.as_str().ok());
         let mut user = User::new(name).in_groups(groups);
-        let digest: String = Sha256::digest(own).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digest = String::new();
+        for byte in Sha256::digest(own) {
+            let _ = write!(digest, "{byte:02x}");
+        }
         user.extra
             .insert("authentication.kubernetes.io/credential-id".to_owned(), vec![format!("X509SHA256={digest}")]);
         (!name.is_empty()).then(|| Peer::Known(Box::new(user)))

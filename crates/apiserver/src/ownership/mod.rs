@@ -183,6 +183,7 @@ fn without_unset_times(resource: &Resource, mut object: Value) -> (Value, Vec<St
 /// Shows an object as it comes back from Go's internal form, with the annotations it had.
 ///
 /// A DaemonSet's template generation has a field there, and is written as an annotation in every version since.
+#[expect(clippy::option_option, reason = "nothing was put aside, or the annotations there were, which may be none")]
 fn as_converted(resource: &Resource, mut object: Value) -> (Value, Option<Option<Value>>) {
     const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
     if resource.is("autoscaling", "horizontalpodautoscalers") && resource.version == "v1" {

@@ -264,7 +264,7 @@ fn worsen(value: &mut Value, rng: &mut Rng) {
     match value {
         Value::String(text) => {
             let long = "a".repeat(70);
-            *text = (rng.pick(&[
+            let worse = rng.pick(&[
                 "",
                 "Bad_Name",
                 "-x",
@@ -277,8 +277,8 @@ fn worsen(value: &mut Value, rng: &mut Rng) {
                 "..",
                 "http://x",
                 "a:b",
-            ]))
-            .to_owned();
+            ]);
+            worse.clone_into(text);
         }
         Value::Number(number) => {
             let other = rng.pick(&[-1_i64, 0, 70_000, 1, 65_535, 99_999_999]);

@@ -54,7 +54,7 @@ async fn random_objects_become_what_a_real_server_makes_of_them() {
     let mut differences = Vec::new();
     let mut count = 0;
     let mut accepted = 0;
-    if let Some(plane) = Plane::from_environment().await {
+    if let Some(plane) = Plane::from_environment() {
         let namespace = json!({ "metadata": { "name": NAMESPACE } });
         plane.ask("/api/v1/namespaces", &namespace).await;
         plane.wait_for_service_account(NAMESPACE).await;

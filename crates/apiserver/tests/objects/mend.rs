@@ -88,10 +88,8 @@ pub(crate) fn structure(ty: &str, value: &mut Value, rng: &mut Rng) {
             map.insert("url".to_owned(), json!("https://hooks.example.com/x"));
         }
         "NetworkPolicyPeer" if map.is_empty() => drop(map.insert("podSelector".to_owned(), json!({}))),
-        "NetworkPolicyPort" => {
-            if !map.get("port").is_some_and(Value::is_number) {
-                map.remove("endPort");
-            }
+        "NetworkPolicyPort" if !map.get("port").is_some_and(Value::is_number) => {
+            map.remove("endPort");
         }
         "ResourceRequirements" => resources(map, rng),
         "MetricSpec" => metric(map, rng),
@@ -171,12 +169,12 @@ fn resources(map: &mut Map<String, Value>, rng: &mut Rng) {
         map.remove("claims");
     }
     // What is asked for is rarely more than what is allowed.
-    if let (Some(limits), true) = (map.get("limits").cloned(), rng.chance(80)) {
-        if let Some(requests) = map.get_mut("requests").and_then(Value::as_object_mut) {
-            for (name, limit) in limits.as_object().into_iter().flatten() {
-                if requests.contains_key(name) {
-                    requests.insert(name.clone(), limit.clone());
-                }
+    if let (Some(limits), true) = (map.get("limits").cloned(), rng.chance(80))
+        && let Some(requests) = map.get_mut("requests").and_then(Value::as_object_mut)
+    {
+        for (name, limit) in limits.as_object().into_iter().flatten() {
+            if requests.contains_key(name) {
+                requests.insert(name.clone(), limit.clone());
             }
         }
     }
@@ -388,10 +386,8 @@ pub(crate) fn object(kind: &Resource, body: &mut Value, rng: &mut Rng) {
                 }
             }
         }
-        "HorizontalPodAutoscaler" => {
-            if body["spec"]["scaleTargetRef"].is_object() {
-                body["spec"]["scaleTargetRef"]["apiVersion"] = json!("apps/v1");
-            }
+        "HorizontalPodAutoscaler" if body["spec"]["scaleTargetRef"].is_object() => {
+            body["spec"]["scaleTargetRef"]["apiVersion"] = json!("apps/v1");
         }
         _ => {}
     }

@@ -1,6 +1,7 @@
 //! The two servers, and what is put aside before their answers are compared.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -31,9 +32,9 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
-    pub(crate) async fn from_environment() -> Option<Self> {
+    pub(crate) fn from_environment() -> Option<Self> {
         let program = std::env::var("BOWLINE_CONTROL_PLANE").ok()?;
-        let (child, line) = if program.ends_with(".json") {
+        let (child, line) = if Path::new(&program).extension().is_some_and(|ending| ending == "json") {
             (None, std::fs::read_to_string(&program).expect("the ready file can be read"))
         } else {
             let mut child = Command::new(&program)

@@ -232,7 +232,7 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("PersistentVolumeSpec" | "PersistentVolumeClaimSpec", "storageClassName") => json!(rng.pick(&["fast", ""])),
         ("PersistentVolumeSpec" | "PersistentVolumeClaimSpec", "volumeAttributesClassName") => json!("gold"),
         ("PersistentVolumeClaimSpec", "volumeName") => json!("pv-1"),
-        ("Taint", "key") | ("Toleration", "key") => {
+        ("Taint" | "Toleration", "key") => {
             json!(rng.pick(&["dedicated", "example.com/gpu", "node.kubernetes.io/not-ready"]))
         }
         ("Toleration", "operator") => json!(rng.pick(&["Exists", "Equal"])),
@@ -264,8 +264,8 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("ServiceAccountTokenProjection", "path") => json!("token"),
         ("ServiceAccountTokenProjection", "expirationSeconds") => json!(rng.pick(&[3600, 600])),
         (_, "mode" | "defaultMode") => json!(rng.pick(&[420, 256, 0])),
-        ("HTTPGetAction", "path") | ("HTTPIngressPath", "path") => json!(rng.pick(&["/", "/healthz", "/a/b"])),
-        ("HTTPGetAction", "port") | ("TCPSocketAction", "port") => {
+        ("HTTPGetAction" | "HTTPIngressPath", "path") => json!(rng.pick(&["/", "/healthz", "/a/b"])),
+        ("HTTPGetAction" | "TCPSocketAction", "port") => {
             if rng.chance(50) {
                 json!(8080)
             } else {
@@ -293,7 +293,7 @@ pub(crate) fn field(owner: &str, field: &str, rng: &mut Rng) -> Option<Value> {
         ("HostAlias", "hostnames") => json!(["a.example.com"]),
         ("TopologySpreadConstraint", "maxSkew") => json!(rng.pick(&[1, 2])),
         ("TopologySpreadConstraint", "minDomains") => json!(2),
-        ("TopologySpreadConstraint", "topologyKey") | ("PodAffinityTerm", "topologyKey") => {
+        ("TopologySpreadConstraint" | "PodAffinityTerm", "topologyKey") => {
             json!(rng.pick(&["kubernetes.io/hostname", "topology.kubernetes.io/zone"]))
         }
         ("TopologySpreadConstraint", "matchLabelKeys") => json!(["pod-template-hash"]),

@@ -207,7 +207,7 @@ async fn start(program: &Path, arguments: &[&str]) -> (Server, tokio::process::C
         .expect("the control plane can be started");
     let output = child.stdout.take().expect("holds because it is piped");
     let mut lines = BufReader::new(output).lines();
-    let line = tokio::time::timeout(Duration::from_secs(120), lines.next_line())
+    let line = tokio::time::timeout(Duration::from_mins(2), lines.next_line())
         .await
         .expect("the control plane is ready in time")
         .expect("its output can be read")

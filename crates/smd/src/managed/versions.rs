@@ -45,6 +45,7 @@ pub(super) struct Views<'a> {
 
 impl<'a> Views<'a> {
     /// Returns an object in a version, or `None` when there is no such version.
+    #[expect(clippy::type_complexity, reason = "the object and its type, each borrowed where nothing changed")]
     pub(super) fn convert<'v>(
         &self,
         object: Cow<'v, Value>,

@@ -3,6 +3,7 @@
 //! After `pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/policybased` of Kubernetes.
 
 use serde_json::Value;
+use std::fmt::Write as _;
 
 use super::rules::{self, PolicyRule};
 use super::{role_of, rules_for, rules_of};
@@ -104,7 +105,7 @@ fn confirm(state: &State, user: &User, namespace: &str, wanted: &[Value]) -> Res
         missing.join("\n")
     );
     if let Some(errors) = errors {
-        why.push_str(&format!("; resolution errors: [{errors}]"));
+        let _ = write!(why, "; resolution errors: [{errors}]");
     }
     Err(why)
 }

@@ -370,8 +370,8 @@ fn endpoint(endpoint: &Value, family: &str, path: &str, errors: &mut Errors) {
     if let Some(name) = endpoint["hostname"].as_str() {
         errors.invalid_each(&at(path, "hostname"), name, names::dns_label(name));
     }
-    let checks: [(&str, fn(&str) -> Vec<String>); 2] =
-        [("forZones", names::label_value), ("forNodes", names::dns_subdomain)];
+    type Check = fn(&str) -> Vec<String>;
+    let checks: [(&str, Check); 2] = [("forZones", names::label_value), ("forNodes", names::dns_subdomain)];
     for (list, check) in checks {
         let (field, hints) = (at(path, &format!("hints.{list}")), &endpoint["hints"][list]);
         let count = items(hints).count();

@@ -157,10 +157,8 @@ fn one_source(kind: &str, source: &Value, path: &str, errors: &mut Errors) {
                 key_to_path(item, &format!("{path}.items[{index}]"), errors);
             }
         }
-        "nfs" => {
-            if !text(source, "path").starts_with('/') {
-                errors.invalid(&at(path, "path"), &source["path"], "must be an absolute path");
-            }
+        "nfs" if !text(source, "path").starts_with('/') => {
+            errors.invalid(&at(path, "path"), &source["path"], "must be an absolute path");
         }
         "iscsi" => iscsi(source, "must be valid format starting with iqn, eui, or naa", path, errors),
         "flocker" => flocker(source, path, errors),
