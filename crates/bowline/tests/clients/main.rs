@@ -183,6 +183,8 @@ fn check_table(expectations: &[Expectation]) {
          Written by the test `clients` of the crate `bowline`, which runs every command below on one cluster of `bowline apiserver`, and\n\
          on a real control plane (etcd, kube-apiserver and kube-controller-manager 1.35.4), and compares what they print with what is\n\
          expected. The clients are built from their authors' Go modules (`conformance/clients/go.mod` tells the versions).\n\n\
+         kube-rs is a client of every story; its watcher and reflector, by list and by streaming list, are asked in the tests `watchers`\n\
+         and `clients` of the crate `apiserver`.\n\n\
          | client | command | `bowline apiserver` | kube-apiserver |\n|---|---|---|---|\n",
     );
     for expected in expectations {
