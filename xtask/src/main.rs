@@ -48,16 +48,16 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo { arguments } => steps::cargo_run("bowline", &["demo".to_owned()], &arguments),
         Chore::Bench { name, arguments } => {
             let referee = referee::control_plane()?;
-            let package = match name.as_str() {
-                "api" => "bowline-apiserver",
-                "reconcile" => "bowline",
+            let (package, benches) = match name.as_str() {
+                "api" => ("bowline-apiserver", &["bench-api", "bench-apply"][..]),
+                "reconcile" => ("bowline", &["bench-reconcile"][..]),
                 _ => anyhow::bail!("there is no bench `{name}`; there are: api, reconcile"),
             };
             anyhow::ensure!(
                 referee.is_some() || name == "api",
                 "the bench runs on a real control plane, which needs Go to build"
             );
-            steps::bench(package, &name, &arguments, referee.as_deref())
+            steps::bench(package, benches, &arguments, referee.as_deref())
         }
         Chore::Conformance { name } => {
             anyhow::ensure!(name == "api", "there is no conformance `{name}`; there is: api");

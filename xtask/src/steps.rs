@@ -63,16 +63,31 @@ pub(crate) fn cargo_run(package: &str, first: &[String], more: &[String]) -> any
     Ok(())
 }
 
-/// Builds the program as it is released, and runs a bench on it.
-pub(crate) fn bench(package: &str, name: &str, more: &[String], control_plane: Option<&Path>) -> anyhow::Result<()> {
-    run(&cargo(), &["build", "--release", "--locked", "--package", "bowline", "--bin", "bowline"], &[])?;
-    let bench = format!("bench-{name}");
-    let mut arguments = vec!["run", "--release", "--locked", "--package", package, "--example", &bench, "--"];
-    arguments.extend(more.iter().skip_while(|argument| *argument == "--").map(String::as_str));
-    let program = target().join("release/bowline");
-    let program = program.display().to_string();
+/// Builds the program as it is released, and runs benches on it, one after the other.
+pub(crate) fn bench(
+    package: &str,
+    benches: &[&str],
+    more: &[String],
+    control_plane: Option<&Path>,
+) -> anyhow::Result<()> {
+    // All in one command: what is built beside each other is built with the same features, and so once.
+    let mut arguments = vec!["build", "--release", "--locked", "--package", "bowline", "--bin", "bowline"];
+    if package != "bowline" {
+        arguments.extend(["--package", package]);
+    }
+    for bench in benches {
+        arguments.extend(["--example", bench]);
+    }
+    run(&cargo(), &arguments, &[])?;
+    let built = target().join("release");
+    let program = built.join("bowline").display().to_string();
     let control_plane = control_plane.map(|path| path.display().to_string());
     let mut variables = vec![("BOWLINE_PROGRAM", program.as_str())];
     variables.extend(control_plane.as_deref().map(|path| ("BOWLINE_CONTROL_PLANE", path)));
-    run(&cargo(), &arguments, &variables)
+    let more: Vec<&str> = more.iter().skip_while(|argument| *argument == "--").map(String::as_str).collect();
+    for bench in benches {
+        let bench = built.join("examples").join(bench);
+        run(&bench.display().to_string(), &more, &variables)?;
+    }
+    Ok(())
 }

@@ -99,6 +99,14 @@ impl Set {
         }
     }
 
+    /// Whether `other` has every path of this set.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.members.is_subset(&other.members)
+            && self.children.iter().all(|(element, own)| {
+                own.is_empty() || other.children.get(element).is_some_and(|theirs| own.is_subset(theirs))
+            })
+    }
+
     /// The paths in either set.
     pub fn union(&self, other: &Self) -> Self {
         let mut out = self.clone();

@@ -166,7 +166,7 @@ fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: 
     };
     owners.0.insert(id.clone(), own);
     let new = match last {
-        Some(last) if !last.fields.is_empty() => prune(&views, merged, &last, &owners)?,
+        Some(last) if !last.fields.is_empty() => prune(&views, merged, &last, &owners, &id)?,
         _ => merged,
     };
 
@@ -207,7 +207,19 @@ fn record_existing(request: &ApplyRequest<'_>, live: &Value, owners: &mut Owners
 }
 
 /// Takes out what the applier set the last time and no longer sets, unless somebody owns it.
-fn prune(views: &Views<'_>, merged: Value, last: &Owned, owners: &Owners) -> Result<Value, VersionError> {
+fn prune(
+    views: &Views<'_>,
+    merged: Value,
+    last: &Owned,
+    owners: &Owners,
+    id: &ManagerId,
+) -> Result<Value, VersionError> {
+    // Where the applier still sets all it set, in the one version anybody wrote, nothing goes.
+    let own = owners.0.get(id).map(|own| &own.fields);
+    let is_one_version = owners.0.values().chain([last]).all(|owned| owned.api_version == views.api_version);
+    if is_one_version && own.is_some_and(|own| last.fields.is_subset(own)) {
+        return Ok(merged);
+    }
     let Some((then, ty)) = views.convert(Cow::Owned(merged.clone()), &last.api_version)? else { return Ok(merged) };
     let before = last.fields.ensure_named_fields(&ty);
     let pruned = remove(&ty, &then, &before);
