@@ -111,8 +111,38 @@ impl Cause {
 pub(crate) fn show(value: &Value) -> String {
     match value {
         Value::String(text) => bowline_smd::quote_go(text),
-        other => other.to_string(),
+        Value::Number(number) if number.is_f64() => go_float(number.as_f64().unwrap_or_default()),
+        other => go_json(other),
     }
+}
+
+/// Prints JSON as Go does: letters that mean something in HTML are escaped.
+pub(crate) fn go_json(value: &Value) -> String {
+    let text = value.to_string();
+    if !text.contains(['<', '>', '&']) {
+        return text;
+    }
+    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// Prints a float as Go's `%v` does.
+pub(crate) fn go_float(number: f64) -> String {
+    /// From this power of ten on an exponent is printed (Go: `strconv.FormatFloat` with `g` and the shortest precision).
+    const SHORTEST: i32 = 6;
+    if number.is_nan() {
+        return "NaN".to_owned();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let text = format!("{number:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if number != 0.0 && !(-4..SHORTEST).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.abs());
+    }
+    number.to_string()
 }
 
 impl ApiError {

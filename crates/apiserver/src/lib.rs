@@ -14,6 +14,7 @@ mod births;
 mod bootstrap;
 pub mod builtins;
 mod catalog;
+mod cel;
 mod clock;
 mod cluster;
 mod controllers;
@@ -28,6 +29,7 @@ mod openapi;
 mod owners;
 mod ownership;
 mod patch;
+mod policies;
 mod present;
 mod registry;
 mod resource;
@@ -37,6 +39,7 @@ mod selector;
 mod snapshot;
 mod store;
 mod stored;
+mod webhooks;
 
 pub use self::http::{
     Body, ClientCertificate, ClusterService, ConnectionDropped, Fleet, FleetService, Identity, IdentityError, Transport,

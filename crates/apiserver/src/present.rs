@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::builtins::{Builtins, Column};
-use crate::crd::CrdColumn;
+use crate::crd::{self, CrdColumn};
 use crate::jsonpath;
 use crate::resource::Resource;
 use crate::store::to_bytes;
@@ -176,14 +176,14 @@ fn custom_cell(column: &CrdColumn, object: &Value, now: Timestamp) -> Value {
         "integer" => {
             first.as_i64().or_else(|| first.as_f64().map(|number| number as i64)).map_or(Value::Null, |it| json!(it))
         }
-        "number" => first.as_f64().map_or(Value::Null, |number| json!(number)),
+        "number" => {
+            let mut number = (**first).clone();
+            crd::whole_numbers(&mut number);
+            if number.is_number() { number } else { Value::Null }
+        }
         "boolean" => first.as_bool().map_or(Value::Null, |flag| json!(flag)),
         "date" => json!(age(first, now)),
-        _ => {
-            let shown: Vec<String> =
-                found.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect();
-            json!(shown.join(","))
-        }
+        _ => json!(first.as_str().map_or_else(|| first.to_string(), str::to_owned)),
     }
 }
 

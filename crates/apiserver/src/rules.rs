@@ -12,8 +12,12 @@ use crate::catalog::Catalog;
 use crate::crd;
 use crate::error::{ApiError, Cause};
 use crate::ownership;
-use crate::registry::{DeleteOptions, FieldValidation, Registry, Target, WriteOptions, meta_text, metadata};
+use crate::policies;
+use crate::registry::{
+    DeleteOptions, FieldValidation, Registry, Target, WriteOptions, meta_text, metadata, validate_meta,
+};
 use crate::resource::{Gvr, Resource};
+use crate::webhooks;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const EXTENSIONS: &str = "apiextensions.k8s.io";
@@ -168,27 +172,58 @@ pub(crate) fn strategic(resource: &Resource, current: &Value, patch: &Value) -> 
     })
 }
 
-/// Returns what is wrong with an object, or with its succeeding `old`.
-pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+/// Returns what is wrong with an object, or with its succeeding `old`; what is wrong but may stay is a warning.
+pub(crate) fn validate(
+    resource: &Resource,
+    subresource: &str,
+    object: &Value,
+    old: Option<&Value>,
+    warnings: &mut Vec<String>,
+) -> Vec<Cause> {
     let Some(custom) = resource.custom() else {
         let builtins = Builtins::get();
+        if let Some(causes) = validate_extension(resource, subresource, object, old, warnings) {
+            return causes;
+        }
         let mut mistakes = builtins.validate(&resource.group, &resource.kind, object, old);
         if let Some(old) = old {
             mistakes.extend(builtins.check_immutable(&resource.group, &resource.kind, old, object));
         }
-        let mut causes: Vec<Cause> = mistakes.into_iter().map(Cause::from).collect();
-        if is_definition(resource) {
-            causes.extend(crd::check(object));
-        }
-        return causes;
+        return mistakes.into_iter().map(Cause::from).collect();
     };
-    let mut causes = crd::validate(object, &custom.schema);
-    if let Some(old) = old.filter(|_| !causes.is_empty()) {
-        // What was wrong before and is unchanged does not stand in the way of other changes.
-        let before = crd::validate(old, &custom.schema);
-        causes.retain(|cause| !before.contains(cause));
+    let verdict = custom.validate(object, old, subresource);
+    warnings.extend(verdict.warnings);
+    if subresource.is_empty() {
+        warnings.extend(crd::finalizer_warnings(object, old));
     }
-    causes
+    verdict.causes
+}
+
+/// Does the same for the kinds that change what the server does; `None` for all others.
+fn validate_extension(
+    resource: &Resource,
+    subresource: &str,
+    object: &Value,
+    old: Option<&Value>,
+    warnings: &mut Vec<String>,
+) -> Option<Vec<Cause>> {
+    let is_admission = resource.group == "admissionregistration.k8s.io" && subresource.is_empty();
+    let found = match resource.plural.as_str() {
+        _ if is_definition(resource) && subresource == "status" => crd::check_status(object),
+        _ if is_definition(resource) => crd::check(object, old),
+        "validatingadmissionpolicies" if is_admission => policies::check_policy(object),
+        "validatingadmissionpolicybindings" if is_admission => policies::check_binding(object),
+        "mutatingwebhookconfigurations" | "validatingwebhookconfigurations" if is_admission => {
+            webhooks::check_configuration(object, resource.plural.starts_with("mutating"))
+        }
+        _ => return None,
+    };
+    let mut causes = validate_meta(resource, object, old);
+    causes.extend(found);
+    if causes.is_empty() && is_definition(resource) && subresource.is_empty() {
+        warnings.extend(crd::warnings(object, old));
+    }
+    Some(causes)
 }
 
 /// Returns what the client is warned of when it creates a valid object.
@@ -290,7 +325,7 @@ impl Registry<'_> {
             .prepare_create(&resource.group, &resource.version, &resource.kind, object, &ctx)
             .map_err(|mistakes| refuse(resource, meta_text(object, "name"), mistakes))?;
         if is_definition(resource) {
-            crd::establish(object, &self.clock.now_seconds());
+            crd::prepare_create(object);
         }
         Ok(())
     }
@@ -318,7 +353,7 @@ impl Registry<'_> {
             .prepare_update(&resource.group, &resource.version, &resource.kind, old, object, &ctx)
             .map_err(|mistakes| refuse(resource, target.name, mistakes))?;
         if is_definition(resource) {
-            crd::establish(object, &self.clock.now_seconds());
+            crd::prepare_update(object);
         }
         Ok(())
     }
@@ -463,14 +498,21 @@ pub(crate) fn check_delete(resource: &Resource, name: &str) -> Result<(), ApiErr
 /// Returns a stored object in the version of `resource`.
 pub(crate) fn present(resource: &Resource, stored: &Arc<Value>) -> Arc<Value> {
     let want = resource.api_version();
+    if let Some(custom) = resource.custom() {
+        let shown = custom.as_stored(stored);
+        if shown["apiVersion"] == want {
+            return shown;
+        }
+        let mut object = Value::clone(&shown);
+        object["apiVersion"] = json!(want);
+        return Arc::new(object);
+    }
     if stored["apiVersion"] == want {
         return Arc::clone(stored);
     }
     let mut object = Value::clone(stored);
     object["apiVersion"] = json!(want);
-    if let Some(custom) = resource.custom() {
-        crd::apply_defaults(&mut object, &custom.schema);
-    } else if resource.is("events.k8s.io", "events") {
+    if resource.is("events.k8s.io", "events") {
         rename(&mut object, &EVENT_FIELDS);
     } else if resource.is("autoscaling", "horizontalpodautoscalers") {
         match resource.version.as_str() {
@@ -478,9 +520,7 @@ pub(crate) fn present(resource: &Resource, stored: &Arc<Value>) -> Arc<Value> {
             _ => autoscaler::to_v2(&mut object),
         }
     }
-    if resource.custom().is_none()
-        && let Err(error) = Builtins::get().normalize(&resource.group, &resource.version, &resource.kind, &mut object)
-    {
+    if let Err(error) = Builtins::get().normalize(&resource.group, &resource.version, &resource.kind, &mut object) {
         tracing::debug!(%error, kind = resource.kind, "A stored object does not fit the version asked for");
     }
     Arc::new(object)
@@ -488,8 +528,11 @@ pub(crate) fn present(resource: &Resource, stored: &Arc<Value>) -> Arc<Value> {
 
 /// Returns an object of `resource` in the version it is stored in.
 pub(crate) fn to_storage(resource: &Resource, mut object: Value, catalog: &Catalog) -> Value {
-    if resource.custom().is_some() {
+    if let Some(custom) = resource.custom() {
         let version = catalog.storage_version(resource);
+        if version != resource.version {
+            custom.fit_storage(&mut object);
+        }
         object["apiVersion"] = json!(crate::resource::api_version(&resource.group, &version));
         // Whoever reads it gets what the stored version's schema gives to absent fields.
         if version != resource.version

@@ -1,4 +1,4 @@
-//! Validation of custom resources by their schema, in the words of kube-openapi's validator.
+//! Validation of custom resources by their schema, in the words and the order of kube-openapi's validator.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -6,61 +6,126 @@ use std::sync::{LazyLock, Mutex};
 use regex::Regex;
 use serde_json::{Value, json};
 
+use super::correlate::Correlated;
+use super::formats;
 use crate::cluster::lock;
-use crate::error::{Cause, show};
+use crate::error::Cause;
 
-/// Returns what the schema has against an object.
-///
-/// CEL rules (`x-kubernetes-validations`) are not evaluated.
-pub(crate) fn validate(object: &Value, schema: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    check(object, schema, "", true, &mut causes);
+/// Returns what the schema has against an object; `old` is what it replaces, whose unchanged mistakes may stay.
+pub(crate) fn validate(object: &Value, schema: &Value, old: Option<&Value>) -> Vec<Cause> {
+    validate_at(object, schema, old, "")
+}
+
+/// Does the same for a part of an object, whose place is put before the places of the mistakes.
+pub(crate) fn validate_at(value: &Value, schema: &Value, old: Option<&Value>, prefix: &str) -> Vec<Cause> {
+    let correlated = old.map(|old| Correlated { value, old, schema });
+    let mut causes = check(value, schema, "", correlated).causes;
+    for cause in &mut causes {
+        cause.field = match (prefix, cause.field.trim_start_matches('.')) {
+            ("", "") => "<nil>".to_owned(),
+            ("", field) => field.to_owned(),
+            (prefix, "" | "<nil>") => prefix.to_owned(),
+            (prefix, field) if field.starts_with('[') => format!("{prefix}{field}"),
+            (prefix, field) => format!("{prefix}.{field}"),
+        };
+    }
     causes
 }
 
-fn check(value: &Value, schema: &Value, path: &str, is_resource: bool, causes: &mut Vec<Cause>) {
-    if value.is_null() && schema["nullable"] == true {
-        return;
-    }
-    let int_or_string = schema["x-kubernetes-int-or-string"] == true;
-    if int_or_string {
-        if !value.is_string() && !value.is_i64() && !value.is_u64() {
-            causes.push(wrong_type(value, path, "integer,string"));
-            return;
-        }
-    } else if let Some(want) = schema["type"].as_str()
-        && !has_type(value, want)
-    {
-        causes.push(wrong_type(value, path, want));
-        return;
-    }
-    if let Some(allowed) = schema["enum"].as_array()
-        && !allowed.contains(value)
-    {
-        let texts: Vec<String> =
-            allowed.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
-        causes.push(Cause::unsupported(path, value, &texts));
-    }
-    match value {
-        Value::String(text) => check_text(value, text, schema, path, causes),
-        Value::Number(_) => check_number(value, schema, path, causes),
-        Value::Array(items) => check_list(value, items, schema, path, causes),
-        Value::Object(_) => check_object(value, schema, path, is_resource, causes),
-        Value::Null | Value::Bool(_) => {}
-    }
-    check_combined(value, schema, path, is_resource, causes);
+/// Mistakes, and how many checks went well: of several alternatives the one that fits best tells its mistakes.
+#[derive(Debug, Default)]
+struct Found {
+    causes: Vec<Cause>,
+    /// The messages as the validator compares them, to tell nothing twice.
+    keys: Vec<String>,
+    matches: usize,
 }
 
-fn has_type(value: &Value, want: &str) -> bool {
-    match want {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "number" => value.is_number(),
-        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
-        _ => true,
+impl Found {
+    fn add(&mut self, cause: Cause, key: String) {
+        if !self.keys.contains(&key) {
+            self.keys.push(key);
+            self.causes.push(cause);
+        }
     }
+
+    fn merge(&mut self, other: Self) {
+        self.matches += other.matches;
+        for (cause, key) in other.causes.into_iter().zip(other.keys) {
+            self.add(cause, key);
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        self.causes.is_empty()
+    }
+}
+
+fn check(value: &Value, schema: &Value, path: &str, correlated: Option<Correlated<'_>>) -> Found {
+    let mut found = check_all(value, schema, path, correlated);
+    if !found.is_valid() && correlated.is_some_and(|both| both.is_unchanged()) {
+        found.causes.clear();
+        found.keys.clear();
+    }
+    found
+}
+
+fn check_all(value: &Value, schema: &Value, path: &str, correlated: Option<Correlated<'_>>) -> Found {
+    let mut found = Found::default();
+    if value.is_null() {
+        check_type(value, schema, path, &mut found);
+        check_enum(value, schema, path, &mut found);
+        return found;
+    }
+    if has_type_rule(schema) {
+        check_type(value, schema, path, &mut found);
+        found.matches += 1;
+    }
+    found.merge(check_combined(value, schema, path, correlated));
+    found.matches += 1;
+    match value {
+        Value::String(text) => {
+            check_text(text, schema, path, &mut found);
+            found.matches += 1;
+            if schema["format"].as_str().is_some_and(formats::is_known) {
+                check_format(text, schema, path, &mut found);
+                found.matches += 1;
+            }
+        }
+        Value::Number(_) => {
+            check_number(value, schema, path, &mut found);
+            found.matches += 2;
+        }
+        Value::Array(items) => {
+            check_list(items, schema, path, correlated, &mut found);
+            found.matches += 2;
+        }
+        _ => {}
+    }
+    check_enum(value, schema, path, &mut found);
+    found.matches += 1;
+    if value.is_object() {
+        check_object(value, schema, path, correlated, &mut found);
+        found.matches += 1;
+    }
+    found.matches += 1;
+    found
+}
+
+/// Formats the server does not know are as good as none.
+fn format_of(schema: &Value) -> &str {
+    schema["format"].as_str().filter(|format| formats::is_known(format)).unwrap_or_default()
+}
+
+fn types_of(schema: &Value) -> Vec<&str> {
+    if schema["x-kubernetes-int-or-string"] == true {
+        return vec!["integer", "string"];
+    }
+    schema["type"].as_str().filter(|name| !name.is_empty()).into_iter().collect()
+}
+
+fn has_type_rule(schema: &Value) -> bool {
+    !types_of(schema).is_empty() || !format_of(schema).is_empty()
 }
 
 fn type_name(value: &Value) -> &'static str {
@@ -75,29 +140,77 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-fn wrong_type(value: &Value, path: &str, want: &str) -> Cause {
-    let found = type_name(value);
-    Cause::type_invalid(path, &json!(found), &format!("{path} in body must be of type {want}: {found:?}"))
+fn check_type(value: &Value, schema: &Value, path: &str, found: &mut Found) {
+    let (want, have, format) = (types_of(schema), type_name(value), format_of(schema));
+    if value.is_null() {
+        if want.is_empty() || want.contains(&"null") || schema["nullable"] == true {
+            found.matches += 1;
+        } else {
+            add_wrong_type(path, &want.join(","), &json!(have), found);
+        }
+        return;
+    }
+    let is_whole = value.as_f64().is_some_and(|number| value.is_f64() && number.fract() == 0.0);
+    let is_number = (is_whole && want.contains(&"integer")) || (have == "integer" && want.contains(&"number"));
+    let is_sequence = value.is_string() || value.is_array();
+    if !is_sequence && !format.is_empty() && !want.contains(&have) && !is_number {
+        add_wrong_type(path, format, &json!(""), found);
+        return;
+    }
+    let takes_numbers = want.contains(&"number") || want.contains(&"integer");
+    let by_format = !takes_numbers && !format.is_empty() && is_sequence;
+    if by_format || want.contains(&have) || is_number {
+        found.matches += 1;
+    } else {
+        add_wrong_type(path, &want.join(","), &json!(have), found);
+    }
 }
 
-fn check_text(value: &Value, text: &str, schema: &Value, path: &str, causes: &mut Vec<Cause>) {
+fn add_wrong_type(path: &str, want: &str, have: &Value, found: &mut Found) {
+    let why = format!("{path} in body must be of type {want}: {have}");
+    found.add(Cause::type_invalid(path, have, &why), why);
+}
+
+fn check_enum(value: &Value, schema: &Value, path: &str, found: &mut Found) {
+    let Some(allowed) = schema["enum"].as_array().filter(|allowed| !allowed.is_empty()) else { return };
+    let equal = |want: &Value| match (want.as_f64(), value.as_f64()) {
+        (Some(want), Some(have)) => want.to_bits() == have.to_bits(),
+        _ => want == value,
+    };
+    if allowed.iter().any(equal) {
+        return;
+    }
+    let texts: Vec<String> =
+        allowed.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
+    found.add(Cause::unsupported(path, value, &texts), format!("{path} enum {texts:?}"));
+}
+
+fn refuse(found: &mut Found, path: &str, value: &Value, why: &str) {
+    let why = format!("{path} in body should {why}");
+    found.add(Cause::invalid(path, value, &why), why);
+}
+
+fn check_text(text: &str, schema: &Value, path: &str, found: &mut Found) {
     let length = text.chars().count() as u64;
     if let Some(longest) = schema["maxLength"].as_u64().filter(|longest| length > *longest) {
         let s = if longest == 1 { "" } else { "s" };
-        causes.push(Cause::too_long(path, value, &format!("may not be more than {longest} byte{s}")));
-    }
-    if let Some(shortest) = schema["minLength"].as_u64().filter(|shortest| length < *shortest) {
-        causes.push(Cause::invalid(path, value, format!("{path} in body should be at least {shortest} chars long")));
-    }
-    if let Some(pattern) = schema["pattern"].as_str()
+        let cause = Cause::too_long(path, &json!(text), &format!("may not be more than {longest} byte{s}"));
+        found.add(cause, format!("{path} long {longest}"));
+    } else if let Some(shortest) = schema["minLength"].as_u64().filter(|shortest| length < *shortest) {
+        refuse(found, path, &json!(text), &format!("be at least {shortest} chars long"));
+    } else if let Some(pattern) = schema["pattern"].as_str().filter(|pattern| !pattern.is_empty())
         && !matches_pattern(pattern, text)
     {
-        causes.push(Cause::invalid(path, value, format!("{path} in body should match '{pattern}'")));
+        refuse(found, path, &json!(text), &format!("match '{pattern}'"));
     }
-    if let Some(format) = schema["format"].as_str()
-        && !has_format(format, text)
-    {
-        causes.push(Cause::invalid(path, value, format!("{path} in body must be of type {format}: {text:?}")));
+}
+
+fn check_format(text: &str, schema: &Value, path: &str, found: &mut Found) {
+    let format = schema["format"].as_str().unwrap_or_default();
+    if formats::fits(format, text) {
+        found.matches += 1;
+    } else {
+        add_wrong_type(path, format, &json!(text), found);
     }
 }
 
@@ -111,158 +224,171 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
     compiled.get(pattern).and_then(Option::as_ref).is_none_or(|regex| regex.is_match(text))
 }
 
-fn has_format(format: &str, text: &str) -> bool {
-    match format {
-        "date-time" => text.parse::<jiff::Timestamp>().is_ok(),
-        "date" => text.parse::<jiff::civil::Date>().is_ok(),
-        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
-        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
-        "cidr" => text.split_once('/').is_some_and(|(address, bits)| {
-            let most = if address.contains(':') { 128 } else { 32 };
-            address.parse::<std::net::IpAddr>().is_ok() && bits.parse::<u8>().is_ok_and(|bits| bits <= most)
-        }),
-        "uuid" | "uuid4" => uuid::Uuid::parse_str(text).is_ok(),
-        "byte" => {
-            use base64::Engine as _;
-            base64::engine::general_purpose::STANDARD.decode(text).is_ok()
-        }
-        "uri" => text.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty()) || text.starts_with('/'),
-        _ => true,
-    }
+/// Prints a bound as the validator does: as an integer where an integer is checked.
+fn bound(value: &Value, number: f64) -> String {
+    if value.is_f64() { crate::error::go_float(number) } else { (number as i64).to_string() }
 }
 
-fn check_number(value: &Value, schema: &Value, path: &str, causes: &mut Vec<Cause>) {
+fn check_number(value: &Value, schema: &Value, path: &str, found: &mut Found) {
     let Some(number) = value.as_f64() else { return };
-    let mut refuse = |why: String| causes.push(Cause::invalid(path, value, format!("{path} in body should be {why}")));
-    if let Some(least) = schema["minimum"].as_f64() {
+    // Whole numbers are compared as such, with what is whole of the bound.
+    let limit = |key: &str| schema[key].as_f64().map(|limit| if value.is_f64() { limit } else { limit.trunc() });
+    if let Some(step) = limit("multipleOf") {
+        let whole = if step < 1.0 { 1.0 / step * number } else { number / step };
+        if step <= 0.0 {
+            let step = bound(value, step);
+            let why = format!("factor MultipleOf declared for {path} must be positive: {step}");
+            found.add(Cause::invalid(path, &json!(step.parse::<i64>().unwrap_or(0)), &why), why);
+        } else if (whole - whole.round()).abs() > 1e-9 {
+            refuse(found, path, value, &format!("be a multiple of {}", bound(value, step)));
+        }
+    }
+    if let Some(least) = limit("minimum") {
         let exclusive = schema["exclusiveMinimum"] == true;
         if number < least || (exclusive && number <= least) {
-            refuse(format!("greater than {}{}", if exclusive { "" } else { "or equal to " }, schema["minimum"]));
+            let or_equal = if exclusive { "" } else { "or equal to " };
+            refuse(found, path, value, &format!("be greater than {or_equal}{}", bound(value, least)));
         }
     }
-    if let Some(most) = schema["maximum"].as_f64() {
+    if let Some(most) = limit("maximum") {
         let exclusive = schema["exclusiveMaximum"] == true;
         if number > most || (exclusive && number >= most) {
-            refuse(format!("less than {}{}", if exclusive { "" } else { "or equal to " }, schema["maximum"]));
+            let or_equal = if exclusive { "" } else { "or equal to " };
+            refuse(found, path, value, &format!("be less than {or_equal}{}", bound(value, most)));
         }
-    }
-    if let Some(step) = schema["multipleOf"].as_f64()
-        && step > 0.0
-        && (number / step).fract() != 0.0
-    {
-        refuse(format!("a multiple of {}", schema["multipleOf"]));
-    }
-    let fits = match schema["format"].as_str() {
-        Some("int32") => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
-        Some("int64") => value.as_i64().is_some() || value.is_f64(),
-        _ => true,
-    };
-    if !fits {
-        let format = schema["format"].as_str().unwrap_or_default();
-        causes.push(Cause::invalid(
-            path,
-            value,
-            format!("{path} in body must be of type {format}: {:?}", value.to_string()),
-        ));
     }
 }
 
 fn too_many(path: &str, have: usize, most: u64) -> Cause {
-    let message = format!("Too many: {have}: must have at most {most} item{}", if most == 1 { "" } else { "s" });
+    let s = if most == 1 { "" } else { "s" };
+    let message = format!("Too many: {have}: must have at most {most} item{s}");
     Cause { reason: "FieldValueTooMany", message, field: path.to_owned() }
 }
 
-fn check_list(value: &Value, items: &[Value], schema: &Value, path: &str, causes: &mut Vec<Cause>) {
-    let count = items.len() as u64;
-    if let Some(most) = schema["maxItems"].as_u64().filter(|most| count > *most) {
-        causes.push(too_many(path, items.len(), most));
-    }
-    if let Some(least) = schema["minItems"].as_u64().filter(|least| count < *least) {
-        let why = format!("{path} in body should have at least {least} items");
-        causes.push(Cause::invalid(path, &json!(count), why));
-    }
-    let _ = value;
-    for (at, item) in items.iter().enumerate() {
-        check(item, &schema["items"], &format!("{path}[{at}]"), false, causes);
-    }
-    let keys: Vec<&str> =
-        schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let identity = |item: &Value| match schema["x-kubernetes-list-type"].as_str() {
-        Some("set") => Some(item.clone()),
-        Some("map") => Some(keys.iter().filter_map(|key| Some(((*key).to_owned(), item.get(key)?.clone()))).collect()),
-        _ => None,
-    };
-    let mut seen = std::collections::BTreeSet::new();
-    for (at, item) in items.iter().enumerate() {
-        let Some(identity) = identity(item) else { break };
-        if !seen.insert(identity.to_string()) {
-            causes.push(Cause::duplicate(format!("{path}[{at}]"), &identity));
+fn check_list(items: &[Value], schema: &Value, path: &str, correlated: Option<Correlated<'_>>, found: &mut Found) {
+    if schema["items"].is_object() {
+        for (at, item) in items.iter().enumerate() {
+            let below = correlated.and_then(|both| both.index(at));
+            found.merge(check(item, &schema["items"], &format!("{path}[{at}]"), below));
         }
+    }
+    let count = items.len() as u64;
+    if let Some(least) = schema["minItems"].as_u64().filter(|least| count < *least) {
+        refuse(found, path, &json!(count), &format!("have at least {least} items"));
+    }
+    if let Some(most) = schema["maxItems"].as_u64().filter(|most| count > *most) {
+        found.add(too_many(path, items.len(), most), format!("{path} items {most}"));
     }
 }
 
-fn check_object(value: &Value, schema: &Value, path: &str, is_resource: bool, causes: &mut Vec<Cause>) {
+fn check_object(value: &Value, schema: &Value, path: &str, correlated: Option<Correlated<'_>>, found: &mut Found) {
     let Some(map) = value.as_object() else { return };
-    let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-    if let Some(most) = schema["maxProperties"].as_u64().filter(|most| map.len() as u64 > *most) {
-        causes.push(too_many(path, map.len(), most));
-    }
     if let Some(least) = schema["minProperties"].as_u64().filter(|least| (map.len() as u64) < *least) {
-        let why = format!("{path} in body should have at least {least} properties");
-        causes.push(Cause::invalid(path, value, why));
+        refuse(found, path, &json!(map.len()), &format!("have at least {least} properties"));
+    }
+    if let Some(most) = schema["maxProperties"].as_u64().filter(|most| map.len() as u64 > *most) {
+        found.add(too_many(path, map.len(), most), format!("{path} properties {most}"));
+    }
+    let (properties, additional) = (&schema["properties"], &schema["additionalProperties"]);
+    // The server's own fields of the object are never taken for unchanged: they are not compared.
+    let below = |name: &str| {
+        correlated
+            .filter(|_| !(path.is_empty() && matches!(name, "kind" | "apiVersion")))
+            .and_then(|both| both.key(name))
+    };
+    for (name, child) in map {
+        let is_property = properties.get(name).is_some();
+        if *additional == false && !is_property {
+            let why = format!("{path}.{name} in body is a forbidden property");
+            found.add(Cause::invalid(path, &json!(name), &why), why);
+        } else if !is_property && additional.is_object() {
+            found.merge(check(child, additional, &format!("{path}.{name}"), below(name)));
+        }
+    }
+    for (name, property) in properties.as_object().into_iter().flatten() {
+        if let Some(child) = map.get(name) {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            found.merge(check(child, property, &path, below(name)));
+        }
     }
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         if !map.contains_key(name) {
-            causes.push(Cause::required(at(name), ""));
-        }
-    }
-    let is_resource = is_resource || schema["x-kubernetes-embedded-resource"] == true;
-    let additional = &schema["additionalProperties"];
-    for (name, child) in map {
-        if is_resource && name == "metadata" {
-            continue;
-        }
-        if let Some(property) = schema["properties"].get(name) {
-            check(child, property, &at(name), false, causes);
-        } else if additional.is_object() {
-            check(child, additional, &at(name), false, causes);
+            let field = format!("{path}.{name}");
+            found.add(Cause::required(field.clone(), ""), format!("{field} required"));
         }
     }
 }
 
-fn check_combined(value: &Value, schema: &Value, path: &str, is_resource: bool, causes: &mut Vec<Cause>) {
-    let holds = |schema: &Value| {
-        let mut wrong = Vec::new();
-        check(value, schema, path, is_resource, &mut wrong);
-        wrong
-    };
-    let shown = if value.is_object() || value.is_array() { json!("") } else { value.clone() };
-    let shown_path = if path.is_empty() { "<nil>" } else { path };
-    let mut refuse = |why: &str| {
-        let message = format!("Invalid value: {}: {path:?} {why}", show(&shown));
-        causes.push(Cause { reason: "FieldValueInvalid", message, field: shown_path.to_owned() });
-    };
-    if let Some(schemas) = schema["anyOf"].as_array()
-        && !schemas.iter().any(|schema| holds(schema).is_empty())
-    {
-        refuse("must validate at least one schema (anyOf)");
-    }
-    if let Some(schemas) = schema["oneOf"].as_array() {
-        let valid = schemas.iter().filter(|schema| holds(schema).is_empty()).count();
-        if valid == 0 {
-            refuse("must validate one and only one schema (oneOf). Found none valid");
-        } else if valid > 1 {
-            refuse(&format!("must validate one and only one schema (oneOf). Found {valid} valid alternatives"));
+fn check_combined(value: &Value, schema: &Value, path: &str, correlated: Option<Correlated<'_>>) -> Found {
+    let mut found = Found::default();
+    let all = |name: &str| schema[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    // Below an alternative only whole fields and items are compared with the old object, as upstream.
+    let try_one = |schema: &Value| check_all(value, schema, path, correlated);
+    let any_of = all("anyOf");
+    if !any_of.is_empty() {
+        let (first, best) = choose(any_of.iter().map(try_one), true);
+        match first {
+            Some(success) => found.merge(success),
+            None => {
+                add_combined(&mut found, path, "must validate at least one schema (anyOf)");
+                found.merge(best.unwrap_or_default());
+            }
         }
     }
-    if let Some(schema) = schema.get("not").filter(|schema| schema.is_object())
-        && holds(schema).is_empty()
-    {
-        refuse("must not validate the schema (not)");
+    let one_of = all("oneOf");
+    if !one_of.is_empty() {
+        let tried: Vec<Found> = one_of.iter().map(try_one).collect();
+        let valid = tried.iter().filter(|found| found.is_valid()).count();
+        let (first, best) = choose(tried.into_iter(), false);
+        if valid == 1 {
+            found.merge(first.unwrap_or_default());
+        } else if valid == 0 {
+            add_combined(&mut found, path, "must validate one and only one schema (oneOf). Found none valid");
+            found.merge(best.unwrap_or_default());
+        } else {
+            let why = format!("must validate one and only one schema (oneOf). Found {valid} valid alternatives");
+            add_combined(&mut found, path, &why);
+        }
     }
-    for schema in schema["allOf"].as_array().into_iter().flatten() {
-        causes.extend(holds(schema));
+    let all_of = all("allOf");
+    if !all_of.is_empty() {
+        let mut valid = 0;
+        for schema in all_of {
+            let one = try_one(schema);
+            valid += usize::from(one.is_valid());
+            found.merge(one);
+        }
+        if valid != all_of.len() {
+            let why = if valid == 0 { ". None validated" } else { "" };
+            add_combined(&mut found, path, &format!("must validate all the schemas (allOf){why}"));
+        }
     }
+    if schema["not"].is_object() && try_one(&schema["not"]).is_valid() {
+        add_combined(&mut found, path, "must not validate the schema (not)");
+    }
+    found.matches += 1;
+    found
+}
+
+/// Returns the first alternative that holds, and of those that do not the one with the most in its favour.
+fn choose(tried: impl Iterator<Item = Found>, stop: bool) -> (Option<Found>, Option<Found>) {
+    let (mut first, mut best): (Option<Found>, Option<Found>) = (None, None);
+    for found in tried {
+        if found.is_valid() {
+            first.get_or_insert(found);
+            if stop {
+                break;
+            }
+        } else if best.as_ref().is_none_or(|best| found.matches > best.matches) {
+            best = Some(found);
+        }
+    }
+    (first, best)
+}
+
+fn add_combined(found: &mut Found, path: &str, why: &str) {
+    let why = format!("{path:?} {why}");
+    found.add(Cause::invalid("<nil>", &json!(""), &why), why);
 }
 
 #[cfg(test)]
@@ -302,10 +428,12 @@ mod tests {
             (json!({"spec": {"color": "red", "list": ["a", "b"]}}), "spec.list: Too many: 2: must have at most 1 item"),
         ];
         for (object, want) in rows {
-            let told: Vec<String> =
-                validate(&object, &schema).iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+            let told: Vec<String> = validate(&object, &schema, None)
+                .iter()
+                .map(|cause| format!("{}: {}", cause.field, cause.message))
+                .collect();
             assert_eq!(told, [want]);
         }
-        assert!(validate(&json!({"spec": {"color": "red", "port": 3}}), &schema).is_empty());
+        assert!(validate(&json!({"spec": {"color": "red", "port": 3}}), &schema, None).is_empty());
     }
 }

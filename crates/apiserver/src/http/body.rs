@@ -132,7 +132,7 @@ pub(super) fn object(media: Media, bytes: &[u8], expected: Expected<'_>) -> Resu
         _ => unrecognized(&format!("couldn't get version/kind; json parse error: {why}")),
     })?;
     if expected.is_custom {
-        whole_numbers(&mut decoded.value);
+        crate::crd::whole_numbers(&mut decoded.value);
     }
     recognize(&mut decoded.value, bytes, expected)?;
     Ok(decoded)
@@ -257,27 +257,6 @@ fn go_type(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
-    }
-}
-
-/// Writes numbers without a fraction as Go does, which reads them into a `float64` and prints them without one.
-fn whole_numbers(value: &mut Value) {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            let float = number.as_f64().unwrap_or_default();
-            if float.fract() == 0.0 && float.abs() < EXACT {
-                *value = json!(float as i64);
-            }
-        }
-        Value::Number(number) if !number.is_i64() => {
-            // Beyond 63 bits Go has a `float64`, printed with as few digits as tell it from its neighbours.
-            let shortest = number.as_f64().and_then(|float| format!("{float}").parse::<u64>().ok());
-            *value = shortest.map_or(Value::Null, |shortest| json!(shortest));
-        }
-        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
-        _ => {}
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Registry, Target, WriteOptions, is_terminating, meta, meta_text, met
 use crate::admission::{self, Operation, Request};
 use crate::auth::requests;
 use crate::error::{ApiError, Cause};
+use crate::policies;
 use crate::resource::Gvr;
 use crate::rules;
 
@@ -189,7 +190,7 @@ impl Registry<'_> {
         if resource.custom().is_some() {
             causes = meta::validate(resource, &object, None);
         }
-        causes.extend(rules::validate(resource, &object, None));
+        causes.extend(rules::validate(resource, "", &object, None, &mut options.warnings));
         causes.extend(requests::mistakes(target, &object, None));
         rules::show_empties(&mut causes, &options.empties, &object);
         if !causes.is_empty() {
@@ -199,6 +200,7 @@ impl Registry<'_> {
         self.check_create_by_update(target, options)?;
         request.is_named = true;
         admission::validate(self, &request, &object, &mut options.warnings)?;
+        policies::judge(self, target, asked, (None, Some(&object)), options)?;
         let charges = admission::charge(self, &request, &object)?;
         if let Some(live) = self.find(resource, target.namespace, &name) {
             let mut error = ApiError::already_exists(resource, &name);

@@ -14,6 +14,7 @@ use super::{
 use crate::clock::rfc3339_seconds;
 use crate::crd;
 use crate::error::{ApiError, Details, deleted_status};
+use crate::policies;
 use crate::resource::Resource;
 use crate::rules;
 use crate::store::Stored;
@@ -55,6 +56,7 @@ impl Registry<'_> {
         let live = self.live(target)?;
         if rules::is_namespace(resource) || rules::is_definition(resource) {
             check_container(target, &live, delete)?;
+            self.judge_delete(target, &live, options)?;
             if !is_terminating(&live.value) {
                 return self.begin_container(target, &live, delete, options);
             }
@@ -67,6 +69,7 @@ impl Registry<'_> {
             }
         } else {
             check_preconditions(target, &live, delete)?;
+            self.judge_delete(target, &live, options)?;
         }
 
         let mut next = Value::clone(&rules::present(resource, &live.value));
@@ -95,6 +98,11 @@ impl Registry<'_> {
         let last = last.map_or_else(|| Arc::clone(&live.value), |last| Arc::clone(&last.value));
         let shown = rules::present(resource, &last);
         Ok(Deleted::Gone(told(target, &live, shown)))
+    }
+
+    fn judge_delete(&mut self, target: &Target<'_>, live: &Stored, options: &mut WriteOptions) -> Result<(), ApiError> {
+        let shown = rules::present(target.resource, &live.value);
+        policies::judge(self, target, target.name, (Some(&shown), None), options)
     }
 
     /// Stores a new state, unless it is the old one or nothing is to be stored.

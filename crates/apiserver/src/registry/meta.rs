@@ -169,7 +169,7 @@ fn check_types(resource: &Resource, object: &Value) -> Result<(), ApiError> {
 }
 
 /// Returns what is wrong with an object's metadata.
-pub(super) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = Vec::new();
     if old.is_none() {
         validate_name(resource, meta_text(object, "name"), &mut causes);
@@ -225,6 +225,14 @@ pub(super) fn validate(resource: &Resource, object: &Value, old: Option<&Value>)
         }
     }
     causes
+}
+
+/// Returns what is wrong with the metadata of a resource inside of another; its name is checked elsewhere.
+pub(crate) fn validate_embedded(object: &Value) -> Vec<Cause> {
+    let gvr = crate::resource::Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    // Any kind whose finalizers need no domain will do; as a successor of something it keeps its name.
+    let resource = crate::catalog::Catalog::builtin().find(&gvr);
+    resource.map(|resource| validate(&resource, object, Some(&Value::Null))).unwrap_or_default()
 }
 
 fn validate_owners(object: &Value, causes: &mut Vec<Cause>) {

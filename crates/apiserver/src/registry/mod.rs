@@ -22,6 +22,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 pub(crate) use delete::Deleted;
+pub(crate) use meta::{validate as validate_meta, validate_embedded as validate_embedded_metadata};
 
 use crate::auth::User;
 use crate::clock::Clock;

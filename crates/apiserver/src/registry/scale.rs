@@ -32,6 +32,16 @@ impl ScalePaths {
 /// Shows an object's scale.
 pub(crate) fn read(resource: &Resource, object: &Value) -> Result<Value, ApiError> {
     let paths = ScalePaths::of(resource)?;
+    if resource.custom().is_some() && object.pointer(&paths.spec).is_none() {
+        let field = paths.spec.replace('/', ".");
+        return Err(internal(format!("the spec replicas field {field:?} does not exist")));
+    }
+    peek(resource, object)
+}
+
+/// What [`read`] shows, with no replicas where an object says nothing of them.
+pub(super) fn peek(resource: &Resource, object: &Value) -> Result<Value, ApiError> {
+    let paths = ScalePaths::of(resource)?;
     let number = |path: &str| object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
     let mut meta = Map::new();
     for key in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
@@ -63,7 +73,11 @@ pub(crate) fn write(resource: &Resource, name: &str, object: &Value, scale: &Val
         let message = format!("the name of the object ({given}) does not match the name on the URL ({name})");
         return Err(ApiError::bad_request(message));
     }
-    let replicas = replicas(name, scale)?;
+    // A custom resource's replicas are checked with the rest of it.
+    let replicas = match resource.custom() {
+        Some(_) => scale["spec"]["replicas"].as_i64().unwrap_or(0),
+        None => replicas(name, scale)?,
+    };
     let mut object = object.clone();
     put(&mut object, &ScalePaths::of(resource)?.spec, replicas);
     Ok(object)
@@ -75,6 +89,12 @@ pub(crate) fn decode(scale: &mut Value) -> Result<(), ApiError> {
         ApiError::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {why}"))
     };
     Builtins::get().normalize("autoscaling", "v1", "Scale", scale).map(drop).map_err(|error| refuse(&error))
+}
+
+fn internal(why: String) -> ApiError {
+    let message = format!("Internal error occurred: {why}");
+    let cause = Cause { reason: "", message: why, field: String::new() };
+    ApiError::new(500, "InternalError", message).with_causes(vec![cause])
 }
 
 fn replicas(name: &str, scale: &Value) -> Result<i64, ApiError> {

@@ -50,6 +50,8 @@ pub(crate) enum Work {
     Furnish(String),
     /// A namespace's quotas may be used for less, or for something else.
     Quotas(String),
+    /// A CRD may get its names, or others of its group may.
+    Names(String),
 }
 
 /// Work that makes work ends by itself, since each step removes something; a bound turns a mistake here into a log line.
@@ -114,6 +116,7 @@ impl Registry<'_> {
         }
         if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
             self.republish(gone.then(|| meta_text(&now.value, "name")));
+            self.state.work.push(Work::Names(place.1.1.clone()));
             if !gone && is_terminating(&now.value) {
                 self.state.work.push(Work::Definition(place.1.1));
             }
@@ -157,6 +160,7 @@ impl Registry<'_> {
                 Work::AccountGone(key) => self.remove_account_secrets(&key),
                 Work::Furnish(name) => self.furnish(&name),
                 Work::Quotas(namespace) => admission::recount(self, &namespace),
+                Work::Names(name) => self.settle_names(&name),
             }
         }
         tracing::error!(left = self.state.work.len(), "Garbage collection does not end");
@@ -470,13 +474,74 @@ impl Registry<'_> {
         }
     }
 
+    /// Gives a CRD its names and establishes it, as the server's own controllers do, each by a write of its own; and
+    /// looks again at those of its group that want names they have not got.
+    fn settle_names(&mut self, name: &str) {
+        let Ok(resource) = self.resource(&definitions()) else { return };
+        let group = name.split_once('.').map_or("", |(_, group)| group).to_owned();
+        let of_group: Vec<Arc<Stored>> = self
+            .all(&resource, None)
+            .into_iter()
+            .filter(|stored| stored.value["spec"]["group"] == group.as_str())
+            .collect();
+        let wants = |stored: &Stored| {
+            let value: &Value = &stored.value;
+            meta_text(value, "name") == name || value["spec"]["names"] != value["status"]["acceptedNames"]
+        };
+        let mut names: Vec<String> =
+            of_group.iter().filter(|stored| wants(stored)).map(|stored| stored.key().1).collect();
+        names.sort_by_key(|have| have != name);
+        for name in names {
+            while let Some(live) = self.find(&resource, "", &name) {
+                let mut taken = crd::Taken::default();
+                for stored in self.all(&resource, None) {
+                    if stored.value["spec"]["group"] == group.as_str() {
+                        taken.add(&stored.value);
+                    }
+                }
+                let Some(next) = crd::settle_names(&live.value, &taken, &self.clock.now_seconds()) else { break };
+                if !self.write_definition_status(&resource, &live, next) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Writes a CRD's status in the server's own name.
+    fn write_definition_status(&mut self, resource: &Arc<Resource>, live: &Stored, next: Value) -> bool {
+        let options = WriteOptions { manager: "kube-apiserver".to_owned(), ..WriteOptions::default() };
+        let key = live.key();
+        let target = Target { resource, namespace: &key.0, name: &key.1, subresource: "status" };
+        let next = self.ownership(&target).record(Some(&live.value), next, &options);
+        match self.commit(resource, live.key(), next) {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::debug!(%error, "A CRD's status could not be written");
+                false
+            }
+        }
+    }
+
     /// Deletes the objects of a terminating CRD and, when nothing is left, the CRD.
     fn end_definition(&mut self, name: &str) {
-        let Ok(resource) = self.resource(&Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions")) else {
-            return;
-        };
+        let Ok(resource) = self.resource(&definitions()) else { return };
         let Some(live) = self.find(&resource, "", name).filter(|live| is_terminating(&live.value)) else { return };
         if !finalizers(&live.value).contains(&crd::CLEANUP_FINALIZER) {
+            return;
+        }
+        let terminating = live.value["status"]["conditions"].as_array().into_iter().flatten();
+        let is_pending = terminating.into_iter().any(|condition| condition["reason"] == "InstanceDeletionPending");
+        if is_pending {
+            let mut next = Value::clone(&live.value);
+            let condition = ("Terminating", "True", "InstanceDeletionInProgress");
+            crd::set_condition(
+                &mut next,
+                condition,
+                "CustomResource deletion is in progress",
+                &self.clock.now_seconds(),
+            );
+            // The write notes this work again.
+            self.write_definition_status(&resource, &live, next);
             return;
         }
         let Some((plural, group)) = name.split_once('.') else { return };
@@ -493,6 +558,10 @@ impl Registry<'_> {
             self.drop_finalizer(&resource, &place, crd::CLEANUP_FINALIZER);
         }
     }
+}
+
+fn definitions() -> Gvr {
+    Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 }
 
 enum Owner {

@@ -10,6 +10,7 @@ use crate::auth::requests;
 use crate::error::{ApiError, Cause};
 use crate::ownership::{self, Ownership};
 use crate::patch::{self, PatchKind};
+use crate::policies;
 use crate::rules;
 use crate::store::Stored;
 
@@ -137,7 +138,7 @@ impl Registry<'_> {
 
     /// Returns the scale of an object, with the owners of its replicas.
     fn scale_of(&self, target: &Target<'_>, object: &Value) -> Result<Value, ApiError> {
-        let mut scale = scale::read(target.resource, object)?;
+        let mut scale = scale::peek(target.resource, object)?;
         ownership::scale::show_owners(target.resource, &self.state.catalog, object, &mut scale)?;
         Ok(scale)
     }
@@ -216,7 +217,7 @@ impl Registry<'_> {
         if resource.custom().is_some() {
             causes = meta::validate(resource, &object, Some(current));
         }
-        causes.extend(rules::validate(resource, &object, Some(current)));
+        causes.extend(rules::validate(resource, target.subresource, &object, Some(current), &mut options.warnings));
         if resource.is("", "pods") {
             causes.extend(super::pods::validate_part(target.subresource, current, &object));
         }
@@ -225,6 +226,7 @@ impl Registry<'_> {
             return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, causes));
         }
         admission::validate(self, &request, &object, &mut options.warnings)?;
+        policies::judge(self, target, target.name, (Some(current), Some(&object)), options)?;
         let charges = admission::charge(self, &request, &object)?;
         // What waited for its last finalizer goes at once: that it lost it is never stored, and only its writer is told.
         let goes =

@@ -1,0 +1,209 @@
+//! What the functions of [`super::functions`] do.
+
+mod convert;
+mod format;
+mod formats;
+mod lists;
+mod net;
+mod strings;
+pub(super) mod times;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use regex::Regex;
+
+pub(super) use convert::show;
+pub(super) use format::check as check_format;
+
+use super::authorizer::Step;
+use super::eval::{Failure, Outcome};
+use super::quantity::Quantity;
+use super::semver::Version;
+use super::urls::Url;
+use super::value::{Key, Value};
+use crate::cluster::lock;
+
+/// Returns what a call costs besides the step it is, for arguments of a size.
+pub(super) fn cost(args: &[Value]) -> u64 {
+    args.iter()
+        .map(|arg| match arg {
+            Value::String(text) => text.len() as u64 / 10,
+            Value::Bytes(bytes) => bytes.len() as u64 / 10,
+            Value::List(list) => list.items.len() as u64 / 10,
+            _ => 0,
+        })
+        .sum()
+}
+
+/// Calls a function; the target of a method is its first argument.
+pub(super) fn call(name: &str, is_member: bool, args: &[Value]) -> Outcome {
+    let found = if let Some(Value::Authorizer(step)) = args.first() {
+        authorize(name, step, &args[1..])
+    } else {
+        general(name, args)
+            .or_else(|| convert::call(name, args))
+            .or_else(|| strings::call(name, is_member, args))
+            .or_else(|| lists::call(name, args))
+            .or_else(|| times::call(name, args))
+            .or_else(|| net::call(name, args))
+            .or_else(|| library_types(name, args))
+            .or_else(|| formats::call(name, args))
+    };
+    found.unwrap_or_else(|| Err(Failure::no_overload()))
+}
+
+fn general(name: &str, args: &[Value]) -> Option<Outcome> {
+    Some(match (name, args) {
+        ("size", [Value::String(text)]) => Ok(Value::Int(text.chars().count() as i64)),
+        ("size", [Value::Bytes(bytes)]) => Ok(Value::Int(bytes.len() as i64)),
+        ("size", [Value::List(list)]) => Ok(Value::Int(list.items.len() as i64)),
+        ("size", [Value::Map(map)]) => Ok(Value::Int(map.len() as i64)),
+        ("type", [value]) => Ok(Value::Type(value.type_name().to_owned())),
+        ("dyn", [value]) => Ok(value.clone()),
+        ("optional.of", [value]) => Ok(Value::some(value.clone())),
+        ("optional.ofNonZeroValue", [value]) if value.is_zero() => Ok(Value::Optional(None)),
+        ("optional.ofNonZeroValue", [value]) => Ok(Value::some(value.clone())),
+        ("optional.none", []) => Ok(Value::Optional(None)),
+        ("hasValue", [Value::Optional(inner)]) => Ok(Value::Bool(inner.is_some())),
+        ("value", [Value::Optional(Some(inner))]) => Ok((**inner).clone()),
+        ("value", [Value::Optional(None)]) => Err(Failure::new("optional.none() dereference")),
+        ("optional.unwrap" | "unwrapOpt", [Value::List(list)]) => {
+            let present = list.items.iter().filter_map(|item| match item {
+                Value::Optional(inner) => inner.as_deref().cloned(),
+                other => Some(other.clone()),
+            });
+            Ok(Value::list(present.collect()))
+        }
+        ("cel.@mapInsert", [Value::Map(map), rest @ ..]) => insert(map, rest),
+        _ => return None,
+    })
+}
+
+fn insert(map: &Arc<std::collections::BTreeMap<Key, Value>>, rest: &[Value]) -> Outcome {
+    let mut out = (**map).clone();
+    let mut put = |key: Key, value: Value| {
+        if out.contains_key(&key) {
+            return Err(Failure::new(format!("insert failed: key {} already exists", show(&key.to_value()))));
+        }
+        out.insert(key, value);
+        Ok(())
+    };
+    match rest {
+        [key, value] => {
+            let key = Key::of(key).ok_or_else(Failure::no_overload)?;
+            put(key, value.clone())?;
+        }
+        [Value::Map(more)] => {
+            for (key, value) in more.iter() {
+                put(key.clone(), value.clone())?;
+            }
+        }
+        _ => return Err(Failure::no_overload()),
+    }
+    Ok(Value::Map(Arc::new(out)))
+}
+
+fn authorize(name: &str, step: &Step, args: &[Value]) -> Option<Outcome> {
+    if let Step::Decision { allowed, reason } = step {
+        return Some(Ok(match name {
+            "allowed" => Value::Bool(*allowed),
+            "reason" => Value::text(reason),
+            "errored" => Value::Bool(false),
+            "error" => Value::text(""),
+            _ => return None,
+        }));
+    }
+    let texts: Vec<&str> = args
+        .iter()
+        .map(|arg| match arg {
+            Value::String(text) => Some(&**text),
+            _ => None,
+        })
+        .collect::<Option<_>>()?;
+    let is_empty = texts.first().is_some_and(|text| text.is_empty());
+    let refusal = match name {
+        "path" if is_empty => Some("path must not be empty"),
+        "resource" if is_empty => Some("resource must not be empty"),
+        _ => None,
+    };
+    if let Some(why) = refusal {
+        return Some(Err(Failure::new(why)));
+    }
+    step.next(name, &texts).map(|next| Ok(Value::Authorizer(Arc::new(next))))
+}
+
+fn library_types(name: &str, args: &[Value]) -> Option<Outcome> {
+    use std::cmp::Ordering;
+    let truth = |flag: bool| Ok(Value::Bool(flag));
+    Some(match (name, args) {
+        ("quantity", [Value::String(text)]) => Quantity::parse(text).map(Value::Quantity).map_err(Failure),
+        ("isQuantity", [Value::String(text)]) => truth(Quantity::parse(text).is_ok()),
+        ("sign", [Value::Quantity(it)]) => Ok(Value::Int(it.sign())),
+        ("isInteger", [Value::Quantity(it)]) => truth(it.as_integer().is_some()),
+        ("asInteger", [Value::Quantity(it)]) => {
+            it.as_integer().map(Value::Int).ok_or_else(|| Failure::new("cannot convert value to integer"))
+        }
+        ("asApproximateFloat", [Value::Quantity(it)]) => Ok(Value::Double(it.as_float())),
+        ("add", [Value::Quantity(a), Value::Quantity(b)]) => Ok(Value::Quantity(a.add(*b))),
+        ("add", [Value::Quantity(a), Value::Int(b)]) => Ok(Value::Quantity(a.add(Quantity::of_int(*b)))),
+        ("sub", [Value::Quantity(a), Value::Quantity(b)]) => Ok(Value::Quantity(a.sub(*b))),
+        ("sub", [Value::Quantity(a), Value::Int(b)]) => Ok(Value::Quantity(a.sub(Quantity::of_int(*b)))),
+        ("isGreaterThan", [a, b]) => truth(order(a, b)? == Ordering::Greater),
+        ("isLessThan", [a, b]) => truth(order(a, b)? == Ordering::Less),
+        ("compareTo", [a, b]) => Ok(Value::Int(order(a, b)? as i64)),
+        ("semver", [Value::String(text)]) => semver(text, false),
+        ("semver", [Value::String(text), Value::Bool(loose)]) => semver(text, *loose),
+        ("isSemver", [Value::String(text)]) => truth(semver(text, false).is_ok()),
+        ("isSemver", [Value::String(text), Value::Bool(loose)]) => truth(semver(text, *loose).is_ok()),
+        ("major", [Value::Semver(it)]) => Ok(Value::Int(it.numbers[0] as i64)),
+        ("minor", [Value::Semver(it)]) => Ok(Value::Int(it.numbers[1] as i64)),
+        ("patch", [Value::Semver(it)]) => Ok(Value::Int(it.numbers[2] as i64)),
+        ("url", [Value::String(text)]) => Url::parse(text)
+            .map(|url| Value::Url(Arc::new(url)))
+            .map_err(|why| Failure::new(format!("URL parse error during conversion from string: {why}"))),
+        ("isURL", [Value::String(text)]) => truth(Url::parse(text).is_ok()),
+        ("getScheme", [Value::Url(it)]) => Ok(Value::text(&it.scheme)),
+        ("getHost", [Value::Url(it)]) => Ok(Value::text(&it.host)),
+        ("getHostname", [Value::Url(it)]) => Ok(Value::text(it.hostname())),
+        ("getPort", [Value::Url(it)]) => Ok(Value::text(it.port())),
+        ("getEscapedPath", [Value::Url(it)]) => Ok(Value::text(it.escaped_path())),
+        ("getQuery", [Value::Url(it)]) => {
+            let values = it.query_values().into_iter().map(|(key, values)| {
+                (Key::String(Arc::from(key)), Value::list(values.iter().map(Value::text).collect()))
+            });
+            Ok(Value::map(values))
+        }
+        _ => return None,
+    })
+}
+
+fn order(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
+    match (a, b) {
+        (Value::Quantity(a), Value::Quantity(b)) => Some(a.compare(*b)),
+        (Value::Semver(a), Value::Semver(b)) => Some(a.compare(b)),
+        _ => None,
+    }
+}
+
+fn semver(text: &str, loose: bool) -> Outcome {
+    let version = if loose { Version::parse_loosely(text) } else { Version::parse(text) };
+    version.map(|version| Value::Semver(Arc::new(version))).map_err(Failure)
+}
+
+/// Compiles a regular expression, once.
+fn regex(pattern: &str) -> Result<Regex, Failure> {
+    static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    /// Patterns may come from objects; beyond this many they are forgotten.
+    const MOST: usize = 1024;
+    let mut compiled = lock(&COMPILED);
+    if let Some(found) = compiled.get(pattern) {
+        return Ok(found.clone());
+    }
+    let regex = Regex::new(pattern).map_err(|error| Failure::new(crate::crd::explain_regex(&error, pattern)))?;
+    if compiled.len() >= MOST {
+        compiled.clear();
+    }
+    compiled.insert(pattern.to_owned(), regex.clone());
+    Ok(regex)
+}

@@ -1,0 +1,141 @@
+//! IP addresses and networks.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::super::eval::{Failure, Outcome};
+use super::super::value::Value;
+
+pub(super) fn call(name: &str, args: &[Value]) -> Option<Outcome> {
+    let truth = |flag: bool| Ok(Value::Bool(flag));
+    Some(match (name, args) {
+        ("ip", [Value::String(text)]) => parse_ip(text).map(Value::Ip),
+        ("isIP", [Value::String(text)]) => truth(parse_ip(text).is_ok()),
+        ("ip.isCanonical", [Value::String(text)]) => parse_ip(text).map(|ip| Value::Bool(ip.to_string() == **text)),
+        ("family", [Value::Ip(ip)]) => Ok(Value::Int(if ip.is_ipv4() { 4 } else { 6 })),
+        ("isUnspecified", [Value::Ip(ip)]) => truth(ip.is_unspecified()),
+        ("isLoopback", [Value::Ip(ip)]) => truth(ip.is_loopback()),
+        ("isLinkLocalMulticast", [Value::Ip(ip)]) => truth(match ip {
+            IpAddr::V4(ip) => ip.octets()[..3] == [224, 0, 0],
+            IpAddr::V6(ip) => ip.segments()[0] & 0xff0f == 0xff02,
+        }),
+        ("isLinkLocalUnicast", [Value::Ip(ip)]) => truth(is_link_local(*ip)),
+        ("isGlobalUnicast", [Value::Ip(ip)]) => truth(is_global(*ip)),
+        ("cidr", [Value::String(text)]) => parse_cidr(text).map(|(ip, bits)| Value::Cidr(ip, bits)),
+        ("isCIDR", [Value::String(text)]) => truth(parse_cidr(text).is_ok()),
+        ("containsIP", [Value::Cidr(net, bits), Value::Ip(ip)]) => truth(contains(*net, *bits, *ip)),
+        ("containsIP", [Value::Cidr(net, bits), Value::String(text)]) => {
+            parse_ip(text).map(|ip| Value::Bool(contains(*net, *bits, ip)))
+        }
+        ("containsCIDR", [Value::Cidr(net, bits), Value::Cidr(other, more)]) => {
+            truth(more >= bits && contains(*net, *bits, *other))
+        }
+        ("containsCIDR", [Value::Cidr(net, bits), Value::String(text)]) => {
+            parse_cidr(text).map(|(other, more)| Value::Bool(more >= *bits && contains(*net, *bits, other)))
+        }
+        ("ip", [Value::Cidr(net, _)]) => Ok(Value::Ip(*net)),
+        ("prefixLength", [Value::Cidr(_, bits)]) => Ok(Value::Int(i64::from(*bits))),
+        ("masked", [Value::Cidr(net, bits)]) => Ok(Value::Cidr(mask(*net, *bits), *bits)),
+        _ => return None,
+    })
+}
+
+/// Tells what Go's `netip.ParseAddr` would.
+fn parse_ip(text: &str) -> Result<IpAddr, Failure> {
+    let refuse = |why: &str| {
+        let parse = format!("ParseAddr({text:?}): {why}");
+        Failure::new(format!("IP Address {text:?} parse error during conversion from string: {parse}"))
+    };
+    if text.contains('%') && text.contains(':') {
+        return Err(Failure::new(format!("IP address {text:?} with zone value is not allowed")));
+    }
+    match text.parse::<IpAddr>() {
+        Ok(IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_some() => {
+            Err(Failure::new(format!("IPv4-mapped IPv6 address {text:?} is not allowed")))
+        }
+        Ok(ip) => Ok(ip),
+        Err(_) => Err(refuse(&explain(text))),
+    }
+}
+
+fn explain(text: &str) -> String {
+    let Some(first) = text.find(['.', ':', '%']) else { return "unable to parse IP".to_owned() };
+    if text[first..].starts_with('.') {
+        let parts: Vec<&str> = text.split('.').collect();
+        for (at, part) in parts.iter().enumerate() {
+            if let Some(letter) = part.find(|letter: char| !letter.is_ascii_digit()) {
+                let before: usize = parts[..at].iter().map(|part| part.len() + 1).sum();
+                return format!("unexpected character (at {:?})", &text[before + letter..]);
+            }
+            if part.is_empty() {
+                let before: usize = parts[..at].iter().map(|part| part.len() + 1).sum();
+                return format!("IPv4 field must have at least one digit (at {:?})", &text[before..]);
+            }
+            if part.len() > 1 && part.starts_with('0') {
+                return "IPv4 field has octet with leading zero".to_owned();
+            }
+            if part.parse::<u32>().is_ok_and(|number| number > 255) || part.len() > 3 {
+                return "IPv4 field has value >255".to_owned();
+            }
+        }
+        return if parts.len() < 4 { "IPv4 address too short".to_owned() } else { "IPv4 address too long".to_owned() };
+    }
+    format!("unexpected character (at {text:?})")
+}
+
+fn parse_cidr(text: &str) -> Result<(IpAddr, u8), Failure> {
+    let refuse = |why: String| {
+        Failure::new(format!(
+            "network address parse error during conversion from string: network address parse error during conversion \
+             from string: netip.ParsePrefix({text:?}): {why}"
+        ))
+    };
+    let Some((address, bits)) = text.rsplit_once('/') else { return Err(refuse("no '/'".to_owned())) };
+    let ip: IpAddr = address.parse().map_err(|_| refuse(format!("ParseAddr({address:?}): {}", explain(address))))?;
+    let most = if ip.is_ipv4() { 32 } else { 128 };
+    let is_number = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number || (bits.len() > 1 && bits.starts_with('0')) {
+        return Err(refuse(format!("bad bits after slash: {bits:?}")));
+    }
+    match bits.parse::<u8>() {
+        Ok(bits) if bits <= most => match ip {
+            IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => {
+                Err(Failure::new(format!("IPv4-mapped IPv6 address {text:?} is not allowed")))
+            }
+            _ => Ok((ip, bits)),
+        },
+        _ => Err(refuse("prefix length out of range".to_owned())),
+    }
+}
+
+pub(super) fn print_cidr(ip: IpAddr, bits: u8) -> String {
+    format!("{ip}/{bits}")
+}
+
+fn mask(ip: IpAddr, bits: u8) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => {
+            let kept = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & kept))
+        }
+        IpAddr::V6(ip) => {
+            let kept = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & kept))
+        }
+    }
+}
+
+fn contains(net: IpAddr, bits: u8, ip: IpAddr) -> bool {
+    net.is_ipv4() == ip.is_ipv4() && mask(net, bits) == mask(ip, bits)
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.segments()[0] & 0xffc0 == 0xfe80,
+    }
+}
+
+fn is_global(ip: IpAddr) -> bool {
+    let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    !is_broadcast && !ip.is_unspecified() && !ip.is_loopback() && !ip.is_multicast() && !is_link_local(ip)
+}

@@ -1,0 +1,246 @@
+//! The Common Expression Language, as Kubernetes has it: rules of custom resources and conditions of policies.
+//!
+//! Expressions are parsed by the `cel` crate, with cel-go's grammar and macros. Types are checked and expressions evaluated
+//! here, for the real server refuses expressions whose types do not fit, and tells where.
+//!
+//! Two things differ from the real server: the estimated cost of an expression is not told (an expression may be accepted
+//! that upstream calls too expensive), and the cost of an evaluation is counted in steps, not in upstream's units.
+
+mod arithmetic;
+pub(crate) mod authorizer;
+mod check;
+mod declare;
+mod eval;
+mod functions;
+mod library;
+mod macros;
+mod quantity;
+pub(crate) mod rules;
+mod semver;
+pub(crate) mod types;
+mod unify;
+mod urls;
+pub(crate) mod value;
+
+use std::sync::LazyLock;
+
+use cel::common::ast::{Expr, SourceInfo};
+use cel::{Env, IdedExpr};
+
+pub(crate) use eval::{Failure, Variables};
+use types::Type;
+use value::Value;
+
+/// An expression that may be evaluated.
+pub(crate) struct Expression {
+    tree: IdedExpr,
+    pub(crate) ty: Type,
+    mentions: Vec<String>,
+    /// A conversion of a constant that cannot be done, which upstream finds when it plans the evaluation.
+    pub(crate) unplannable: Option<String>,
+}
+
+impl std::fmt::Debug for Expression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Expression({})", self.ty)
+    }
+}
+
+impl Expression {
+    /// Reads an expression whose variables have the given types, or tells what is wrong with it, in cel-go's form.
+    pub(crate) fn compile(source: &str, variables: &[(&str, Type)]) -> Result<Self, String> {
+        static ENV: LazyLock<Env> = LazyLock::new(macros::environment);
+        let (tree, info) = ENV.parser().parse_with_source_info(source).map_err(|wrong| {
+            let all: Vec<String> = wrong
+                .errors
+                .iter()
+                .map(|error| {
+                    let (line, column) = (error.pos.0.max(1) as usize, error.pos.1.max(1) as usize);
+                    show_mistake(source, line, column - 1, &syntax_message(&error.msg))
+                })
+                .collect();
+            all.join("\n")
+        })?;
+        let checked = check::check(&tree, &info, variables);
+        let mut wrong = checked.mistakes;
+        if wrong.is_empty() {
+            wrong.extend(literal_mistakes(&tree, &info));
+        }
+        if wrong.is_empty() {
+            let unplannable = impossible_conversion(&tree);
+            return Ok(Self { tree, ty: checked.ty, mentions: checked.variables, unplannable });
+        }
+        wrong.sort_by_key(|mistake| mistake.offset);
+        let all: Vec<String> = wrong
+            .iter()
+            .map(|mistake| {
+                let (line, column) = place(source, mistake.offset);
+                show_mistake(source, line, column, &mistake.message)
+            })
+            .collect();
+        Err(all.join("\n"))
+    }
+
+    /// Returns whether a variable is mentioned.
+    pub(crate) fn mentions(&self, variable: &str) -> bool {
+        self.mentions.iter().any(|have| have == variable)
+    }
+
+    pub(crate) fn evaluate(&self, variables: &Variables) -> Result<Value, Failure> {
+        self.evaluate_asking(variables, &|_| (false, String::new()))
+    }
+
+    /// Evaluates an expression that may ask the authorizer.
+    pub(crate) fn evaluate_asking(&self, variables: &Variables, ask: &authorizer::Ask<'_>) -> Result<Value, Failure> {
+        eval::evaluate(&self.tree, variables, ask)
+    }
+}
+
+fn syntax_message(message: &str) -> String {
+    if message.starts_with("Syntax error") || message.contains("argument") || message.contains("macro") {
+        message.to_owned()
+    } else {
+        format!("Syntax error: {message}")
+    }
+}
+
+/// Returns the line, from 1, and the column, from 0, of a place in a text.
+fn place(source: &str, offset: usize) -> (usize, usize) {
+    let (mut line, mut column) = (1, 0);
+    for letter in source.chars().take(offset) {
+        if letter == '\n' {
+            (line, column) = (line + 1, 0);
+        } else {
+            column += 1;
+        }
+    }
+    (line, column)
+}
+
+fn show_mistake(source: &str, line: usize, column: usize, message: &str) -> String {
+    let text = source.split('\n').nth(line - 1).unwrap_or_default();
+    let mut out = format!("ERROR: <input>:{line}:{}: {message}", column + 1);
+    if !text.is_empty() || source.is_empty() {
+        out.push_str(&format!("\n | {text}\n | {}^", ".".repeat(column)));
+    }
+    out
+}
+
+/// Refuses constants that are no durations, timestamps or regular expressions where such are called for.
+fn literal_mistakes(tree: &IdedExpr, info: &SourceInfo) -> Vec<check::Mistake> {
+    let mut out = Vec::new();
+    macros::visit_with_ids(tree, &mut |id, call| {
+        let at = |id: u64| info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        if call.func_name == "format"
+            && let Some(template) = call.target.as_deref().and_then(macros::literal_text)
+            && let [IdedExpr { expr: Expr::List(list), .. }] = &call.args[..]
+        {
+            let args: Vec<_> = list.elements.iter().map(macros::constant).collect();
+            if let Err((wrong, message)) = library::check_format(template, &args) {
+                let offset = at(wrong.map_or(id, |wrong| list.elements[wrong].id));
+                out.push(check::Mistake { offset, message });
+            }
+            return;
+        }
+        let (name, argument) = match (&call.target, &call.args[..]) {
+            (None, [argument]) if call.func_name == "duration" || call.func_name == "timestamp" => {
+                (call.func_name.as_str(), argument)
+            }
+            (Some(_), [argument]) if call.func_name == "matches" => ("matches", argument),
+            (None, [_, argument]) if call.func_name == "matches" => ("matches", argument),
+            _ => return,
+        };
+        let Some(text) = macros::literal_text(argument) else { return };
+        let value = Value::text(text);
+        let wrong = match name {
+            "matches" => regex::Regex::new(text).is_err(),
+            name => library::call(name, false, &[value]).is_err(),
+        };
+        if wrong {
+            let offset = info.offset_for(argument.id).map_or(0, |(start, _)| start as usize);
+            out.push(check::Mistake { offset, message: format!("invalid {name} argument") });
+        }
+    });
+    out
+}
+
+/// Finds a constant that cannot be converted to the type asked for.
+fn impossible_conversion(tree: &IdedExpr) -> Option<String> {
+    const CONVERSIONS: [&str; 8] = ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"];
+    let mut found = None;
+    macros::visit(tree, &mut |call| {
+        if let (None, [argument]) = (&call.target, &call.args[..])
+            && CONVERSIONS.contains(&call.func_name.as_str())
+            && let Some(value) = macros::constant(argument)
+            && let Err(failure) = library::call(&call.func_name, false, &[value])
+        {
+            found.get_or_insert(failure.0);
+        }
+    });
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eval(source: &str) -> Result<Value, String> {
+        let expression = Expression::compile(source, &[])?;
+        expression.evaluate(&Variables::default()).map_err(|failure| failure.0)
+    }
+
+    #[test]
+    fn expressions_have_the_values_cel_go_gives_them() {
+        let rows = [
+            "1 + 2 == 3",
+            "'abc'.contains('b') && !false",
+            "[1, 2, 3].all(x, x > 0)",
+            "[1, 2, 3].exists_one(x, x > 2)",
+            "[1, 2, 3].map(x, x * 2) == [2, 4, 6]",
+            "{'a': 1}.exists(k, k == 'a')",
+            "[1, 2].exists(i, v, i == 1 && v == 2)",
+            "[1, 2].transformList(i, v, i + v) == [1, 3]",
+            "{'a': 1}.transformMap(k, v, v + 1) == {'a': 2}",
+            "has({'a': 1}.a)",
+            "{'a': 1}[?'b'].orValue(2) == 2",
+            "{'a': 1}.?a.hasValue()",
+            "optional.of(1).optMap(x, x + 1).value() == 2",
+            "[3, 1, 2].sortBy(x, x) == [1, 2, 3]",
+            "duration('1h') > duration('59m')",
+            "timestamp('2020-01-01T00:00:00Z').getFullYear() == 2020",
+            "quantity('1Gi').isGreaterThan(quantity('500Mi'))",
+            "ip('10.0.0.1').family() == 4",
+            "cidr('10.0.0.0/8').containsIP('10.1.2.3')",
+            "semver('1.2.3').isLessThan(semver('1.10.0'))",
+            "url('https://a.b:80/c?d=e').getPort() == '80'",
+            "'%s-%d'.format(['a', 1]) == 'a-1'",
+            "sets.contains([1, 2], [2])",
+            "false || [1, 0].exists(x, 1 / x == 1)",
+            "type(1) == int",
+            "1 < 2.5 && 2u > 1",
+            "'a b'.split(' ').join('-') == 'a-b'",
+            "format.dns1123Label().validate('A').hasValue()",
+        ];
+        for source in rows {
+            assert_eq!(eval(source), Ok(Value::Bool(true)), "{source}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        let told = Expression::compile("self.foo == 1", &[("self", Type::object("object", []))]);
+        assert_eq!(
+            told.map(|_| ()),
+            Err("ERROR: <input>:1:5: undefined field 'foo'\n | self.foo == 1\n | ....^".to_owned())
+        );
+        let told = Expression::compile("1 == 'a'", &[]).map(|_| ());
+        assert_eq!(
+            told,
+            Err("ERROR: <input>:1:3: found no matching overload for '_==_' applied to '(int, string)'\n | 1 == 'a'\n | ..^"
+                .to_owned())
+        );
+        assert_eq!(eval("1 / 0 == 1"), Err("division by zero".to_owned()));
+        assert_eq!(eval("[1][2] == 1"), Err("index out of bounds: 2".to_owned()));
+        assert_eq!(eval("{'a': 1}.b == 1"), Err("no such key: b".to_owned()));
+    }
+}
