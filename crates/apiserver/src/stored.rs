@@ -140,7 +140,9 @@ impl Shown {
             0 => format!(r#"{{"apiVersion":"{}","#, resource.api_version()),
             _ => format!(r#"{{"kind":"{}","apiVersion":"{}","#, resource.kind, resource.api_version()),
         };
-        if json.starts_with(head.as_bytes()) {
+        // What a definition has learned to fill in since is not in the text.
+        let is_filled_in = resource.custom().is_some_and(|custom| custom.storage_defaults);
+        if !is_filled_in && json.starts_with(head.as_bytes()) {
             return Self::AsStored(Arc::clone(stored));
         }
         Self::Converted(crate::rules::present(resource, &stored.value))

@@ -49,7 +49,7 @@ pub struct CrdVersion {
     pub(crate) deprecation: Option<String>,
     /// The schema of the version objects are stored in, and whether it has defaults.
     storage_schema: Arc<Value>,
-    storage_defaults: bool,
+    pub(crate) storage_defaults: bool,
     /// The compiled rules of the schema, made when an object is first checked.
     rules: OnceLock<SchemaRules>,
 }
