@@ -93,7 +93,7 @@ impl Checker<'_> {
                 return Some(found.clone());
             }
         }
-        functions::named_type(name).map(|named| Type::Type(Box::new(named)))
+        functions::named_type(name).map(|named| Type::Meta(Box::new(named)))
     }
 
     fn check_ident(&mut self, at: &IdedExpr, name: &str) -> Type {

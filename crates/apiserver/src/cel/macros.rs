@@ -184,7 +184,9 @@ pub(super) fn visit_with_ids(at: &IdedExpr, see: &mut impl FnMut(u64, &CallExpr)
         }
         Expr::Comprehension(all) => {
             let parts = [&all.iter_range, &all.accu_init, &all.loop_cond, &all.loop_step, &all.result];
-            parts.into_iter().for_each(|part| visit_with_ids(part, see));
+            for part in parts {
+                visit_with_ids(part, see);
+            }
         }
         Expr::List(list) => list.elements.iter().for_each(|element| visit_with_ids(element, see)),
         Expr::Map(map) => {

@@ -121,7 +121,7 @@ fn show_mistake(source: &str, line: usize, column: usize, message: &str) -> Stri
     let text = source.split('\n').nth(line - 1).unwrap_or_default();
     let mut out = format!("ERROR: <input>:{line}:{}: {message}", column + 1);
     if !text.is_empty() || source.is_empty() {
-        out.push_str(&format!("\n | {text}\n | {}^", ".".repeat(column)));
+        out.extend(["\n | ", text, "\n | ", &".".repeat(column), "^"]);
     }
     out
 }

@@ -105,7 +105,7 @@ struct Ratchet<'a> {
     parent: Option<Correlated<'a>>,
 }
 
-impl<'a> Ratchet<'a> {
+impl Ratchet<'_> {
     fn key(self, name: &str) -> Self {
         let Some(current) = self.current else { return self };
         if self.parent.is_none() && (name == "apiVersion" || name == "kind") {

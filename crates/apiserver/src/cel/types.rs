@@ -28,7 +28,7 @@ pub(crate) enum Type {
     /// A type of a library, such as `kubernetes.Quantity` or `optional_type(int)`.
     Opaque(String, Vec<Type>),
     /// The type of a type.
-    Type(Box<Type>),
+    Meta(Box<Type>),
     /// A type yet to be found out.
     Param(String),
 }
@@ -97,8 +97,8 @@ impl fmt::Display for Type {
                 let params: Vec<String> = params.iter().map(Self::to_string).collect();
                 write!(f, "{name}({})", params.join(", "))
             }
-            Self::Type(of) if **of == Self::Dyn => f.write_str("type"),
-            Self::Type(of) => write!(f, "type({of})"),
+            Self::Meta(of) if **of == Self::Dyn => f.write_str("type"),
+            Self::Meta(of) => write!(f, "type({of})"),
             Self::Param(name) => f.write_str(name),
         }
     }

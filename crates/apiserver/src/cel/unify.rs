@@ -54,7 +54,7 @@ impl Mapping {
             (Type::List(a), Type::List(b)) => self.is_assignable(a, b),
             (Type::Map(ka, va), Type::Map(kb, vb)) => self.is_assignable(ka, kb) && self.is_assignable(va, vb),
             (Type::Opaque(a, pa), Type::Opaque(b, pb)) => a == b && self.are_assignable(pa, pb),
-            (Type::Type(_), Type::Type(_)) => true,
+            (Type::Meta(_), Type::Meta(_)) => true,
             (Type::Object(a), Type::Object(b)) => a.name == b.name,
             (a, b) => a == b,
         }
@@ -93,7 +93,7 @@ impl Mapping {
         match within {
             Type::Param(name) => self.0.get(name).is_none_or(|known| self.is_free_of(param, known)),
             Type::Opaque(_, params) => params.iter().all(|inner| self.is_free_of(param, inner)),
-            Type::List(inner) | Type::Type(inner) => self.is_free_of(param, inner),
+            Type::List(inner) | Type::Meta(inner) => self.is_free_of(param, inner),
             Type::Map(key, value) => self.is_free_of(param, key) && self.is_free_of(param, value),
             _ => true,
         }
@@ -112,7 +112,7 @@ impl Mapping {
             Type::Opaque(name, params) => {
                 Type::Opaque(name.clone(), params.iter().map(|param| self.resolve(param, finally)).collect())
             }
-            Type::Type(inner) => Type::Type(Box::new(self.resolve(inner, finally))),
+            Type::Meta(inner) => Type::Meta(Box::new(self.resolve(inner, finally))),
             _ => ty.clone(),
         }
     }
@@ -132,7 +132,7 @@ fn is_less_specific(a: &Type, b: &Type) -> bool {
         (Type::Opaque(a, pa), Type::Opaque(b, pb)) => {
             a == b && pa.len() == pb.len() && pa.iter().zip(pb).all(|(a, b)| is_less_specific(a, b))
         }
-        (Type::Type(_), Type::Type(_)) => true,
+        (Type::Meta(_), Type::Meta(_)) => true,
         (a, b) => a == b,
     }
 }

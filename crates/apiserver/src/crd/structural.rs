@@ -119,7 +119,9 @@ fn drop_nulls(value: &mut Value, schema: Option<&Value>) {
         }),
         Value::Array(items) => {
             let below = schema.and_then(|schema| schema.get("items"));
-            items.iter_mut().for_each(|item| drop_nulls(item, below));
+            for item in items {
+                drop_nulls(item, below);
+            }
         }
         _ => {}
     }

@@ -113,7 +113,8 @@ fn one(clause: char, precision: Option<usize>, arg: &Value) -> Result<String, Fa
 }
 
 fn hex(arg: &Value, upper: bool) -> Option<String> {
-    let bytes = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).expect("holds because half a byte is below 16");
+    let bytes = |bytes: &[u8]| bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect::<String>();
     let text = match arg {
         Value::Int(number) if *number < 0 => format!("-{:x}", number.unsigned_abs()),
         Value::Int(number) => format!("{number:x}"),

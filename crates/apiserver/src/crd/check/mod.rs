@@ -519,10 +519,9 @@ fn approval(object: &Value) -> (&'static str, String) {
     } else {
         (
             "invalid",
-            format!(
-                "protected groups must have approval annotation \"api-approved.kubernetes.io\" with either a URL or a \
-                 reason starting with \"unapproved\", see https://github.com/kubernetes/enhancements/pull/1111"
-            ),
+            "protected groups must have approval annotation \"api-approved.kubernetes.io\" with either a URL or a \
+             reason starting with \"unapproved\", see https://github.com/kubernetes/enhancements/pull/1111"
+                .to_owned(),
         )
     }
 }

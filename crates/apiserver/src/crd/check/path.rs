@@ -57,7 +57,7 @@ fn step(found: &mut FoundField<'_>, name: &str) -> Result<(), String> {
         found.path.push_str(name);
     } else if let Some(additional) = schema.get("additionalProperties") {
         found.schema = additional;
-        found.path.push_str(&format!("[{name}]"));
+        found.path.extend(["[", name, "]"]);
     } else {
         return Err(missing());
     }
@@ -70,8 +70,7 @@ fn step(found: &mut FoundField<'_>, name: &str) -> Result<(), String> {
 fn tokens(path: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut word = String::new();
-    let mut letters = path.chars().peekable();
-    while let Some(letter) = letters.next() {
+    for letter in path.chars() {
         if word.starts_with('\'') {
             word.push(letter);
             if letter == '\'' && !word[..word.len() - 1].ends_with('\\') {
