@@ -11,7 +11,7 @@ pub(crate) struct Correlated<'a> {
     pub(crate) schema: &'a Value,
 }
 
-impl<'a> Correlated<'a> {
+impl Correlated<'_> {
     /// Returns the correlated field of an object or entry of a map.
     pub(crate) fn key(&self, name: &str) -> Option<Self> {
         let (value, old) = (self.value.as_object()?.get(name)?, self.old.as_object()?.get(name)?);

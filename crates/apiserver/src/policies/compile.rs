@@ -108,7 +108,7 @@ pub(crate) fn compile(source: &str, known: &[(&str, Type)], wanted: &[Type]) -> 
             None => Ok(expression),
         };
     }
-    let names: Vec<String> = wanted.iter().map(|ty| go_name(ty)).collect();
+    let names: Vec<String> = wanted.iter().map(go_name).collect();
     Err(if names.len() == 1 {
         format!("must evaluate to {} but got {}", names[0], go_name(&expression.ty))
     } else {

@@ -254,6 +254,10 @@ fn validate_owners(object: &Value, causes: &mut Vec<Cause>) {
 
 fn validate_name(resource: &Resource, name: &str, causes: &mut Vec<Cause>) {
     let path_only = resource.group == "rbac.authorization.k8s.io" || resource.plural == "apiservices";
+    if name.is_empty() {
+        causes.push(Cause::required("metadata.name", "name or generateName is required"));
+        return;
+    }
     let mut refuse = |why: &str| causes.push(Cause::invalid("metadata.name", &json!(name), why));
     if path_only {
         if name == "." || name == ".." {
