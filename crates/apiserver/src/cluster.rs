@@ -1,6 +1,6 @@
 //! One cluster: its state under one lock, its knobs, and the ways in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -116,6 +116,9 @@ pub(crate) struct State {
     pub(crate) secret_key: Option<Arc<SigningKey>>,
     /// What has yet to follow from the writes so far; empty between requests.
     pub(crate) work: Vec<Work>,
+    /// The uids of objects that upstream's storage keeps otherwise than they are read back: their next write is stored
+    /// though it changes nothing.
+    pub(crate) unsettled: BTreeSet<String>,
     compacted: u64,
     window: usize,
 }
@@ -205,6 +208,7 @@ impl Cluster {
             authorization: options.authorization,
             secret_key: options.controllers.then(|| Arc::clone(&signing_key)),
             work: Vec::new(),
+            unsettled: BTreeSet::new(),
             compacted: 0,
             window: options.watch_window.max(1),
         };

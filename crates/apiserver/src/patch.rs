@@ -116,7 +116,7 @@ fn go_type(value: &Value) -> &'static str {
 }
 
 /// Refuses applies of something else than the target, and those that set owners.
-pub(crate) fn check_apply(target: &Target<'_>, config: &mut Value) -> Result<(), ApiError> {
+pub(crate) fn check_apply(target: &Target<'_>, config: &Value) -> Result<(), ApiError> {
     let resource = target.resource;
     let (want, want_kind) = match resource.subresource(target.subresource) {
         Some(sub) if target.subresource == "scale" => (sub.gvk.api_version(), sub.gvk.kind.clone()),
@@ -135,9 +135,6 @@ pub(crate) fn check_apply(target: &Target<'_>, config: &mut Value) -> Result<(),
     }
     if config["metadata"].get("managedFields").is_some_and(Value::is_array) {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
-    }
-    if let Some(meta) = config.get_mut("metadata").and_then(Value::as_object_mut) {
-        meta.remove("managedFields");
     }
     Ok(())
 }

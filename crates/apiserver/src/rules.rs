@@ -42,6 +42,7 @@ fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOpt
             version = resource.version,
         ))
     };
+    options.unsettled = is_kept_otherwise(resource, object, options);
     if resource.custom().is_some() {
         tidy_metadata(object);
     }
@@ -51,6 +52,8 @@ fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOpt
     }
     let unknown = match resource.custom() {
         Some(custom) if custom.preserve_unknown => Vec::new(),
+        // What an apply merges is not read as a body is, and keeps its nulls.
+        Some(custom) if options.applied => crd::prune_fields(object, &custom.schema, true),
         Some(custom) => crd::prune(object, &custom.schema),
         None => Builtins::get()
             .normalize(&resource.group, &resource.version, &resource.kind, object)
@@ -84,10 +87,25 @@ fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOpt
             }
         }
     }
+    if resource.is("", "pods") {
+        agree_on_addresses(object);
+    }
     if let Some(custom) = resource.custom() {
         crd::apply_defaults(object, &custom.schema);
     }
     Ok(())
+}
+
+/// Makes a pod's one address the first of all its addresses, as the one that counts.
+fn agree_on_addresses(pod: &mut Value) {
+    let Some(status) = pod.get_mut("status").filter(|status| status.is_object()) else { return };
+    let one = status["podIP"].as_str().unwrap_or_default().to_owned();
+    let first = status["podIPs"][0]["ip"].as_str().map(str::to_owned);
+    match (one.is_empty(), first) {
+        (false, first) if first.as_ref() != Some(&one) => status["podIPs"] = json!([{ "ip": one }]),
+        (true, Some(first)) => status["podIP"] = json!(first),
+        _ => {}
+    }
 }
 
 /// Notes where a body has empty lists and maps.
@@ -141,6 +159,32 @@ pub(crate) fn show_empties(causes: &mut [Cause], body: &[String], object: &Value
         let name = shown.rsplit('/').next().unwrap_or_default();
         let is_map = ["labels", "capacity", "matchLabels"].contains(&name) && object.pointer(&shown).is_none();
         cause.message = format!("{kind} value: {}: {rest}", if is_map { "{}" } else { "[]" });
+    }
+}
+
+/// Returns whether upstream stores an object otherwise than it reads it back.
+///
+/// Metadata of applied custom resources is stored as it was merged, with what is empty; bytes that are null are stored
+/// as none at all, and read as empty; a Job takes the labels of its pods when it is read.
+fn is_kept_otherwise(resource: &Resource, object: &Value, options: &WriteOptions) -> bool {
+    let is_empty = |value: &Value| value.as_object().is_some_and(serde_json::Map::is_empty);
+    let has_null = |field: &str| object[field].as_object().is_some_and(|map| map.values().any(Value::is_null));
+    let has_labels = |meta: &Value| meta["labels"].as_object().is_some_and(|labels| !labels.is_empty());
+    if resource.custom().is_some() {
+        return options.applied && ["labels", "annotations"].iter().any(|field| is_empty(&object["metadata"][field]));
+    }
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "secrets") => has_null("data"),
+        ("", "configmaps") => has_null("binaryData"),
+        ("batch", "jobs") => {
+            let is_new = object["metadata"].get("uid").is_none_or(Value::is_null);
+            let selects = object["spec"]["manualSelector"] != true;
+            is_new
+                && selects
+                && !has_labels(&object["metadata"])
+                && !has_labels(&object["spec"]["template"]["metadata"])
+        }
+        _ => false,
     }
 }
 
@@ -535,8 +579,7 @@ pub(crate) fn to_storage(resource: &Resource, mut object: Value, catalog: &Catal
         }
         object["apiVersion"] = json!(crate::resource::api_version(&resource.group, &version));
         // Whoever reads it gets what the stored version's schema gives to absent fields.
-        if version != resource.version
-            && let Some(stored) = catalog.find(&Gvr::new(&resource.group, &version, &resource.plural))
+        if let Some(stored) = catalog.find(&Gvr::new(&resource.group, &version, &resource.plural))
             && let Some(custom) = stored.custom()
         {
             crd::apply_defaults(&mut object, &custom.schema);

@@ -208,8 +208,40 @@ fn claim(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     }
 }
 
+/// A pod's deadline may come to be, and come nearer; tells whether it makes sense at all.
+fn deadline(old: &Value, new: &Value, problems: &mut Vec<FieldError>) -> bool {
+    const FIELD: &str = "spec.activeDeadlineSeconds";
+    let after = &new["spec"]["activeDeadlineSeconds"];
+    let before = old["spec"]["activeDeadlineSeconds"].as_i64();
+    match (before, after.as_i64()) {
+        (_, Some(seconds)) if !(0..=i64::from(i32::MAX)).contains(&seconds) => {
+            problems.push(invalid(FIELD, after, "must be between 0 and 2147483647, inclusive"));
+            false
+        }
+        (Some(before), Some(seconds)) if before < seconds => {
+            problems.push(invalid(FIELD, after, "must be less than or equal to previous value"));
+            false
+        }
+        (Some(_), None) => {
+            problems.push(invalid(FIELD, after, "must not update from a positive integer to nil value"));
+            true
+        }
+        _ => true,
+    }
+}
+
 /// A pod is what it was made; only its images and deadlines change, and tolerations are added.
 fn pod(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    for list in ["containers", "initContainers"] {
+        let count = |object: &Value| object["spec"][list].as_array().map_or(0, Vec::len);
+        if count(old) != count(new) {
+            problems.push(forbidden(&format!("spec.{list}"), "pod updates may not add or remove containers"));
+            return;
+        }
+    }
+    if !deadline(old, new, problems) {
+        return;
+    }
     let frozen = |object: &Value| {
         let mut spec = object["spec"].clone();
         for list in ["containers", "initContainers"] {

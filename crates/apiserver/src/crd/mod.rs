@@ -20,7 +20,7 @@ pub(crate) use check::{check, check_status};
 pub(crate) use formats::fits as format_fits;
 pub(crate) use naming::{Taken, has_condition, set_condition, settle as settle_names};
 pub(crate) use regexes::explain as explain_regex;
-pub(crate) use structural::{apply_defaults, prune};
+pub(crate) use structural::{apply_defaults, prune, prune_fields};
 
 use crate::cel::rules::{SchemaRules, Verdict};
 use crate::error::Cause;

@@ -380,7 +380,10 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
 
 fn delete(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
     let (delete, mut options) = delete_options::read(call)?;
-    let deleted = call.cluster.with_registry(|registry| registry.delete(target, &delete, &mut options))?;
+    let deleted = match call.cluster.with_registry(|registry| registry.delete(target, &delete, &mut options)) {
+        Ok(deleted) => deleted,
+        Err(error) => return warned(Err(error), &options.warnings),
+    };
     let (code, object) = match deleted {
         Deleted::Gone(told) => (200, told),
         // What is only about to go, though asked to go with all that depends on it, is merely accepted.

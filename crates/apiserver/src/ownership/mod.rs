@@ -49,7 +49,7 @@ impl Ownership<'_> {
     /// `object` is as its writer wants it, decoded and defaulted; what the endpoint does not write may be in it.
     pub(crate) fn record(&self, live: Option<&Value>, object: Value, options: &WriteOptions) -> Value {
         let reset_fields = reset::fields(self.resource, self.subresource);
-        let (object, unset) = without_unset_times(self.resource, object);
+        let (object, unset) = without_unset_times(self.resource, live, object);
         let (object, was) = as_converted(self.resource, object);
         let empty = if live.is_none() { self.empty() } else { None };
         let versions = Served { resource: self.resource, catalog: &self.catalog };
@@ -119,11 +119,18 @@ impl Ownership<'_> {
             now: &self.clock.now_seconds(),
             reset_fields: &reset_fields,
             versions: (!is_scale).then_some(&versions),
+            never_same: self.has_unset_time(live),
         };
         match bowline_smd::apply(request) {
             Ok(applied) => Ok((applied.object, applied.changed)),
             Err(error) => Err(refusal(&error)),
         }
+    }
+
+    /// Returns whether an Event lacks a time, which upstream finds different from itself when it applies.
+    fn has_unset_time(&self, live: Option<&Value>) -> bool {
+        let is_event = self.resource.plural == "events" && self.resource.custom().is_none();
+        is_event && live.and_then(Value::as_object).is_some_and(|live| live.values().any(Value::is_null))
     }
 
     /// Applies a scale.
@@ -139,7 +146,15 @@ impl Ownership<'_> {
                  Kind=Scale) to proper version: {WHY}"
             )));
         }
-        let (applied, changed) = self.apply(Some(scale), config, options)?;
+        let (applied, _) = self.apply(Some(scale), config, options)?;
+        let changed = ["metadata", "spec", "status"].iter().any(|part| {
+            let plain = |scale: &Value| {
+                let mut part = scale[*part].clone();
+                part.as_object_mut().map(|part| part.remove("managedFields"));
+                part
+            };
+            plain(scale) != plain(&applied)
+        });
         if is_custom && changed {
             let text = |key: &str| config["metadata"][key].as_str().unwrap_or_default().to_owned();
             return Err(ApiError::unforeseen(format!(
@@ -167,12 +182,15 @@ fn refusal(error: &ApplyError) -> ApiError {
     }
 }
 
-/// Takes out the times of an Event that are written as null: to Go they are not there, so nobody owns them.
-fn without_unset_times(resource: &Resource, mut object: Value) -> (Value, Vec<String>) {
+/// Takes out the times a new Event is without: to Go they are not there, so nobody owns them.
+///
+/// Who takes a time away later owns that there is none.
+fn without_unset_times(resource: &Resource, live: Option<&Value>, mut object: Value) -> (Value, Vec<String>) {
     let mut unset = Vec::new();
     if resource.plural == "events" && resource.custom().is_none() {
         let map = object.as_object_mut().into_iter().flatten();
-        unset = map.filter(|(_, value)| value.is_null()).map(|(key, _)| key.clone()).collect();
+        let was_there = |key: &str| live.is_some_and(|live| live.get(key).is_some());
+        unset = map.filter(|(key, value)| value.is_null() && !was_there(key)).map(|(key, _)| key.clone()).collect();
         if let Some(map) = object.as_object_mut() {
             map.retain(|key, _| !unset.contains(key));
         }

@@ -65,6 +65,7 @@ impl Registry<'_> {
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
         let mut object = self.ownership(target).apply(None, config, options)?.0;
+        options.applied = true;
         rules::decode(resource, &mut object, options).map_err(|error| super::update::unfit(target, config, error))?;
         let uid = meta_text(&object, "uid");
         if !uid.is_empty() {
@@ -75,7 +76,10 @@ impl Registry<'_> {
         meta::check_names(target, &object)?;
         self.admit(target, &object)?;
         self.identify(target, &mut object, None, options)?;
-        metadata(&mut object).remove("resourceVersion");
+        // What is not stored keeps the revision it was given.
+        if !options.dry_run {
+            metadata(&mut object).remove("resourceVersion");
+        }
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
         }
@@ -214,6 +218,7 @@ impl Registry<'_> {
         }
         admission::collect(self, charges);
         let stored = self.commit(resource, (target.namespace.to_owned(), name), object)?;
+        self.settle_form(resource, &stored, options);
         Ok(rules::present(resource, &stored.value))
     }
 }

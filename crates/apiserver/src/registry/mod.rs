@@ -70,6 +70,10 @@ pub struct WriteOptions {
     pub warnings: Vec<String>,
     /// Where the body has empty lists and maps, as JSON pointers: Go tells them from none as long as nothing is stored.
     pub(crate) empties: Vec<String>,
+    /// Whether the object was merged from a configuration, not read from a body.
+    pub(crate) applied: bool,
+    /// Whether storage keeps the object otherwise than it is read back, so that the next write of it stores it anew.
+    pub(crate) unsettled: bool,
 }
 
 /// What becomes of dependents when their owner is deleted.
@@ -176,7 +180,10 @@ impl Registry<'_> {
         let live = self.live(target)?;
         let object = rules::present(target.resource, &live.value);
         match target.subresource {
-            "scale" => Ok(Arc::new(scale::read(target.resource, &object)?)),
+            "scale" => {
+                scale::check_present(target.resource, &object)?;
+                Ok(Arc::new(scale::read(target.resource, &object)?))
+            }
             _ => Ok(object),
         }
     }
@@ -206,11 +213,23 @@ impl Registry<'_> {
         Ok(stored)
     }
 
+    /// Notes whether storage keeps an object as it is read back.
+    fn settle_form(&mut self, resource: &Resource, stored: &Stored, options: &WriteOptions) {
+        // What is converted for storage is read on the way.
+        let converted = resource.custom().is_some() && stored.value["apiVersion"] != resource.api_version();
+        if options.unsettled && !converted {
+            self.state.unsettled.insert(stored.uid.to_string());
+        } else {
+            self.state.unsettled.remove(&*stored.uid);
+        }
+    }
+
     /// Removes an object, tells watchers, and notes what may follow.
     fn remove(&mut self, resource: &Resource, key: &Key) -> Option<Arc<Stored>> {
         let store_key = resource.store_key();
         let old = self.state.store(&store_key).get(key)?;
         let rv = self.state.next_rv();
+        self.state.unsettled.remove(&*old.uid);
         let mut value = Value::clone(&old.value);
         value["metadata"]["resourceVersion"] = json!(rv.to_string());
         let last = Arc::new(Stored::new(value, rv, Change::Deleted, field_order(resource)));

@@ -29,6 +29,18 @@ impl ScalePaths {
     }
 }
 
+/// Refuses to show the scale of a custom resource that has no replicas.
+pub(crate) fn check_present(resource: &Resource, object: &Value) -> Result<(), ApiError> {
+    let path = ScalePaths::of(resource)?.spec;
+    if resource.custom().is_none() || object.pointer(&path).is_some() {
+        return Ok(());
+    }
+    let message = format!("the spec replicas field {:?} does not exist", path.replace('/', "."));
+    let cause = Cause { reason: "", message: message.clone(), field: String::new() };
+    let message = format!("Internal error occurred: {message}");
+    Err(ApiError::new(500, "InternalError", message).with_causes(vec![cause]))
+}
+
 /// Shows an object's scale.
 pub(crate) fn read(resource: &Resource, object: &Value) -> Result<Value, ApiError> {
     let paths = ScalePaths::of(resource)?;

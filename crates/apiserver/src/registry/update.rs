@@ -34,15 +34,7 @@ impl Registry<'_> {
             }
             return Err(ApiError::not_found(target.resource, target.name));
         };
-        if meta_text(&body, "resourceVersion").is_empty() && rules::needs_resource_version(target.resource) {
-            let cause = Cause {
-                reason: "FieldValueInvalid",
-                message: "Invalid value: 0: must be specified for an update".to_owned(),
-                field: "metadata.resourceVersion".to_owned(),
-            };
-            let resource = target.resource;
-            return Err(ApiError::invalid(&resource.group, &resource.plural, target.name, vec![cause]));
-        }
+        check_has_version(target, &body)?;
         rules::decode(target.resource, &mut body, options)?;
         Ok((self.replace(target, &live, body, options)?, Outcome::Updated))
     }
@@ -69,7 +61,7 @@ impl Registry<'_> {
         }
         let mut patched = patch::change(target.resource, kind, &current, body)?;
         let is_strategic = kind == PatchKind::Strategic;
-        let text = if is_strategic { bowline_smd::print_go(body) } else { patched.to_string() };
+        let text = if is_strategic { bowline_smd::print_go(body) } else { go_text(&current, &patched) };
         if is_strategic {
             // What comes of it is put into an object of the kind, whatever it says it is.
             patched["apiVersion"] = json!(target.resource.api_version());
@@ -81,6 +73,7 @@ impl Registry<'_> {
             .and_then(|()| rules::decode(target.resource, &mut patched, options))
             .map_err(|error| blame_patch(error, &text, is_strategic))?;
         meta::check_names(target, &patched)?;
+        check_has_version(target, &patched)?;
         check_version(target, &live, &patched)?;
         check_uid(target, &live, &patched)?;
         Ok((self.replace(target, &live, patched, options)?, Outcome::Updated))
@@ -111,23 +104,24 @@ impl Registry<'_> {
         options: &mut WriteOptions,
     ) -> Result<(Arc<Value>, Outcome), ApiError> {
         let resource = target.resource;
-        let mut config = config.clone();
-        patch::check_apply(target, &mut config)?;
+        patch::check_apply(target, config)?;
         let Some(live) = self.find(resource, target.namespace, target.name) else {
             if !target.subresource.is_empty() {
                 return Err(ApiError::not_found(resource, target.name));
             }
-            return Ok((self.create_applied(target, &config, options)?, Outcome::Created));
+            return Ok((self.create_applied(target, config, options)?, Outcome::Created));
         };
         let current = rules::present(resource, &live.value);
         if target.subresource == "scale" {
             let scale = self.scale_of(target, &current)?;
-            let applied = self.ownership(target).apply_scale(&scale, &config, options)?;
+            let applied = self.ownership(target).apply_scale(&scale, config, options)?;
             return Ok((self.store_scale(target, &live, &current, applied, options)?, Outcome::Updated));
         }
-        let (mut object, _) = self.ownership(target).apply(Some(&current), &config, options)?;
-        rules::decode(resource, &mut object, options).map_err(|error| unfit(target, &config, error))?;
+        let (mut object, _) = self.ownership(target).apply(Some(&current), config, options)?;
+        options.applied = true;
+        rules::decode(resource, &mut object, options).map_err(|error| unfit(target, config, error))?;
         meta::check_names(target, &object)?;
+        check_has_version(target, &object)?;
         check_version(target, &live, &object)?;
         check_uid(target, &live, &object)?;
         keep_server_fields(&current, &mut object);
@@ -241,7 +235,7 @@ impl Registry<'_> {
         } else {
             rules::to_storage(resource, object.clone(), &self.state.catalog) == **live.value
         };
-        if is_same {
+        if is_same && !self.state.unsettled.contains(&*live.uid) {
             return Ok(Arc::clone(current));
         }
         if options.dry_run {
@@ -249,6 +243,7 @@ impl Registry<'_> {
         }
         admission::collect(self, charges);
         let stored = self.commit(resource, target.key(), object)?;
+        self.settle_form(resource, &stored, options);
         Ok(rules::present(resource, &stored.value))
     }
 }
@@ -291,6 +286,20 @@ fn check_version(target: &Target<'_>, live: &Stored, object: &Value) -> Result<(
     Ok(())
 }
 
+/// Refuses a write that does not tell what it is based on, where it must.
+fn check_has_version(target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
+    if !["", "0"].contains(&meta_text(object, "resourceVersion")) || !rules::needs_resource_version(target.resource) {
+        return Ok(());
+    }
+    let cause = Cause {
+        reason: "FieldValueInvalid",
+        message: "Invalid value: 0: must be specified for an update".to_owned(),
+        field: "metadata.resourceVersion".to_owned(),
+    };
+    let resource = target.resource;
+    Err(ApiError::invalid(&resource.group, &resource.plural, target.name, vec![cause]))
+}
+
 /// Refuses what has no name; the one in the path does not stand in for it.
 fn check_named(target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
     if !meta_text(object, "name").is_empty() {
@@ -307,6 +316,30 @@ fn blame_patch(error: ApiError, patched: &str, is_strategic: bool) -> ApiError {
     let why = why.split_once(": ").map_or(why, |(_, why)| why);
     let why = if is_strategic { restored(why) } else { why.to_owned() };
     ApiError::invalid("", "", "", vec![Cause::invalid("patch", &json!(patched), why)])
+}
+
+/// Writes what a patch made of an object as Go does: unsafe characters escaped, owners the patch left alone in the order
+/// of their fields.
+fn go_text(current: &Value, patched: &Value) -> String {
+    const OWNERS: &str = "\u{0}owners";
+    let mut object = patched.clone();
+    let entries = patched["metadata"]["managedFields"].as_array();
+    let untouched = entries.filter(|_| current["metadata"]["managedFields"] == patched["metadata"]["managedFields"]);
+    if untouched.is_some() {
+        object["metadata"]["managedFields"] = json!(OWNERS);
+    }
+    let mut text = object.to_string();
+    if let Some(entries) = untouched {
+        const ORDER: [&str; 7] =
+            ["manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1", "subresource"];
+        let entry = |entry: &Value| {
+            let fields = ORDER.iter().filter_map(|name| Some(format!("{:?}:{}", name, entry.get(name)?)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+        };
+        let entries = entries.iter().map(entry).collect::<Vec<_>>().join(",");
+        text = text.replace(&json!(OWNERS).to_string(), &format!("[{entries}]"));
+    }
+    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 /// Says that a value does not fit its Go type as one says who turns maps into structs, rather than reads JSON.

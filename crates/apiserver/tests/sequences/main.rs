@@ -2,7 +2,7 @@
 //!
 //! Every day the sequences in `recorded.jsonl.gz` are replayed, whose answers the real server gave. With
 //! `BOWLINE_CONTROL_PLANE` (the program, or the file it writes when it is ready) new ones are made and played on both:
-//! `SEQUENCES` says how many (default 200), `SEED` where they start, `KIND` the plural they are about; `UPDATE=1` records
+//! `BOWLINE_SEQUENCES` (or `SEQUENCES`) says how many (default 200), `SEED` where they start, `KIND` the plural they are about; `UPDATE=1` records
 //! a sample of them. Our clock is set to what the real server's showed, so times are compared as they are.
 
 mod generate;
@@ -92,7 +92,7 @@ struct Tally {
 
 async fn ask() {
     let (real, _process) = real_server().await;
-    let count = number("SEQUENCES", 200);
+    let count = number("BOWLINE_SEQUENCES", number("SEQUENCES", 200));
     let tally = Arc::new(Tally::default());
     let run = format!("{:x}", Timestamp::now().as_second());
     let workers = number("WORKERS", 4);
@@ -106,10 +106,9 @@ async fn ask() {
     }
     let steps = tally.steps.load(Ordering::Relaxed);
     let undecided = tally.undecided.load(Ordering::Relaxed);
-    let summary = format!(
-        "{count} sequences, {steps} steps, {} differ, {undecided} left out at the turn of a second",
-        wrong.len()
-    );
+    let decided = count.saturating_sub(undecided);
+    let alike = decided.saturating_sub(wrong.len() as u64);
+    let summary = format!("sequences: {alike} of {decided} random sequences answered alike ({steps} steps)");
     writeln!(std::io::stderr(), "{summary}").expect("stderr is there");
     if variable("UPDATE").is_some() {
         record(played);

@@ -46,6 +46,8 @@ pub struct ApplyRequest<'a> {
     pub reset_fields: &'a Set,
     /// The other versions of the kind.
     pub versions: Option<&'a dyn Versions>,
+    /// Whether whatever is applied counts as a change, as it does where the live object holds what is not equal to itself.
+    pub never_same: bool,
 }
 
 impl<'a> ApplyRequest<'a> {
@@ -180,7 +182,7 @@ fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: 
     owners.take(&changes, Some(&id));
     if let Some(own) = owners.0.get_mut(&id) {
         own.fields = own.fields.difference(&unowned_fields());
-        if !equal(live, &new) {
+        if request.never_same || !equal(live, &new) {
             own.time = Some(request.now.to_owned());
         }
         if own.fields.is_empty() {
