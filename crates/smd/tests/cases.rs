@@ -75,7 +75,6 @@ fn carry_out(ty: &TypeRef, live: Option<&Value>, step: &Step) -> Result<Value, S
             now: &step.now,
             reset_fields: &reset_fields,
             versions: None,
-            never_same: false,
         };
         return apply(request).map(|applied| applied.object).map_err(|error| error.to_string());
     }

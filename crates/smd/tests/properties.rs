@@ -180,7 +180,6 @@ proptest! {
                 empty: None,
                 reset_fields: &reset_fields,
                 versions: None,
-                never_same: false,
             });
             let _ = update(UpdateRequest {
                 ty: &ty, live, new: &other, manager, api_version, subresource, now, reset_fields: &reset_fields,

@@ -119,18 +119,11 @@ impl Ownership<'_> {
             now: &self.clock.now_seconds(),
             reset_fields: &reset_fields,
             versions: (!is_scale).then_some(&versions),
-            never_same: self.has_unset_time(live),
         };
         match bowline_smd::apply(request) {
             Ok(applied) => Ok((applied.object, applied.changed)),
             Err(error) => Err(refusal(&error)),
         }
-    }
-
-    /// Returns whether an Event lacks a time, which upstream finds different from itself when it applies.
-    fn has_unset_time(&self, live: Option<&Value>) -> bool {
-        let is_event = self.resource.plural == "events" && self.resource.custom().is_none();
-        is_event && live.and_then(Value::as_object).is_some_and(|live| live.values().any(Value::is_null))
     }
 
     /// Applies a scale.

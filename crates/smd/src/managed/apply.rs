@@ -46,8 +46,6 @@ pub struct ApplyRequest<'a> {
     pub reset_fields: &'a Set,
     /// The other versions of the kind.
     pub versions: Option<&'a dyn Versions>,
-    /// Whether whatever is applied counts as a change, as it does where the live object holds what is not equal to itself.
-    pub never_same: bool,
 }
 
 impl<'a> ApplyRequest<'a> {
@@ -182,7 +180,7 @@ fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: 
     owners.take(&changes, Some(&id));
     if let Some(own) = owners.0.get_mut(&id) {
         own.fields = own.fields.difference(&unowned_fields());
-        if request.never_same || !equal(live, &new) {
+        if !equal(live, &new) {
             own.time = Some(request.now.to_owned());
         }
         if own.fields.is_empty() {

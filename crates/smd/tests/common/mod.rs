@@ -42,7 +42,6 @@ pub(crate) fn applied(ty: &TypeRef, live: Option<&Value>, config: &Value, manage
         now,
         reset_fields: &reset_fields,
         versions: None,
-        never_same: false,
     };
     with_uid(apply(request).expect("a forced apply of a valid object").object)
 }
