@@ -1,5 +1,6 @@
 //! Reading an object as Go would, and writing it back: unknown fields go, zero values are dropped or added.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -51,22 +52,23 @@ fn walk(types: &Types, id: TypeId, value: &mut Value, with_defaults: bool) -> Re
     Ok(walk.unknown)
 }
 
-enum Step {
-    Field(String),
+enum Step<'a> {
+    Field(Cow<'a, str>),
     Index(usize),
     Key(String),
 }
 
 struct Walk<'a> {
     types: &'a Types,
-    path: Vec<Step>,
+    path: Vec<Step<'a>>,
     unknown: Vec<String>,
     with_defaults: bool,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn structure(&mut self, id: TypeId, value: &mut Value) -> Result<(), DecodeError> {
-        let structure = self.types.get(id);
+        let types: &'a Types = self.types;
+        let structure = types.get(id);
         if value.is_null() {
             *value = json!({});
         }
@@ -76,7 +78,7 @@ impl Walk<'_> {
         object.retain(|key, value| {
             let known = structure.field(key).is_some();
             if !known && !value.is_null() {
-                self.path.push(Step::Field(key.clone()));
+                self.path.push(Step::Field(Cow::Owned(key.clone())));
                 let path = self.spelled();
                 self.unknown.push(path);
                 self.path.pop();
@@ -89,7 +91,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn field(&mut self, owner: &Struct, field: &Field, object: &mut Map<String, Value>) -> Result<(), DecodeError> {
+    fn field(&mut self, owner: &Struct, field: &'a Field, object: &mut Map<String, Value>) -> Result<(), DecodeError> {
         let present = match object.get_mut(&field.name) {
             Some(Value::Null) => {
                 // A pointer or list that is null is absent; so is the zero value.
@@ -104,7 +106,7 @@ impl Walk<'_> {
             }
             return Ok(());
         };
-        self.path.push(Step::Field(field.name.clone()));
+        self.path.push(Step::Field(Cow::Borrowed(&field.name)));
         self.shape(owner, &field.shape, value)?;
         self.path.pop();
         if field.pointer || !is_zero(&field.shape, value) {
@@ -254,7 +256,7 @@ impl Walk<'_> {
         };
         let names: Vec<&str> = (self.path.iter())
             .filter_map(|step| match step {
-                Step::Field(name) => Some(name.as_str()),
+                Step::Field(name) => Some(&**name),
                 Step::Index(_) | Step::Key(_) => None,
             })
             .collect();
@@ -289,10 +291,8 @@ impl Walk<'_> {
         for step in &self.path {
             match step {
                 Step::Field(name) if text.is_empty() => text.push_str(name),
-                Step::Field(name) | Step::Key(name) => {
-                    text.push('.');
-                    text.push_str(name);
-                }
+                Step::Field(name) => write!(text, ".{name}").expect("writing to a string does not fail"),
+                Step::Key(name) => write!(text, ".{name}").expect("writing to a string does not fail"),
                 Step::Index(at) => write!(text, "[{at}]").expect("writing to a string does not fail"),
             }
         }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::json;
 use super::negotiate::Media;
+use super::plain;
 use crate::builtins::{Builtins, DefaultKind, ProtobufError};
 use crate::error::ApiError;
 use crate::patch::PatchKind;
@@ -54,6 +55,13 @@ fn text(media: Media, bytes: &[u8]) -> Result<Decoded, String> {
 
 /// Reads the first document of a text, as upstream does; of a key that is there twice the last counts.
 fn yaml(bytes: &[u8]) -> Result<Decoded, String> {
+    if let Some(value) = plain::parse(bytes) {
+        return Ok(Decoded { value, mistakes: Vec::new() });
+    }
+    yaml_proper(bytes)
+}
+
+fn yaml_proper(bytes: &[u8]) -> Result<Decoded, String> {
     let limits = Limits { max_bytes: MAX_BODY_BYTES, max_alias_bytes: MAX_BODY_BYTES, ..Limits::default() };
     let (documents, problems) = bowline_yaml::parse_documents_as(Rules::Sigs, bytes, &limits);
     let first = documents.first();
@@ -357,6 +365,12 @@ pub(super) fn patch(kind: PatchKind, bytes: &[u8]) -> Result<Decoded, ApiError> 
             }
         }
     }
+}
+
+/// Reads a text by the reader of YAML, whatever it looks like.
+#[cfg(test)]
+pub(super) fn yaml_value(bytes: &[u8]) -> Option<Value> {
+    yaml_proper(bytes).ok().filter(|decoded| decoded.mistakes.is_empty()).map(|decoded| decoded.value)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod list_options;
 mod negotiate;
 mod objects;
 mod openapi;
+mod plain;
 mod pods;
 mod reply;
 mod reviews;

@@ -106,7 +106,9 @@ impl Ownership<'_> {
         let reset_fields = reset::fields(self.resource, self.subresource);
         let versions = Served { resource: self.resource, catalog: &self.catalog };
         let is_scale = scale::is_scale(self.subresource);
-        let empty = self.empty();
+        // It is asked for only where nobody owns anything yet.
+        let has_owners = |live: &Value| live["metadata"]["managedFields"].as_array().is_some_and(|all| !all.is_empty());
+        let empty = if live.is_some_and(has_owners) { None } else { self.empty() };
         let request = ApplyRequest {
             empty: empty.as_ref(),
             ty: &self.type_of(),
