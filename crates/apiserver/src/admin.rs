@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::cluster::{Cluster, Options};
@@ -88,6 +88,16 @@ impl Admin {
     /// Replaces an object's status.
     pub fn update_status(&self, gvr: &Gvr, object: Value) -> Result<Arc<Value>, ApiError> {
         self.put(gvr, "status", object)
+    }
+
+    /// Gives a pod its node, as a scheduler does.
+    pub fn bind(&self, (namespace, name): (&str, &str), node: &str) -> Result<(), ApiError> {
+        self.cluster.with_registry(|registry| {
+            let resource = registry.resource(&Gvr::new("", "v1", "pods"))?;
+            let target = Target { resource: &resource, namespace, name, subresource: "" };
+            let to = json!({ "apiVersion": "v1", "kind": "Node", "name": node });
+            registry.bind(&target, &json!({ "metadata": { "name": name }, "target": to }))
+        })
     }
 
     fn put(&self, gvr: &Gvr, subresource: &str, object: Value) -> Result<Arc<Value>, ApiError> {

@@ -231,7 +231,12 @@ pub(crate) fn validate(
         }
         let mut mistakes = builtins.validate(&resource.group, &resource.kind, object, old);
         if let Some(old) = old {
-            mistakes.extend(builtins.check_immutable(&resource.group, &resource.kind, old, object));
+            mistakes.extend(match subresource {
+                "status" => builtins.validate_status(&resource.group, &resource.kind, old, object),
+                // Only the parts of a pod that these may change are taken from what is written.
+                "ephemeralcontainers" | "resize" => Vec::new(),
+                _ => builtins.check_immutable(&resource.group, &resource.kind, old, object),
+            });
         }
         return mistakes.into_iter().map(Cause::from).collect();
     };
@@ -310,6 +315,10 @@ pub(crate) fn keep_other_parts(resource: &Resource, subresource: &str, live: &Va
                 set(&mut meta, key, live["metadata"].get(*key).cloned());
             }
             next["metadata"] = meta;
+            let unclassed = resource.is("", "pods") && next["status"]["qosClass"].as_str().is_none_or(str::is_empty);
+            if unclassed && let Some(class) = live["status"].get("qosClass") {
+                next["status"]["qosClass"] = class.clone();
+            }
             *object = next;
         }
         "ephemeralcontainers" | "resize" => keep_pod(subresource, live, object),
@@ -328,7 +337,8 @@ fn keep_pod(subresource: &str, live: &Value, object: &mut Value) {
         set(&mut next["spec"], "ephemeralContainers", object["spec"].get("ephemeralContainers").cloned());
     } else {
         for list in ["containers", "initContainers"] {
-            for container in next["spec"][list].as_array_mut().into_iter().flatten() {
+            let containers = next["spec"].get_mut(list).and_then(Value::as_array_mut);
+            for container in containers.into_iter().flatten() {
                 let changed = object["spec"][list].as_array().into_iter().flatten();
                 let Some(changed) = changed.into_iter().find(|changed| changed["name"] == container["name"]) else {
                     continue;

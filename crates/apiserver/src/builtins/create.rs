@@ -214,6 +214,7 @@ pub(super) fn prepare_update(
             }
         }
         ("", "Service") => {
+            rename_first_address(old, object);
             keep_allocated(old, object);
             drop_what_the_type_lost(old, object);
             allocate_service(object, Some(old), ctx)?;
@@ -319,6 +320,13 @@ fn needs_health_port(service: &Value) -> bool {
 
 fn allocate_service(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'_>) -> Result<(), Vec<FieldError>> {
     let mut problems = Vec::new();
+    if service_type(service) == "ExternalName"
+        && let Some(spec) = service["spec"].as_object_mut()
+        && spec.get("internalTrafficPolicy").is_some_and(|policy| policy == "Cluster" || policy == "Local")
+    {
+        // Upstream keeps what it was, and shows it to nobody.
+        spec.remove("internalTrafficPolicy");
+    }
     if needs_cluster_ip(service) {
         if old.is_none() {
             name_first_address(service);
@@ -345,6 +353,21 @@ fn name_first_address(service: &mut Value) {
     if !empty(spec.get("clusterIP")) && empty(spec.get("clusterIPs")) {
         let address = spec["clusterIP"].clone();
         spec.insert("clusterIPs".to_owned(), json!([address]));
+    }
+}
+
+/// Whoever changes the one address means the first of the list, which was left as it was (`NormalizeClusterIPs`).
+fn rename_first_address(old: &Value, service: &mut Value) {
+    name_first_address(service);
+    let (before, Some(spec)) = (&old["spec"], service["spec"].as_object_mut()) else { return };
+    let address = spec.get("clusterIP").cloned().unwrap_or(Value::Null);
+    if address == before["clusterIP"] || spec.get("clusterIPs") != before.get("clusterIPs") {
+        return;
+    }
+    if address.is_null() || address == "" {
+        spec.remove("clusterIPs");
+    } else if let Some(first) = spec.get_mut("clusterIPs").and_then(|list| list.get_mut(0)) {
+        *first = address;
     }
 }
 
@@ -380,20 +403,26 @@ fn allocate_addresses(
     ctx: &WriteContext<'_>,
     problems: &mut Vec<FieldError>,
 ) {
-    let kept = |ip: &Value| old.is_some_and(|old| old["spec"]["clusterIP"] == *ip);
+    // That an address may not change once there is one is for validation to say.
+    let kept = old.is_some_and(needs_cluster_ip);
     let Some(spec) = service["spec"].as_object_mut() else { return };
     let wanted = spec.get("clusterIP").or_else(|| spec.get("clusterIPs").and_then(|ips| ips.get(0))).cloned();
     let headless = wanted == Some(json!("None"));
     match wanted {
         Some(ip) if ip != "" => {
             let text = ip.as_str().unwrap_or_default();
-            if !headless && !kept(&ip) && !ctx.dry_run && !ctx.allocator.take_ip(text) {
+            let problem = if headless || kept {
+                None
+            } else if self::address(text).is_none() {
+                Some("the provided network does not match the current range")
+            } else {
+                (!ctx.dry_run && !ctx.allocator.take_ip(text)).then_some("provided IP is already allocated")
+            };
+            if let Some(problem) = problem {
                 problems.push(FieldError {
                     field: "spec.clusterIPs".to_owned(),
                     reason: "FieldValueInvalid",
-                    message: format!(
-                        "Invalid value: [{ip}]: failed to allocate IP {text}: provided IP is already allocated"
-                    ),
+                    message: format!("Invalid value: [{ip}]: failed to allocate IP {text}: {problem}"),
                 });
             }
             spec.insert("clusterIP".to_owned(), ip.clone());

@@ -122,6 +122,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     (CORE, "PodSpec", Set("securityContext", "{}")),
     (CORE, "PodSpec", Set("terminationGracePeriodSeconds", "30")),
     (CORE, "PodSpec", Code(service_account_name)),
+    (CORE, "PodStatus", Code(pod_addresses)),
     (CORE, "Probe", Set("failureThreshold", "3")),
     (CORE, "Probe", Set("periodSeconds", "10")),
     (CORE, "Probe", Set("successThreshold", "1")),
@@ -131,6 +132,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     (CORE, "Secret", Set("type", r#""Opaque""#)),
     (CORE, "Secret", Code(string_data)),
     (CORE, "SecretVolumeSource", Set("defaultMode", "420")),
+    (CORE, "Service", Code(balancer_status)),
     (CORE, "ServiceAccountTokenProjection", Set("expirationSeconds", "3600")),
     (CORE, "ServicePort", Code(target_port)),
     (CORE, "ServiceSpec", Set("sessionAffinity", r#""None""#)),
@@ -508,6 +510,29 @@ fn service(spec: &mut Object) {
     }
     if balanced {
         spec.entry("allocateLoadBalancerNodePorts").or_insert(json!(true));
+    }
+}
+
+/// An address of a load balancer is a virtual one if nobody says otherwise.
+fn balancer_status(service: &mut Object) {
+    let balanced = service.get("spec").is_some_and(|spec| spec["type"] == "LoadBalancer");
+    let ingress = service.get_mut("status").and_then(|status| status.pointer_mut("/loadBalancer/ingress"));
+    for ingress in ingress.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
+        if balanced && !text(ingress, "ip").is_empty() {
+            ingress.entry("ipMode").or_insert(json!("VIP"));
+        }
+    }
+}
+
+/// The one address of a pod is the first of the list, and outweighs it (`pkg/apis/core/v1/conversion.go`).
+fn pod_addresses(status: &mut Object) {
+    let address = text(status, "podIP").to_owned();
+    let first = status.get("podIPs").and_then(|list| list[0]["ip"].as_str()).map(str::to_owned);
+    match first {
+        Some(first) if address.is_empty() => drop(status.insert("podIP".to_owned(), json!(first))),
+        Some(first) if first == address => {}
+        _ if address.is_empty() => {}
+        _ => drop(status.insert("podIPs".to_owned(), json!([{ "ip": address }]))),
     }
 }
 

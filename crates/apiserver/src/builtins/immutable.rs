@@ -208,58 +208,71 @@ fn claim(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     }
 }
 
-/// A pod's deadline may come to be, and come nearer; tells whether it makes sense at all.
-fn deadline(old: &Value, new: &Value, problems: &mut Vec<FieldError>) -> bool {
-    const FIELD: &str = "spec.activeDeadlineSeconds";
-    let after = &new["spec"]["activeDeadlineSeconds"];
-    let before = old["spec"]["activeDeadlineSeconds"].as_i64();
-    match (before, after.as_i64()) {
-        (_, Some(seconds)) if !(0..=i64::from(i32::MAX)).contains(&seconds) => {
-            problems.push(invalid(FIELD, after, "must be between 0 and 2147483647, inclusive"));
-            false
-        }
-        (Some(before), Some(seconds)) if before < seconds => {
-            problems.push(invalid(FIELD, after, "must be less than or equal to previous value"));
-            false
-        }
-        (Some(_), None) => {
-            problems.push(invalid(FIELD, after, "must not update from a positive integer to nil value"));
-            true
-        }
-        _ => true,
-    }
+/// Returns the names of what a pod waits for before it is scheduled.
+fn gates(pod: &Value) -> Vec<&str> {
+    pod["spec"]["schedulingGates"].as_array().into_iter().flatten().filter_map(|gate| gate["name"].as_str()).collect()
 }
 
 /// A pod is what it was made; only its images and deadlines change, and tolerations are added.
 fn pod(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     for list in ["containers", "initContainers"] {
-        let count = |object: &Value| object["spec"][list].as_array().map_or(0, Vec::len);
-        if count(old) != count(new) {
-            problems.push(forbidden(&format!("spec.{list}"), "pod updates may not add or remove containers"));
-            return;
+        let length = |pod: &Value| pod["spec"][list].as_array().map_or(0, Vec::len);
+        if length(old) != length(new) {
+            let why = "pod updates may not add or remove containers";
+            return problems.push(forbidden(&format!("spec.{list}"), why));
         }
     }
-    if !deadline(old, new, problems) {
-        return;
+    const DEADLINE: &str = "spec.activeDeadlineSeconds";
+    match [old, new].map(|pod| pod["spec"]["activeDeadlineSeconds"].as_i64()) {
+        [Some(before), Some(after)] if before < after => {
+            return problems.push(invalid(DEADLINE, &json!(after), "must be less than or equal to previous value"));
+        }
+        [Some(_), None] => {
+            let why = "must not update from a positive integer to nil value";
+            problems.push(invalid(DEADLINE, &Value::Null, why));
+        }
+        _ => {}
+    }
+    let untimed = |toleration: &Value| {
+        let mut toleration = toleration.clone();
+        drop(toleration.as_object_mut().map(|map| map.remove("tolerationSeconds")));
+        toleration
+    };
+    let tolerations = |pod: &Value| -> Vec<Value> {
+        pod["spec"]["tolerations"].as_array().into_iter().flatten().map(untimed).collect()
+    };
+    let after = tolerations(new);
+    if !tolerations(old).iter().all(|toleration| after.contains(toleration)) {
+        let why = "existing toleration can not be modified except its tolerationSeconds";
+        problems.push(forbidden("spec.tolerations", why));
+    }
+    let before = gates(old);
+    for (at, gate) in gates(new).into_iter().enumerate().filter(|(_, gate)| !before.contains(gate)) {
+        let why = format!("only deletion is allowed, but found new scheduling gate '{gate}'");
+        problems.push(forbidden(&format!("spec.schedulingGates[{at}].name"), &why));
     }
     let frozen = |object: &Value| {
         let mut spec = object["spec"].clone();
+        let Some(map) = spec.as_object_mut() else { return spec };
         for list in ["containers", "initContainers"] {
-            for container in spec[list].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            let list = map.get_mut(list).and_then(Value::as_array_mut);
+            for container in list.into_iter().flatten().filter_map(Value::as_object_mut) {
                 container.remove("image");
-                container.remove("resources");
             }
         }
-        if let Some(spec) = spec.as_object_mut() {
-            let free = [
-                "activeDeadlineSeconds",
-                "ephemeralContainers",
-                "nodeName",
-                "schedulingGates",
-                "terminationGracePeriodSeconds",
-                "tolerations",
-            ];
-            spec.retain(|key, value| !free.contains(&key.as_str()) && *value != serde_json::json!([]));
+        let free = ["activeDeadlineSeconds", "schedulingGates", "tolerations"];
+        map.retain(|key, value| !free.contains(&key.as_str()) && *value != json!([]));
+        // Upstream made negative periods a second long, and lets others do so.
+        let negative = old["spec"]["terminationGracePeriodSeconds"].as_i64().is_some_and(|secs| secs < 0);
+        if negative && map.get("terminationGracePeriodSeconds") == Some(&json!(1)) {
+            map.insert(
+                "terminationGracePeriodSeconds".to_owned(),
+                old["spec"]["terminationGracePeriodSeconds"].clone(),
+            );
+        }
+        if !gates(old).is_empty() {
+            map.remove("nodeSelector");
+            map.remove("affinity");
         }
         spec
     };
@@ -272,18 +285,28 @@ fn pod(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
 }
 
 fn service(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    addresses(old, new, problems);
+    let (before, after) = (&old["spec"], &new["spec"]);
+    let balanced = |spec: &Value| spec["type"] == "LoadBalancer";
+    if balanced(before) && balanced(after) {
+        if before["loadBalancerClass"] != after["loadBalancerClass"] {
+            problems.push(invalid("spec.loadBalancerClass", &after["loadBalancerClass"], "may not change once set"));
+        }
+        let local = |spec: &Value| spec["externalTrafficPolicy"] == "Local";
+        if local(before) && local(after) && before["healthCheckNodePort"] != after["healthCheckNodePort"] {
+            problems.push(forbidden("spec.healthCheckNodePort", IMMUTABLE));
+        }
+    }
+}
+
+fn addresses(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     let external = |service: &Value| service["spec"]["type"] == "ExternalName";
     let headless = |service: &Value| service["spec"]["clusterIP"] == "None";
     if external(old) || external(new) || (headless(old) && headless(new)) {
         return;
     }
     let before = &old["spec"]["clusterIPs"];
-    let mut after = new["spec"]["clusterIPs"].clone();
-    // Whoever changes `clusterIP` alone means the first of `clusterIPs`.
-    if after == *before && old["spec"]["clusterIP"] != new["spec"]["clusterIP"] && after.get(0).is_some() {
-        after[0] = new["spec"]["clusterIP"].clone();
-    }
-    let after = &after;
+    let after = &new["spec"]["clusterIPs"];
     let empty = after.as_array().is_none_or(Vec::is_empty);
     if empty && !before.is_null() {
         problems.push(invalid("spec.clusterIPs[0]", after, "primary clusterIP can not be unset"));

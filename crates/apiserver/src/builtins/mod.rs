@@ -143,7 +143,14 @@ impl Builtins {
 
     /// Returns whether the kind is a Go type of the release, whether or not it is a resource (`DeleteOptions`, `Scale`).
     pub fn knows(&self, group: &str, version: &str, kind: &str) -> bool {
-        self.types().0.of_kind(group, version, kind).is_some()
+        // Versions that are served no more live on where subresources once had them.
+        let lives_on = matches!(
+            (group, version, kind),
+            ("apps", "v1beta1" | "v1beta2", "Scale")
+                | ("extensions", "v1beta1", "Scale")
+                | ("policy", "v1beta1", "Eviction")
+        );
+        lives_on || self.types().0.of_kind(group, version, kind).is_some()
     }
 
     /// Puts an object into the form in which the server stores it, and returns the unknown fields it dropped.
@@ -236,6 +243,11 @@ impl Builtins {
     /// Checks that an update changes no field that may not change.
     pub fn check_immutable(&self, group: &str, kind: &str, old: &Value, new: &Value) -> Vec<FieldError> {
         immutable::check(group, kind, old, new)
+    }
+
+    /// Returns what is wrong with a status that was written where `old` was.
+    pub fn validate_status(&self, group: &str, kind: &str, old: &Value, new: &Value) -> Vec<FieldError> {
+        validate::validate_status(group, kind, old, new)
     }
 
     /// Returns whether the server counts `metadata.generation` for a kind; for others it leaves the client's value.

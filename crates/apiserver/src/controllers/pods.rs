@@ -56,9 +56,7 @@ impl Simulation {
             }
             return Ok(());
         };
-        let mut bound = pod.clone();
-        bound["spec"]["nodeName"] = node["metadata"]["name"].clone();
-        self.scheduler.update(&Kind::Pod.gvr(), bound)?;
+        self.scheduler.bind((namespace(pod), name(pod)), name(node))?;
         let message = format!("Successfully assigned {}/{} to {}", namespace(pod), name(pod), name(node));
         self.event(Kind::Pod, pod, false, "Scheduled", &message);
         Ok(())

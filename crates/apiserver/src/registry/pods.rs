@@ -1,11 +1,9 @@
 //! What the parts of a pod that have their own endpoints may become.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use crate::builtins::quality_of_service;
-use crate::error::{Cause, show};
+use crate::error::Cause;
 
 /// Returns what is wrong with a pod changed through `ephemeralcontainers` or `resize`.
 pub(super) fn validate_part(subresource: &str, live: &Value, next: &Value) -> Vec<Cause> {
@@ -27,21 +25,6 @@ fn list<'a>(pod: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
 fn ephemeral(live: &Value, next: &Value) -> Vec<Cause> {
     const FIELD: &str = "spec.ephemeralContainers";
     let mut causes = Vec::new();
-    let mut names: BTreeSet<&str> = ["initContainers", "containers"]
-        .iter()
-        .flat_map(|key| list(next, key))
-        .filter_map(|it| it["name"].as_str())
-        .collect();
-    for (index, container) in list(next, "ephemeralContainers").enumerate() {
-        let name = container["name"].as_str().unwrap_or_default();
-        if !names.insert(name) {
-            causes.push(Cause {
-                reason: "FieldValueDuplicate",
-                message: format!("Duplicate value: {}", show(&container["name"])),
-                field: format!("{FIELD}[{index}].name"),
-            });
-        }
-    }
     for before in list(live, "ephemeralContainers") {
         let name = &before["name"];
         match list(next, "ephemeralContainers").find(|after| after["name"] == *name) {

@@ -394,17 +394,13 @@ fn keep_server_fields(live: &Value, object: &mut Value) {
     object["apiVersion"] = live["apiVersion"].clone();
     object["kind"] = live["kind"].clone();
     let meta = metadata(object);
-    const KEPT: [&str; 8] = [
-        "name",
-        "namespace",
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-        "selfLink",
-    ];
-    for key in KEPT {
+    for key in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+        // What is set stays; that it may not be set by clients is for validation to say.
+        if let Some(value) = live["metadata"].get(key) {
+            meta.insert(key.to_owned(), value.clone());
+        }
+    }
+    for key in ["name", "namespace", "uid", "creationTimestamp", "generation", "selfLink"] {
         match live["metadata"].get(key) {
             Some(value) => drop(meta.insert(key.to_owned(), value.clone())),
             None => drop(meta.remove(key)),

@@ -63,8 +63,41 @@ pub(super) fn of_new(group: &str, kind: &str, object: &Value, errors: &mut Error
     kubernetes_finalizers(group, &meta["finalizers"], errors);
 }
 
-/// Checks the metadata of an object that replaces `old`.
-pub(super) fn of_successor(group: &str, old: &Value, object: &Value, errors: &mut Errors) {
+/// Kinds whose successors are checked as if they were new, too.
+const CHECKED_AGAIN: [&str; 5] = ["ConfigMap", "Pod", "Secret", "Service", "ServiceAccount"];
+
+/// Checks the metadata of an object that replaces `old`: as of any new object, as of any successor
+/// (`validateCommonFields` in `pkg/registry/rest`), and then as its own kind does.
+pub(super) fn of_successor(group: &str, kind: &str, old: &Value, object: &Value, errors: &mut Errors) {
+    let meta = &object["metadata"];
+    of_any(meta, errors);
+    succession(old, object, errors);
+    if (group, kind) != ("policy", "PodDisruptionBudget") {
+        of_kind(group, kind, old, object, errors);
+    }
+}
+
+/// Checks the metadata of a successor as its kind does.
+pub(super) fn of_kind(group: &str, kind: &str, old: &Value, object: &Value, errors: &mut Errors) {
+    let finalizers = &object["metadata"]["finalizers"];
+    succession(old, object, errors);
+    kubernetes_finalizers(group, finalizers, errors);
+    if group.is_empty() && CHECKED_AGAIN.contains(&kind) {
+        of_any(&object["metadata"], errors);
+        kubernetes_finalizers(group, finalizers, errors);
+    }
+}
+
+/// Checks what the metadata of every object may hold.
+fn of_any(meta: &Value, errors: &mut Errors) {
+    labels(&meta["labels"], "metadata.labels", errors);
+    annotations(&meta["annotations"], "metadata.annotations", errors);
+    owners(&meta["ownerReferences"], errors);
+    finalizers(&meta["finalizers"], errors);
+}
+
+/// Checks what becomes of the metadata of an object (`ValidateObjectMetaAccessorUpdate` in `apimachinery`).
+fn succession(old: &Value, object: &Value, errors: &mut Errors) {
     let (meta, before) = (&object["metadata"], &old["metadata"]);
     if before["deletionTimestamp"].is_string() {
         let known: BTreeSet<&str> = items(&before["finalizers"]).filter_map(|(_, name)| name.as_str()).collect();
@@ -81,10 +114,14 @@ pub(super) fn of_successor(group: &str, old: &Value, object: &Value, errors: &mu
             errors.forbidden("metadata.finalizers", &detail);
         }
     }
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+        if meta[field] != before[field] {
+            errors.invalid(&format!("metadata.{field}"), &meta[field], "field is immutable");
+        }
+    }
     labels(&meta["labels"], "metadata.labels", errors);
     annotations(&meta["annotations"], "metadata.annotations", errors);
     owners(&meta["ownerReferences"], errors);
-    kubernetes_finalizers(group, &meta["finalizers"], errors);
 }
 
 pub(super) fn labels(map: &Value, path: &str, errors: &mut Errors) {

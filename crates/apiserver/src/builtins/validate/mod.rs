@@ -16,6 +16,7 @@ mod rbac;
 mod registration;
 mod schedule;
 mod service;
+mod status;
 mod storage;
 mod workloads;
 
@@ -34,6 +35,7 @@ const POSITIVE: &str = "must be greater than zero";
 pub(super) use errors::{forbidden, invalid};
 pub(super) use network::{unusual_cidr, unusual_ip};
 pub(super) use pods::every_container;
+pub(super) use status::validate as validate_status;
 
 /// Checks the addresses of a Service, which must be sound before any is allocated.
 pub(super) fn service_addresses(service: &Value) -> Vec<FieldError> {
@@ -75,7 +77,7 @@ pub(super) fn validate(group: &str, kind: &str, object: &Value, old: Option<&Val
     let mut errors = Errors::default();
     let metadata = |errors: &mut Errors| match old {
         None => meta::of_new(group, kind, object, errors),
-        Some(old) => meta::of_successor(group, old, object, errors),
+        Some(old) => meta::of_successor(group, kind, old, object, errors),
     };
     let spec = &object["spec"];
     if (group, kind) == ("policy", "PodDisruptionBudget") {
