@@ -143,14 +143,17 @@ impl Builtins {
 
     /// Returns whether the kind is a Go type of the release, whether or not it is a resource (`DeleteOptions`, `Scale`).
     pub fn knows(&self, group: &str, version: &str, kind: &str) -> bool {
-        // Versions that are served no more live on where subresources once had them.
-        let lives_on = matches!(
+        self.types().0.of_kind(group, version, kind).is_some()
+    }
+
+    /// Returns whether a kind was once that of a subresource, in a version that is served no more but still known.
+    pub(crate) fn recalls(group: &str, version: &str, kind: &str) -> bool {
+        matches!(
             (group, version, kind),
             ("apps", "v1beta1" | "v1beta2", "Scale")
                 | ("extensions", "v1beta1", "Scale")
                 | ("policy", "v1beta1", "Eviction")
-        );
-        lives_on || self.types().0.of_kind(group, version, kind).is_some()
+        )
     }
 
     /// Puts an object into the form in which the server stores it, and returns the unknown fields it dropped.

@@ -198,7 +198,7 @@ fn recognize(value: &mut Value, bytes: &[u8], expected: Expected<'_>) -> Result<
     };
     let full = api_version(group, version);
     if (group, version, kind.as_str()) != (want_group, want_version, expected.kind) {
-        if !Builtins::get().knows(group, version, &kind) {
+        if !Builtins::get().knows(group, version, &kind) && !Builtins::recalls(group, version, &kind) {
             return Err(unfit(&full, &kind, expected, &unregistered(&full, &kind)));
         }
         let internal = |group: &str| match group {
