@@ -224,6 +224,9 @@ fn pod(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     }
     const DEADLINE: &str = "spec.activeDeadlineSeconds";
     match [old, new].map(|pod| pod["spec"]["activeDeadlineSeconds"].as_i64()) {
+        [_, Some(after)] if !(0..=i64::from(i32::MAX)).contains(&after) => {
+            return problems.push(invalid(DEADLINE, &json!(after), "must be between 0 and 2147483647, inclusive"));
+        }
         [Some(before), Some(after)] if before < after => {
             return problems.push(invalid(DEADLINE, &json!(after), "must be less than or equal to previous value"));
         }
