@@ -21,7 +21,7 @@ pub(crate) fn api() -> anyhow::Result<()> {
         ("objects", &[("BOWLINE_OBJECTS", OBJECTS)]),
     ];
     for (suite, more) in suites {
-        let mut variables = vec![("BOWLINE_CONTROL_PLANE", plane.as_str())];
+        let mut variables = vec![("BOWLINE_JUDGE", plane.as_str())];
         variables.extend(more);
         let arguments = ["test", "--locked", "--package", "bowline-apiserver", "--test", suite, "--", "--nocapture"];
         run(&cargo(), &arguments, &variables)?;

@@ -1,6 +1,6 @@
 //! Random objects of every built-in kind, created by this server and by a real one: what comes back must be the same.
 //!
-//! With `BOWLINE_CONTROL_PLANE` naming the program that runs a real control plane (`conformance/control-plane`), or the
+//! With `BOWLINE_JUDGE` naming the program that runs a real control plane (`conformance/control-plane`), or the
 //! JSON line of one that runs, `BOWLINE_OBJECTS=5000` objects from `SEED=0` on are asked about, of the kinds in `KINDS`; with
 //! `UPDATE=1` the answers are recorded. Without it the recorded sample is replayed.
 

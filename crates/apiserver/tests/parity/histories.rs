@@ -1,6 +1,6 @@
 //! Random histories: whatever happened, what a watch tells turns the list it began from into every later list.
 //!
-//! The embedded server answers for many seeds; the real one, when `BOWLINE_CONTROL_PLANE` names it, for a few.
+//! The embedded server answers for many seeds; the real one, when `BOWLINE_JUDGE` names it, for a few.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +32,7 @@ async fn watches_tell_what_lists_show() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_do_those_of_kube_apiserver() {
-    let Some(program) = std::env::var_os("BOWLINE_CONTROL_PLANE") else { return };
+    let Some(program) = std::env::var_os("BOWLINE_JUDGE") else { return };
     let planes = Planes::start(Path::new(&program), true, false).await;
     for seed in 100..102 {
         check(planes.of(Plane::Quiet), seed).await;

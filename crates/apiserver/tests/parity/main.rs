@@ -2,7 +2,7 @@
 //!
 //! `cases/AREA/CASE.jsonl` is the script, one step a line; `CASE.answers.jsonl` beside it is what kube-apiserver answered,
 //! normalised (see [`normal`]). README.md in this folder tells the format. Without a real server the recorded answers judge;
-//! with `BOWLINE_CONTROL_PLANE` naming one it is asked again and must answer as recorded, and `UPDATE=1` records anew.
+//! with `BOWLINE_JUDGE` naming one it is asked again and must answer as recorded, and `UPDATE=1` records anew.
 //! `PARITY=text` runs the cases whose `AREA/CASE` contains the text.
 
 mod compare;
@@ -47,14 +47,14 @@ async fn answers_are_those_of_kube_apiserver() {
         .map(|(name, path)| Case::read(&name, &path).unwrap_or_else(|error| panic!("{name}: {error}")))
         .collect();
     assert!(!cases.is_empty(), "no case is named like `{wanted}`");
-    let planes = match std::env::var_os("BOWLINE_CONTROL_PLANE") {
+    let planes = match std::env::var_os("BOWLINE_JUDGE") {
         Some(program) => {
             let needs = |plane| cases.iter().any(|case| case.plane == plane);
             Some(Planes::start(Path::new(&program), needs(Plane::Quiet), needs(Plane::Busy)).await)
         }
         None => None,
     };
-    assert!(!update || planes.is_some(), "UPDATE=1 needs BOWLINE_CONTROL_PLANE");
+    assert!(!update || planes.is_some(), "UPDATE=1 needs BOWLINE_JUDGE");
     let outcomes: Vec<Outcome> = futures::stream::iter(&cases)
         .map(|case| run(case, planes.as_ref(), update))
         .buffer_unordered(AT_ONCE)
