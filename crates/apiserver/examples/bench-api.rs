@@ -246,7 +246,7 @@ async fn watchers() -> Result<()> {
 /// A server in a process of its own, ours or the real one.
 struct Server {
     child: Child,
-    _commands: Option<ChildStdin>,
+    commands: Option<ChildStdin>,
     url: String,
     token: String,
 }
@@ -273,13 +273,13 @@ impl Server {
         BufReader::new(child.stdout.take().ok_or("it was piped")?).read_line(&mut line)?;
         let ready: Value = serde_json::from_str(&line)?;
         let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
-        Ok(Self { child, _commands: commands, url: text(url), token: text("token") })
+        Ok(Self { child, commands: commands, url: text(url), token: text("token") })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self._commands.take();
+        self.commands.take();
         // Ours goes by signal, the real one when its input ends; both are waited for.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();

@@ -1,7 +1,7 @@
 //! Random sequences of applies, updates and patches by several managers, told apart from the real server by nothing.
 //!
 //! Every day the sequences in `recorded.jsonl.gz` are replayed, whose answers the real server gave. With
-//! `BOWLINE_CONTROL_PLANE` (the program, or the file it writes when it is ready) new ones are made and played on both:
+//! `BOWLINE_JUDGE` (the program, or the file it writes when it is ready) new ones are made and played on both:
 //! `BOWLINE_SEQUENCES` (or `SEQUENCES`) says how many (default 200), `SEED` where they start, `KIND` the plural they are about; `UPDATE=1` records
 //! a sample of them. Our clock is set to what the real server's showed, so times are compared as they are.
 
@@ -25,7 +25,6 @@ const BATCH: u64 = 40;
 /// How many of the sequences asked are recorded.
 const RECORDED: usize = 160;
 
-#[expect(clippy::disallowed_methods, reason = "the variables choose what is asked, and whom")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
@@ -46,7 +45,7 @@ struct Played {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sequences_end_as_on_the_real_server() {
-    match variable("BOWLINE_CONTROL_PLANE") {
+    match variable("BOWLINE_JUDGE") {
         Some(_) => ask().await,
         None => replay().await,
     }
@@ -91,7 +90,7 @@ struct Tally {
 }
 
 async fn ask() {
-    let (real, _process) = real_server().await;
+    let (real, _process) = real_server();
     let count = number("BOWLINE_SEQUENCES", number("SEQUENCES", 200));
     let tally = Arc::new(Tally::default());
     let run = format!("{:x}", Timestamp::now().as_second());
@@ -129,9 +128,9 @@ fn record(mut played: Vec<Played>) {
 }
 
 /// Starts the control plane, or reads where it is; ends when what is returned is dropped.
-async fn real_server() -> (Server, Option<std::process::Child>) {
-    let named = variable("BOWLINE_CONTROL_PLANE").expect("holds because the caller looked");
-    let (ready, process) = if named.ends_with(".json") {
+fn real_server() -> (Server, Option<std::process::Child>) {
+    let named = variable("BOWLINE_JUDGE").expect("holds because the caller looked");
+    let (ready, process) = if Path::new(&named).extension().is_some_and(|ending| ending == "json") {
         (std::fs::read_to_string(&named).expect("the ready file can be read"), None)
     } else {
         let mut process = std::process::Command::new(&named)

@@ -123,14 +123,14 @@ fn copy(from: &Path, to: &Path) {
 struct Running {
     child: Child,
     kubeconfig: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // The control plane ends with its standard input, and removes its folder; `bowline apiserver` by a signal.
         drop(self.child.stdin.take());
-        if !self.kubeconfig.starts_with(self._folder.path()) {
+        if !self.kubeconfig.starts_with(self.folder.path()) {
             let _ = self.child.wait();
             return;
         }
@@ -151,7 +151,7 @@ fn embedded() -> Running {
         .expect("bowline can be started");
     let line = first_line(&mut child);
     assert!(kubeconfig.exists(), "`bowline apiserver` wrote no kubeconfig: {line}");
-    Running { child, kubeconfig, _folder: folder }
+    Running { child, kubeconfig, folder: folder }
 }
 
 fn real(program: &Path) -> Running {
@@ -165,7 +165,7 @@ fn real(program: &Path) -> Running {
         .expect("the control plane can be started");
     let ready: Value = serde_json::from_str(&first_line(&mut child)).expect("it says in JSON that it is ready");
     let kubeconfig = PathBuf::from(ready["kubeconfig"].as_str().unwrap_or_default());
-    Running { child, kubeconfig, _folder: folder }
+    Running { child, kubeconfig, folder: folder }
 }
 
 fn first_line(child: &mut Child) -> String {
