@@ -273,7 +273,7 @@ impl Server {
         BufReader::new(child.stdout.take().ok_or("it was piped")?).read_line(&mut line)?;
         let ready: Value = serde_json::from_str(&line)?;
         let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
-        Ok(Self { child, commands: commands, url: text(url), token: text("token") })
+        Ok(Self { child, commands, url: text(url), token: text("token") })
     }
 }
 

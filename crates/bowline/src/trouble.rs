@@ -1,6 +1,6 @@
 //! Failures told in full: what, why, where and what to do.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A failure with all that a person can be told about it.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Trouble {
         for reason in &self.reasons {
             let lines = [("why", Some(&reason.why)), ("at", reason.at.as_ref()), ("help", reason.help.as_ref())];
             for (head, text) in lines.into_iter().filter_map(|(head, text)| Some((head, text?))) {
-                out.push_str(&format!("\n{head:>5}: {text}"));
+                let _ = write!(out, "\n{head:>5}: {text}");
             }
         }
         out

@@ -151,7 +151,7 @@ fn embedded() -> Running {
         .expect("bowline can be started");
     let line = first_line(&mut child);
     assert!(kubeconfig.exists(), "`bowline apiserver` wrote no kubeconfig: {line}");
-    Running { child, kubeconfig, folder: folder }
+    Running { child, kubeconfig, folder }
 }
 
 fn real(program: &Path) -> Running {
@@ -165,7 +165,7 @@ fn real(program: &Path) -> Running {
         .expect("the control plane can be started");
     let ready: Value = serde_json::from_str(&first_line(&mut child)).expect("it says in JSON that it is ready");
     let kubeconfig = PathBuf::from(ready["kubeconfig"].as_str().unwrap_or_default());
-    Running { child, kubeconfig, folder: folder }
+    Running { child, kubeconfig, folder }
 }
 
 fn first_line(child: &mut Child) -> String {
