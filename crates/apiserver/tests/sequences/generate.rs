@@ -222,7 +222,7 @@ impl Writer<'_> {
             query.push_str("&dryRun=All");
         }
         if self.rng.chance(4) {
-            let validation: &str = self.rng.pick(&["&fieldValidation=Strict", "&fieldValidation=Ignore"]);
+            let validation: &&str = self.rng.pick(&["&fieldValidation=Strict", "&fieldValidation=Ignore"]);
             query.push_str(validation);
         }
         json!({"do": format!("PATCH {path}?{query}"), "type": APPLY, "body": config})
