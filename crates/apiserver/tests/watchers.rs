@@ -47,7 +47,9 @@ async fn changes(maps: &Api<ConfigMap>, cluster: &Cluster) {
                 let _ = maps.create(&PostParams::default(), &named(&name, index)).await;
             }
             2 | 3 => {
-                let patch = json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "index": index.to_string() } });
+                let patch = json!({
+                    "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name }, "data": { "index": index.to_string() },
+                });
                 let params = PatchParams::apply("watchers").force();
                 maps.patch(&name, &params, &Patch::Apply(&patch)).await.expect("applied");
             }

@@ -63,10 +63,6 @@ pub(super) fn service(service: &Value, errors: &mut Errors) {
         }
     }
     traffic(spec, kind, errors);
-    if !balanced && !is_empty(&service["status"]["loadBalancer"]["ingress"]) {
-        let detail = "may only be used when `spec.type` is 'LoadBalancer'";
-        errors.forbidden("status.loadBalancer.ingress", detail);
-    }
 }
 
 fn traffic(spec: &Value, kind: &str, errors: &mut Errors) {
