@@ -189,6 +189,10 @@ fn end_abandoned(status: &mut Map<String, Value>, resource: &Object, report: &Re
     if !is_running || report.activity != Activity::Settled || operation_id(resource).is_some() {
         return;
     }
+    // What passes by itself is no end: the sync is gone on with at the next pass.
+    if report.failure.as_ref().is_some_and(|failure| failure.transient) {
+        return;
+    }
     if let Some(Value::Object(state)) = status.get_mut("operationState") {
         state.insert("phase".to_owned(), json!("Error"));
         state.insert("message".to_owned(), json!("the controller was restarted before the sync ended"));
