@@ -101,6 +101,8 @@ pub(crate) struct Stage {
     /// What faults are put on; Bowline alone speaks through it.
     pub(crate) wire: Wire,
     client: kube::Client,
+    /// How to reach a real API server. An agent opens connections of its own: they end with its runtime.
+    config: Option<kube::Config>,
     /// The person's own connection.
     pub(crate) hands: Cluster,
     state: TempDir,
@@ -127,14 +129,14 @@ impl Stage {
     pub(crate) async fn embedded(name: &str) -> Self {
         let server = bowline_apiserver::Cluster::new(bowline_apiserver::Options::default());
         let client = kube::Client::new(server.service(), "default");
-        Self::new(Kind::Embedded(server), client, name).await
+        Self::new(Kind::Embedded(server), client, None, name).await
     }
 
     /// The real control plane that all stories share; `None` when it cannot run, which is said.
     pub(crate) async fn real(name: &str) -> Option<Self> {
         let kubeconfig = tokio::task::spawn_blocking(shared_control_plane).await.expect("does not panic");
         match kubeconfig {
-            Ok(kubeconfig) => Some(Self::new(Kind::Real, client(kubeconfig).await, name).await),
+            Ok(kubeconfig) => Some(Self::reached(Kind::Real, kubeconfig, name).await),
             Err(why) => skip(name, why),
         }
     }
@@ -144,14 +146,19 @@ impl Stage {
         let started = tokio::task::spawn_blocking(ControlPlane::start).await.expect("does not panic");
         match started {
             Ok(control_plane) => {
-                let client = client(&control_plane.kubeconfig).await;
-                Some(Self::new(Kind::RealAlone(Box::new(Mutex::new(control_plane))), client, name).await)
+                let kubeconfig = control_plane.kubeconfig.clone();
+                Some(Self::reached(Kind::RealAlone(Box::new(Mutex::new(control_plane))), &kubeconfig, name).await)
             }
             Err(why) => skip(name, &why),
         }
     }
 
-    async fn new(kind: Kind, client: kube::Client, name: &str) -> Self {
+    async fn reached(kind: Kind, kubeconfig: &str, name: &str) -> Self {
+        let config = config(kubeconfig).await;
+        Self::new(kind, connect(&config), Some(config), name).await
+    }
+
+    async fn new(kind: Kind, client: kube::Client, config: Option<kube::Config>, name: &str) -> Self {
         let hands = bowline_cluster::connect_service(
             Faulty { client: client.clone(), wire: Wire::default() },
             Timeouts::default(),
@@ -162,6 +169,7 @@ impl Stage {
             name: name.replace('_', "-").chars().take(40).collect::<String>().trim_end_matches('-').to_owned(),
             wire: Wire::default(),
             client,
+            config,
             hands,
             state: tempfile::tempdir().expect("a directory can be made"),
             running: Mutex::new(None),
@@ -260,7 +268,8 @@ impl Stage {
     }
 
     fn engine(&self, shutdown: CancellationToken) -> Engine {
-        let faulty = Faulty { client: self.client.clone(), wire: self.wire.clone() };
+        let client = self.config.as_ref().map_or_else(|| self.client.clone(), connect);
+        let faulty = Faulty { client, wire: self.wire.clone() };
         let timeouts = Timeouts { request: Duration::from_secs(10), ..Timeouts::default() };
         let cluster = bowline_cluster::connect_service(faulty, timeouts, 7);
         let options = bowline_source::Options { local_interval: Duration::from_millis(100), ..Default::default() };
@@ -531,12 +540,16 @@ pub(crate) fn deployment(name: &str, replicas: u32) -> String {
     )
 }
 
-async fn client(kubeconfig: &str) -> kube::Client {
+async fn config(kubeconfig: &str) -> kube::Config {
     let kubeconfig = kube::config::Kubeconfig::from_yaml(kubeconfig).expect("a kubeconfig");
     let options = kube::config::KubeConfigOptions::default();
     let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("a configuration");
     config.read_timeout = None;
-    kube::Client::try_from(config).expect("a client")
+    config
+}
+
+fn connect(config: &kube::Config) -> kube::Client {
+    kube::Client::try_from(config.clone()).expect("a client")
 }
 
 /// Says that a story did not run on the real control plane. In CI it must.
