@@ -41,7 +41,7 @@ pub(crate) fn escape_html(json: &str) -> String {
 }
 
 /// The name of a decoded value's Go type, as `%T` prints it.
-pub(crate) fn type_name(value: &Value) -> &'static str {
+pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "<nil>",
         Value::Bool(_) => "bool",

@@ -21,6 +21,7 @@ mod typed;
 pub use drift::{FieldDrift, Owner, drift};
 pub use go::plain as print_go;
 pub use go::quote as quote_go;
+pub use go::type_name as go_type_name;
 pub use managed::{
     Applied, ApplyError, ApplyRequest, Conflict, Conflicts, ManagedFields, ManagedFieldsError, ManagerEntry, Operation,
     ReplicasPath, UpdateError, UpdateRequest, VersionError, Versions, apply, keep_times_of_unchanged, parent_owners,

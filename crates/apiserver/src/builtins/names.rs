@@ -22,7 +22,8 @@ fn is_lower(byte: &u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }
 
-fn is_dns_label(text: &str) -> bool {
+/// Tells whether a text is a label of DNS (RFC 1123), of any length.
+pub(crate) fn is_dns_label(text: &str) -> bool {
     edges(text, is_lower, |byte| *byte == b'-')
 }
 
@@ -30,7 +31,8 @@ fn is_dns_subdomain(text: &str) -> bool {
     text.split('.').all(is_dns_label)
 }
 
-fn is_qualified(text: &str) -> bool {
+/// Tells whether a text is the part of a qualified name after the slash, of any length.
+pub(crate) fn is_qualified(text: &str) -> bool {
     edges(text, u8::is_ascii_alphanumeric, |byte| b"-_.".contains(byte))
 }
 

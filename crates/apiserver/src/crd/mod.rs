@@ -130,7 +130,7 @@ impl CrdVersion {
                         let dotted = field.clone();
                         let why = format!(
                             "{dotted} accessor error: {other} is of the type {}, expected map[string]interface{{}}",
-                            go_type(other)
+                            bowline_smd::go_type_name(other)
                         );
                         causes.push(Cause::invalid(field, &json!(0), why));
                         return;
@@ -138,8 +138,11 @@ impl CrdVersion {
                 }
             }
             let Some(number) = at.as_i64() else {
-                let why =
-                    format!("{field} accessor error: {} is of the type {}, expected int64", go_print(at), go_type(at));
+                let why = format!(
+                    "{field} accessor error: {} is of the type {}, expected int64",
+                    go_print(at),
+                    bowline_smd::go_type_name(at)
+                );
                 causes.push(Cause::invalid(field, &json!(0), why));
                 return;
             };
@@ -154,18 +157,6 @@ impl CrdVersion {
             check(&scale.spec);
         }
         check(&scale.status);
-    }
-}
-
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
     }
 }
 

@@ -1,4 +1,9 @@
 //! The names a CRD may give, in the words of `k8s.io/apimachinery/pkg/util/validation`.
+//!
+//! Where lengths are counted in bytes, and what is a key elsewhere is a qualified name; the rest is that of built-in kinds.
+
+use crate::builtins::names::{is_dns_label, is_qualified};
+pub(crate) use crate::builtins::names::{label_value, path_segment};
 
 /// Returns why a text is no DNS-1035 label.
 pub(crate) fn dns_1035_label(text: &str) -> Option<String> {
@@ -6,7 +11,7 @@ pub(crate) fn dns_1035_label(text: &str) -> Option<String> {
     if text.len() > 63 {
         wrong.push("must be no more than 63 bytes".to_owned());
     }
-    let fits = text.starts_with(|letter: char| letter.is_ascii_lowercase()) && is_label(text);
+    let fits = text.starts_with(|letter: char| letter.is_ascii_lowercase()) && is_dns_label(text);
     if !fits {
         wrong.push(
             "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic \
@@ -24,7 +29,7 @@ pub(crate) fn dns_1123_subdomain(text: &str) -> Vec<String> {
     if text.len() > 253 {
         wrong.push("must be no more than 253 bytes".to_owned());
     }
-    if !text.split('.').all(is_label) {
+    if !text.split('.').all(is_dns_label) {
         wrong.push(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must \
              start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
@@ -35,63 +40,17 @@ pub(crate) fn dns_1123_subdomain(text: &str) -> Vec<String> {
     wrong
 }
 
-/// Returns why a text cannot be a segment of a path.
-pub(crate) fn path_segment(text: &str) -> Vec<String> {
-    if text == "." || text == ".." {
-        return vec![format!("may not be '{text}'")];
-    }
-    ['/', '%']
-        .iter()
-        .filter(|letter| text.contains(**letter))
-        .map(|letter| format!("may not contain '{letter}'"))
-        .collect()
-}
-
-fn is_label(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = text.as_bytes();
-    !bytes.is_empty()
-        && bytes.iter().all(|byte| inner(*byte) || *byte == b'-')
-        && inner(bytes[0])
-        && inner(bytes[bytes.len() - 1])
-}
-
 /// Returns why a text is no DNS-1123 label.
 pub(crate) fn dns_1123_label(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if text.len() > 63 {
         wrong.push("must be no more than 63 bytes".to_owned());
     }
-    if !is_label(text) {
+    if !is_dns_label(text) {
         wrong.push(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and \
              end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
              '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-                .to_owned(),
-        );
-    }
-    wrong
-}
-
-fn is_name_part(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    !bytes.is_empty()
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
-        && bytes[0].is_ascii_alphanumeric()
-        && bytes[bytes.len() - 1].is_ascii_alphanumeric()
-}
-
-/// Returns why a text is no label value.
-pub(crate) fn label_value(text: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if text.len() > 63 {
-        wrong.push("must be no more than 63 bytes".to_owned());
-    }
-    if !text.is_empty() && !is_name_part(text) {
-        wrong.push(
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must \
-             start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for \
-             validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
                 .to_owned(),
         );
     }
@@ -124,7 +83,7 @@ pub(crate) fn qualified_name(text: &str) -> Vec<String> {
     } else if name.len() > 63 {
         wrong.push("name part must be no more than 63 bytes".to_owned());
     }
-    if !is_name_part(name) {
+    if !is_qualified(name) {
         wrong.push(format!("name part {SHAPE}"));
     }
     wrong

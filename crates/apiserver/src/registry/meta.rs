@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Target, finalizers, is_terminating, meta_text, metadata};
 use crate::builtins::Builtins;
+use crate::builtins::names::{is_dns_label, is_qualified};
 use crate::error::{ApiError, Cause};
 use crate::resource::Resource;
 
@@ -180,7 +181,7 @@ pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>)
         let text = value.as_str().unwrap_or_default();
         if text.len() > 63 {
             causes.push(Cause::invalid("metadata.labels", value, "must be no more than 63 bytes"));
-        } else if !text.is_empty() && !is_name_part(text) {
+        } else if !text.is_empty() && !is_qualified(text) {
             causes.push(Cause::invalid("metadata.labels", value, LABEL_VALUE));
         }
     }
@@ -286,23 +287,6 @@ fn validate_name(resource: &Resource, name: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-fn is_dns_label(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = text.as_bytes();
-    !bytes.is_empty()
-        && bytes.iter().all(|byte| inner(*byte) || *byte == b'-')
-        && inner(bytes[0])
-        && inner(bytes[bytes.len() - 1])
-}
-
-fn is_name_part(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    !bytes.is_empty()
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
-        && bytes[0].is_ascii_alphanumeric()
-        && bytes[bytes.len() - 1].is_ascii_alphanumeric()
-}
-
 fn validate_key(field: &str, key: &str, causes: &mut Vec<Cause>) {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
     if prefix.is_some_and(|prefix| !prefix.split('.').all(is_dns_label)) {
@@ -312,7 +296,7 @@ fn validate_key(field: &str, key: &str, causes: &mut Vec<Cause>) {
         causes.push(Cause::invalid(field, &json!(key), "name part must be non-empty"));
     } else if name.len() > 63 {
         causes.push(Cause::invalid(field, &json!(key), "name part must be no more than 63 bytes"));
-    } else if !is_name_part(name) {
+    } else if !is_qualified(name) {
         causes.push(Cause::invalid(field, &json!(key), QUALIFIED_NAME));
     }
 }

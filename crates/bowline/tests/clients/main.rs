@@ -202,6 +202,10 @@ fn check_table(expectations: &[Expectation]) {
         let _ = writeln!(text, "| {client} | `{command}` | {result} | {real} |");
     }
     if std::env::var("UPDATE").is_ok_and(|value| value == "1") {
+        assert!(
+            std::env::var_os("BOWLINE_CONTROL_PLANE").is_some(),
+            "the table tells of the real one, which was not asked"
+        );
         std::fs::write(&path, text).expect("the table can be written");
     } else {
         let have = std::fs::read_to_string(&path).unwrap_or_default();

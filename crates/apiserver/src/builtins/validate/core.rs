@@ -263,7 +263,8 @@ fn limits_agree(item: &Value, name: &str, path: &str, errors: &mut Errors) {
     }
 }
 
-const QUOTA_RESOURCES: [&str; 19] = [
+/// What is counted or measured, and has no domain.
+pub(super) const QUOTA_RESOURCES: [&str; 19] = [
     "configmaps",
     "cpu",
     "ephemeral-storage",

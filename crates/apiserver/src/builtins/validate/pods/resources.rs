@@ -4,33 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::super::core::QUOTA_RESOURCES;
 use super::super::errors::at;
 use super::super::{Errors, NOT_NEGATIVE, entries, internal, is_empty, items, names, text};
 use super::containers::Context;
 use crate::builtins::Quantity;
-
-const STANDARD: [&str; 20] = [
-    "configmaps",
-    "cpu",
-    "ephemeral-storage",
-    "limits.cpu",
-    "limits.ephemeral-storage",
-    "limits.memory",
-    "memory",
-    "persistentvolumeclaims",
-    "pods",
-    "replicationcontrollers",
-    "requests.cpu",
-    "requests.ephemeral-storage",
-    "requests.memory",
-    "requests.storage",
-    "resourcequotas",
-    "secrets",
-    "services",
-    "services.loadbalancers",
-    "services.nodeports",
-    "storage",
-];
 
 /// What is counted in whole objects.
 const COUNTED: [&str; 9] = [
@@ -70,7 +48,7 @@ pub(in super::super) fn resource_name(name: &str, path: &str, errors: &mut Error
         return errors.invalid_each(path, name, problems);
     }
     let huge = is_huge(name) || name.starts_with("requests.hugepages-");
-    if !name.contains('/') && !STANDARD.contains(&name) && !huge {
+    if !name.contains('/') && name != "storage" && !QUOTA_RESOURCES.contains(&name) && !huge {
         errors.invalid_text(path, name, "must be a standard resource type or fully qualified");
     }
 }
