@@ -4,6 +4,9 @@
 //! `BOWLINE_CONTROL_PLANE` names the program that runs the real one (or the file it wrote when it was ready); without it
 //! only ours is measured. `CLIENTS` (8), `OBJECTS` a client (25) and `SECONDS_EACH` (8) may be given. Every apply changes
 //! the object. The clients are the same for both servers and share the machine with them.
+//!
+//! `IN_PROCESS` is a number of applies to carry out one after another without any sockets, and nothing else: for profilers,
+//! and for counting instructions, which a busy machine does not change.
 
 use std::io::{BufRead as _, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -162,8 +165,40 @@ fn number(name: &str, default: u64) -> u64 {
     variable(name).and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// Applies so many times by calling the server as a service, on one thread.
+async fn in_process(applies: u64) -> Result<Duration, Failure> {
+    const OBJECTS: u64 = 25;
+    let cluster = Cluster::new(Options { controllers: false, ..Options::default() });
+    let send = |name: String, round: u64| {
+        let uri = format!("/apis/apps/v1/namespaces/default/deployments/{name}?fieldManager=bench&force=true");
+        let body = deployment(&name, round).to_string();
+        let request = http::Request::patch(uri).header("content-type", "application/apply-patch+yaml");
+        let request = request.body(http_body_util::Full::new(bytes::Bytes::from(body)));
+        let service = cluster.service();
+        async move {
+            let answer = tower::ServiceExt::oneshot(service, request?).await?;
+            let is_fine = answer.status().is_success();
+            let body = http_body_util::BodyExt::collect(answer.into_body()).await?.to_bytes();
+            if is_fine { Ok(()) } else { Err(Failure::from(String::from_utf8_lossy(&body).into_owned())) }
+        }
+    };
+    for number in 0..OBJECTS {
+        send(format!("app-{number}"), 0).await?;
+    }
+    let start = Instant::now();
+    for at in 0..applies {
+        send(format!("app-{}", at % OBJECTS), 1 + at / OBJECTS).await?;
+    }
+    Ok(start.elapsed())
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
+    if let applies @ 1.. = number("IN_PROCESS", 0) {
+        let micros = in_process(applies).await?.as_secs_f64() * 1e6 / applies as f64;
+        writeln!(std::io::stdout(), "{micros:.0} microseconds an apply, without sockets")?;
+        return Ok(());
+    }
     let load = Load {
         clients: number("CLIENTS", 8),
         objects: number("OBJECTS", 25),

@@ -30,7 +30,7 @@ pub fn quote(text: &str) -> String {
 
 /// Escapes a JSON text as Go's encoder does for use within HTML. Those letters occur only inside strings.
 pub(crate) fn escape_html(json: &str) -> String {
-    if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+    if is_safe_in_html(json) {
         return json.to_owned();
     }
     json.replace('<', "\\u003c")
@@ -38,6 +38,11 @@ pub(crate) fn escape_html(json: &str) -> String {
         .replace('&', "\\u0026")
         .replace('\u{2028}', "\\u2028")
         .replace('\u{2029}', "\\u2029")
+}
+
+/// Whether a JSON text has none of the letters that Go's encoder escapes for use within HTML.
+pub(crate) fn is_safe_in_html(json: &str) -> bool {
+    !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}'])
 }
 
 /// The name of a decoded value's Go type, as `%T` prints it.

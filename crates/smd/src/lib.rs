@@ -11,6 +11,7 @@ mod drift;
 mod go;
 mod managed;
 pub mod normalize;
+mod pairs;
 mod path;
 mod schema;
 mod set;

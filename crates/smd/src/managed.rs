@@ -20,6 +20,8 @@ pub use scale::{ReplicasPath, parent_owners, scale_owners};
 pub use update::{UpdateError, UpdateRequest, update};
 pub use versions::{VersionError, Versions};
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 use crate::path::Path;
@@ -28,6 +30,15 @@ use crate::typed::equal;
 
 /// The fields nobody owns, for the server sets them or they name the object.
 pub fn unowned_fields() -> Set {
+    unowned().clone()
+}
+
+fn unowned() -> &'static Set {
+    static UNOWNED: LazyLock<Set> = LazyLock::new(name_unowned);
+    &UNOWNED
+}
+
+fn name_unowned() -> Set {
     const IN_METADATA: [&str; 9] = [
         "name",
         "namespace",
@@ -52,11 +63,16 @@ fn managed_fields(object: &Value) -> Option<&Value> {
 }
 
 fn without_managed_fields(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-    }
-    object
+    let Value::Object(fields) = object else { return object.clone() };
+    let copy = |(name, value): (&String, &Value)| match value {
+        // The owners are most of many an object: they are not copied to be thrown away.
+        Value::Object(metadata) if name == "metadata" => {
+            let kept = metadata.iter().filter(|(name, _)| *name != "managedFields");
+            (name.clone(), kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+        }
+        value => (name.clone(), value.clone()),
+    };
+    fields.iter().map(copy).collect()
 }
 
 /// Writes the field; nothing to write takes it away.

@@ -1,5 +1,6 @@
 //! Paths into an object: fields by name, list items by key, by value or by index.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -35,6 +36,15 @@ impl Scalar {
             Self::Other(_) => 4,
             Self::Null => 5,
         }
+    }
+
+    /// Writes the JSON as Go's encoder does.
+    fn encode(&self) -> String {
+        let json = match self {
+            Self::String(text) => json_text(text),
+            other => Value::from(other).to_string(),
+        };
+        if crate::go::is_safe_in_html(&json) { json } else { crate::go::escape_html(&json) }
     }
 
     /// Whether `value` is this scalar.
@@ -188,24 +198,28 @@ impl PathElement {
     /// Writes the form that [`parse`](Self::parse) reads, byte for byte as the API server writes it.
     pub fn encode(&self) -> String {
         match self {
-            Self::Field(name) => format!("f:{name}"),
+            Self::Field(name) => ["f:", name].concat(),
             Self::Key(key) => {
                 let mut text = String::from("k:{");
                 for (position, (name, value)) in key.iter().enumerate() {
                     if position > 0 {
                         text.push(',');
                     }
-                    text.push_str(&Value::String(name.clone()).to_string());
+                    text.push_str(&json_text(name));
                     text.push(':');
-                    text.push_str(&crate::go::escape_html(&Value::from(value).to_string()));
+                    text.push_str(&value.encode());
                 }
                 text.push('}');
                 text
             }
-            Self::Value(value) => format!("v:{}", crate::go::escape_html(&Value::from(value).to_string())),
+            Self::Value(value) => ["v:", &value.encode()].concat(),
             Self::Index(index) => format!("i:{index}"),
         }
     }
+}
+
+fn json_text(text: &str) -> String {
+    serde_json::to_string(text).expect("holds because a text is encoded")
 }
 
 impl fmt::Display for PathElement {
@@ -223,6 +237,40 @@ impl fmt::Display for PathElement {
             Self::Value(value) => write!(f, "[={value}]"),
             Self::Index(index) => write!(f, "[{index}]"),
         }
+    }
+}
+
+/// Where a walk through an object is: borrowed, so that a path is only built where one is told.
+#[derive(Clone, Copy)]
+pub(crate) enum Trail<'a> {
+    Top,
+    Field(&'a Self, &'a str),
+    Item(&'a Self, &'a PathElement),
+    Index(&'a Self, usize),
+}
+
+impl<'a> Trail<'a> {
+    /// The last step and the way to it; `None` at the top.
+    pub(crate) fn last(&self) -> Option<(&'a Self, Cow<'a, PathElement>)> {
+        match *self {
+            Self::Top => None,
+            Self::Field(parent, name) => Some((parent, Cow::Owned(PathElement::field(name)))),
+            Self::Item(parent, element) => Some((parent, Cow::Borrowed(element))),
+            Self::Index(parent, position) => Some((parent, Cow::Owned(PathElement::Index(position as i64)))),
+        }
+    }
+}
+
+impl From<&Trail<'_>> for Path {
+    fn from(trail: &Trail<'_>) -> Self {
+        let mut elements = Vec::new();
+        let mut at = trail.last();
+        while let Some((parent, element)) = at {
+            elements.push(element.into_owned());
+            at = parent.last();
+        }
+        elements.reverse();
+        Self(elements)
     }
 }
 

@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+pub(crate) use compare::compare_valid;
 pub use compare::{Comparison, compare};
 pub use merge::merge;
 pub(crate) use reconcile::reconcile;
@@ -18,7 +19,7 @@ pub use remove::{extract, remove};
 pub use to_set::to_set;
 pub use validate::{Duplicates, validate, validate_with};
 
-use crate::path::{PathElement, Scalar};
+use crate::path::{Path, PathElement, Scalar, Trail};
 use crate::schema::{ListRelation, ListTy};
 
 /// One thing wrong with a value, in the words of the Go library.
@@ -57,9 +58,8 @@ impl std::error::Error for TypedError {}
 struct Mistakes(Vec<ValidationError>);
 
 impl Mistakes {
-    fn add(&mut self, path: &[PathElement], message: impl Into<String>) {
-        let path = path.iter().map(ToString::to_string).collect();
-        self.0.push(ValidationError { path, message: message.into() });
+    fn add(&mut self, at: &Trail<'_>, message: impl Into<String>) {
+        self.0.push(ValidationError { path: Path::from(at).to_string(), message: message.into() });
     }
 
     fn into_result(self) -> Result<(), TypedError> {

@@ -11,7 +11,7 @@ use super::update::UpdateError;
 use super::update::{UpdateRequest, record};
 use super::versions::{VersionError, Versions, Views};
 use super::{
-    ManagedFieldsError, Operation, last_applied, managed_fields, metadata, set_managed_fields, unowned_fields,
+    ManagedFieldsError, Operation, last_applied, managed_fields, metadata, set_managed_fields, unowned,
     without_managed_fields,
 };
 use crate::schema::TypeRef;
@@ -124,11 +124,12 @@ pub fn apply(request: ApplyRequest<'_>) -> Result<Applied, ApplyError> {
     }
     let owners = Owners::decode(request.live.and_then(managed_fields)).map_err(ApplyError::LiveOwners)?;
     let live = request.live.map_or_else(|| empty_object(request.config), without_managed_fields);
-    let outcome = match attempt(&request, &live, owners.clone(), request.force) {
-        Err(ApplyError::Conflicts(conflicts)) if request.manager == "kubectl" => {
+    let kept = (request.manager == "kubectl").then(|| owners.clone());
+    let outcome = match (attempt(&request, &live, owners, request.force), kept) {
+        (Err(ApplyError::Conflicts(conflicts)), Some(owners)) => {
             take_over_from_client_side(&request, &live, owners, conflicts)?
         }
-        outcome => outcome?,
+        (outcome, _) => outcome?,
     };
     let mut object = outcome.object;
     if request.manager == "kubectl" {
@@ -179,7 +180,7 @@ fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: 
     }
     owners.take(&changes, Some(&id));
     if let Some(own) = owners.0.get_mut(&id) {
-        own.fields = own.fields.difference(&unowned_fields());
+        own.fields = own.fields.difference(unowned());
         if !equal(live, &new) {
             own.time = Some(request.now.to_owned());
         }

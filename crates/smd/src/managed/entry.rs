@@ -103,9 +103,9 @@ impl ManagedFields {
     /// Writes the value of `metadata.managedFields`, or `None` when there is nothing to write. Sorted by operation,
     /// time, manager, version, subresource.
     pub fn encode(&self) -> Option<Value> {
-        let mut entries = self.0.clone();
-        sort(&mut entries);
-        let entries: Vec<Value> = entries.iter().map(encode_entry).collect();
+        let mut entries: Vec<&ManagerEntry> = self.0.iter().collect();
+        entries.sort_by_cached_key(|entry| rank(entry));
+        let entries: Vec<Value> = entries.into_iter().map(encode_entry).collect();
         (!entries.is_empty()).then_some(Value::Array(entries))
     }
 
@@ -146,7 +146,7 @@ impl Owners {
                 fields: owned.fields,
             })
             .collect();
-        sort(&mut entries);
+        entries.sort_by_cached_key(rank);
         ManagedFields(entries)
     }
 }
@@ -195,17 +195,8 @@ fn encode_entry(entry: &ManagerEntry) -> Value {
     Value::Object(map)
 }
 
-fn sort(entries: &mut [ManagerEntry]) {
-    fn seconds(entry: &ManagerEntry) -> i64 {
-        entry.time.as_deref().and_then(time::parse).map_or(0, |instant| instant.seconds)
-    }
-    entries.sort_by(|a, b| {
-        (a.operation, seconds(a), &a.manager, &a.api_version, &a.subresource).cmp(&(
-            b.operation,
-            seconds(b),
-            &b.manager,
-            &b.api_version,
-            &b.subresource,
-        ))
-    });
+/// What entries are sorted by.
+fn rank(entry: &ManagerEntry) -> (Operation, i64, String, String, String) {
+    let seconds = entry.time.as_deref().and_then(time::parse).map_or(0, |instant| instant.seconds);
+    (entry.operation, seconds, entry.manager.clone(), entry.api_version.clone(), entry.subresource.clone())
 }

@@ -20,40 +20,50 @@ pub(super) struct ManagerId {
     /// Empty for appliers.
     pub(super) api_version: String,
     pub(super) subresource: String,
+    /// The text the server sorts managers by: the entry as JSON, without its fields and time.
+    identifier: String,
 }
 
 impl ManagerId {
     pub(super) fn new(manager: &str, operation: Operation, api_version: &str, subresource: &str) -> Self {
-        let manager = manager.to_owned();
         let api_version = if operation == Operation::Apply { "" } else { api_version };
-        Self { manager, operation, api_version: api_version.to_owned(), subresource: subresource.to_owned() }
+        Self {
+            manager: manager.to_owned(),
+            operation,
+            api_version: api_version.to_owned(),
+            subresource: subresource.to_owned(),
+            identifier: identifier(manager, operation, api_version, subresource),
+        }
     }
 
     /// The identity of whoever sends a request; a nameless one is `unknown`.
     pub(super) fn of_request(manager: &str, operation: Operation, api_version: &str, subresource: &str) -> Self {
         Self::new(if manager.is_empty() { "unknown" } else { manager }, operation, api_version, subresource)
     }
+}
 
-    /// The text the server sorts managers by: the entry as JSON, without its fields and time.
-    fn identifier(&self) -> String {
-        let mut fields = Vec::new();
-        let mut put = |name: &str, text: &str| {
-            if !text.is_empty() {
-                let text = go::escape_html(&serde_json::Value::from(text).to_string());
-                fields.push(format!("\"{name}\":{text}"));
-            }
-        };
-        put("manager", &self.manager);
-        put("operation", self.operation.as_str());
-        put("apiVersion", &self.api_version);
-        put("subresource", &self.subresource);
-        format!("{{{}}}", fields.join(","))
+fn identifier(manager: &str, operation: Operation, api_version: &str, subresource: &str) -> String {
+    let mut text = String::from("{");
+    let parts = [
+        ("manager", manager),
+        ("operation", operation.as_str()),
+        ("apiVersion", api_version),
+        ("subresource", subresource),
+    ];
+    for (name, value) in parts.into_iter().filter(|(_, value)| !value.is_empty()) {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        let value = serde_json::to_string(value).expect("holds because a text is encoded");
+        text.extend(["\"", name, "\":", &go::escape_html(&value)]);
     }
+    text.push('}');
+    text
 }
 
 impl Ord for ManagerId {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self == other { Ordering::Equal } else { self.identifier().cmp(&other.identifier()) }
+        self.identifier.cmp(&other.identifier)
     }
 }
 

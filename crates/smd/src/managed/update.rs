@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::cap::cap_updaters;
 use super::owners::{ManagerId, Owned, Owners};
 use super::versions::{VersionError, Versions, Views};
-use super::{Operation, managed_fields, metadata, set_managed_fields, unowned_fields, without_managed_fields};
+use super::{Operation, managed_fields, metadata, set_managed_fields, unowned, without_managed_fields};
 use crate::schema::TypeRef;
 use crate::set::Set;
 use crate::typed::{Duplicates, TypedError, validate_with};
@@ -109,8 +109,7 @@ pub(super) fn record(request: &UpdateRequest<'_>, new: &Value, owners: &mut Owne
     let changes = views.changes(&before, new, owners)?;
     owners.take(&changes, None);
     let change = changes.of(request.api_version).expect("holds because the request's own version is always compared");
-    let taken =
-        change.modified.union(&change.added).recursive_difference(request.reset_fields).difference(&unowned_fields());
+    let taken = change.modified.union(&change.added).recursive_difference(request.reset_fields).difference(unowned());
     if taken.is_empty() {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::owners::Owners;
 use crate::schema::TypeRef;
 use crate::set::Set;
-use crate::typed::{Comparison, TypedError, compare};
+use crate::typed::{Comparison, TypedError, compare, compare_valid};
 
 /// Knows the versions of a kind and converts between them.
 pub trait Versions: fmt::Debug {
@@ -63,9 +63,9 @@ impl<'a> Views<'a> {
 
     /// Returns what changed between two states, in each version in which somebody owns fields.
     ///
-    /// Managers of versions there are no longer are forgotten.
+    /// Managers of versions there are no longer are forgotten. The earlier state is known to be of the request's type.
     pub(super) fn changes(&self, old: &Value, new: &Value, owners: &mut Owners) -> Result<Changes, VersionError> {
-        let own = self.compare(self.ty, old, new)?;
+        let own = compare_valid(self.ty, old, new).map_err(VersionError::Compare)?.without(self.reset_fields);
         let mut changes = Changes { by_version: BTreeMap::from([(self.api_version.to_owned(), own)]) };
         let mut gone = Vec::new();
         for owned in owners.0.values() {

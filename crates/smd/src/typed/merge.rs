@@ -1,12 +1,13 @@
 //! Laying an applied configuration over a live object.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::{Map, Value};
 
 use super::validate::check_scalar;
 use super::{Mistakes, TypedError, element_of, is_empty_map, items};
-use crate::path::PathElement;
+use crate::pairs::pairs;
+use crate::path::{PathElement, Trail};
 use crate::schema::{Handling, ListTy, MapTy, Shape, Ty, TypeRef};
 
 /// Merges `config` into `live`: its scalars and atomic values win, maps merge by field, associative lists by item.
@@ -14,8 +15,8 @@ use crate::schema::{Handling, ListTy, MapTy, Shape, Ty, TypeRef};
 /// Live list items stay where they are, shared ones follow the configuration's order, new ones come after their
 /// predecessor there. An item that `config` names twice is an error; live duplicates are left alone.
 pub fn merge(ty: &TypeRef, live: &Value, config: &Value) -> Result<Value, TypedError> {
-    let mut walk = Merge { mistakes: Mistakes::default(), path: Vec::new() };
-    let merged = walk.node(ty.ty(), Some(live), Some(config));
+    let mut walk = Merge { mistakes: Mistakes::default() };
+    let merged = walk.node(ty.ty(), Some(live), Some(config), &Trail::Top);
     walk.mistakes.into_result().map(|()| merged.unwrap_or(Value::Null))
 }
 
@@ -24,73 +25,80 @@ const NOTHING: &Value = &Value::Null;
 
 struct Merge {
     mistakes: Mistakes,
-    path: Vec<PathElement>,
 }
 
 impl Merge {
-    fn node(&mut self, ty: Ty<'_>, left: Option<&Value>, right: Option<&Value>) -> Option<Value> {
+    fn node(&mut self, ty: Ty<'_>, left: Option<&Value>, right: Option<&Value>, at: &Trail<'_>) -> Option<Value> {
         let left_shape = ty.shape(left);
         let right_shape = ty.shape(right);
         if right.is_none() {
-            return self.handle(ty, left_shape, left, right);
+            return self.handle(ty, left_shape, left, right, at);
         }
         if left.is_some() && left_shape != right_shape {
             // The value changes its shape; the old one is looked at for its mistakes alone.
-            self.handle(ty, left_shape, left, right);
+            self.handle(ty, left_shape, left, right, at);
         }
-        self.handle(ty, right_shape, left, right)
+        self.handle(ty, right_shape, left, right, at)
     }
 
-    fn handle(&mut self, ty: Ty<'_>, shape: Shape, left: Option<&Value>, right: Option<&Value>) -> Option<Value> {
+    fn handle(
+        &mut self,
+        ty: Ty<'_>,
+        shape: Shape,
+        left: Option<&Value>,
+        right: Option<&Value>,
+        at: &Trail<'_>,
+    ) -> Option<Value> {
         let keep_right = || right.or(left).cloned();
         match ty.handling(shape) {
             Handling::Scalar(kind) => {
                 if let (Err(left), Err(right)) = (check_scalar(kind, left), check_scalar(kind, right)) {
-                    self.mistakes.add(&self.path, format!("lhs: {left}"));
-                    self.mistakes.add(&self.path, format!("rhs: {right}"));
+                    self.mistakes.add(at, format!("lhs: {left}"));
+                    self.mistakes.add(at, format!("rhs: {right}"));
                     return None;
                 }
                 keep_right()
             }
             Handling::Map(map) if map.atomic || (is_empty_map(left) && is_empty_map(right)) => keep_right(),
-            Handling::Map(map) => self.map(map, left, right),
+            Handling::Map(map) => self.map(map, left, right, at),
             Handling::List(list) if list.is_atomic() || (items(left).is_empty() && items(right).is_empty()) => {
                 keep_right()
             }
-            Handling::List(list) => self.list(list, items(left), items(right)),
+            Handling::List(list) => self.list(list, items(left), items(right), at),
         }
     }
 
-    fn map(&mut self, map: MapTy<'_>, left: Option<&Value>, right: Option<&Value>) -> Option<Value> {
+    fn map<'v>(
+        &mut self,
+        map: MapTy<'_>,
+        left: Option<&'v Value>,
+        right: Option<&'v Value>,
+        at: &Trail<'_>,
+    ) -> Option<Value> {
         let left = left.and_then(Value::as_object);
         let right = right.and_then(Value::as_object);
-        let names: BTreeSet<&String> =
-            left.iter().flat_map(|map| map.keys()).chain(right.iter().flat_map(|map| map.keys())).collect();
-        let mut out = Map::new();
-        for name in names {
-            self.path.push(PathElement::field(name.as_str()));
-            let merged = self.node(
-                map.any_value_type(name),
-                left.and_then(|map| map.get(name)),
-                right.and_then(|map| map.get(name)),
-            );
-            self.path.pop();
-            if let Some(merged) = merged {
-                out.insert(name.clone(), merged);
-            }
-        }
+        let fields =
+            pairs(left.into_iter().flatten(), right.into_iter().flatten(), |(name, _)| *name, |(name, _)| *name);
+        let merged = fields.filter_map(|(left, right)| {
+            let (name, _) = left.or(right)?;
+            let ty = map.any_value_type(name);
+            let value = |side: Option<(&String, &'v Value)>| side.map(|(_, value)| value);
+            let merged = self.node(ty, value(left), value(right), &Trail::Field(at, name))?;
+            Some((name.clone(), merged))
+        });
+        let out: Map<String, Value> = merged.collect();
         (!out.is_empty()).then_some(Value::Object(out))
     }
 
-    fn list(&mut self, list: ListTy<'_>, left: &[Value], right: &[Value]) -> Option<Value> {
+    fn list(&mut self, list: ListTy<'_>, left: &[Value], right: &[Value], at: &Trail<'_>) -> Option<Value> {
         let mistakes_before = self.mistakes.0.len();
-        let right = self.index(list, right, false);
-        let left = self.index(list, left, true);
+        let right = self.index(list, right, false, at);
+        let left = self.index(list, left, true, at);
         if self.mistakes.0.len() > mistakes_before {
             return None;
         }
         let mut shared: VecDeque<&PathElement> =
-            right.order.iter().map(|(element, _)| element).filter(|element| left.items.contains_key(element)).collect();
+            right.order.iter().map(|(element, _)| element).filter(|element| left.has(element)).collect();
         let mut merged: BTreeSet<&PathElement> = BTreeSet::new();
         let mut out = Vec::with_capacity(left.order.len().max(right.order.len()));
         let (mut at_left, mut at_right) = (0, 0);
@@ -100,21 +108,21 @@ impl Merge {
             if let (Some((element, _)), Some((applied, _))) = (here, there) {
                 if element == applied {
                     merged.insert(element);
-                    out.extend(self.item(list, element, left.get(element), right.get(element)));
+                    out.extend(self.item(list, (element, at), left.get(element), right.get(element)));
                     at_left += 1;
                     at_right += 1;
                     shared.pop_front();
                     continue;
                 }
-                if right.items.contains_key(element) && shared.front().is_some_and(|next| *next != element) {
+                if right.has(element) && shared.front().is_some_and(|next| *next != element) {
                     // Shared, but its turn comes later: it is emitted where the configuration has it.
                     at_left += 1;
                     continue;
                 }
             }
             if let Some((element, item)) = here {
-                if !right.items.contains_key(element) {
-                    out.extend(self.item(list, element, Some(item), None));
+                if !right.has(element) {
+                    out.extend(self.item(list, (element, at), Some(item), None));
                     at_left += 1;
                     continue;
                 }
@@ -124,7 +132,7 @@ impl Merge {
             }
             if let Some((element, _)) = there {
                 merged.insert(element);
-                out.extend(self.item(list, element, left.get(element), right.get(element)));
+                out.extend(self.item(list, (element, at), left.get(element), right.get(element)));
                 at_right += 1;
                 if shared.front().is_some_and(|next| *next == element) {
                     shared.pop_front();
@@ -137,46 +145,60 @@ impl Merge {
     fn item(
         &mut self,
         list: ListTy<'_>,
-        element: &PathElement,
+        (element, at): (&PathElement, &Trail<'_>),
         left: Option<&Value>,
         right: Option<&Value>,
     ) -> Option<Value> {
-        self.path.push(element.clone());
-        let merged = self.node(list.item(), left, right);
-        self.path.pop();
-        merged
+        self.node(list.item(), left, right, &Trail::Item(at, element))
     }
 
-    fn index<'v>(&mut self, list: ListTy<'_>, values: &'v [Value], duplicates_allowed: bool) -> Index<'v> {
-        let mut index = Index { items: BTreeMap::new(), order: Vec::with_capacity(values.len()) };
+    fn index<'v>(
+        &mut self,
+        list: ListTy<'_>,
+        values: &'v [Value],
+        duplicates_allowed: bool,
+        at: &Trail<'_>,
+    ) -> Index<'v> {
+        let mut index = Index { order: Vec::with_capacity(values.len()), sorted: Vec::with_capacity(values.len()) };
         for (position, item) in values.iter().enumerate() {
             let element = match element_of(list, item) {
                 Ok(element) => element,
                 Err(message) => {
-                    self.mistakes.add(&self.path, format!("element {position}: {message}"));
+                    self.mistakes.add(at, format!("element {position}: {message}"));
                     continue;
                 }
             };
-            let repeated = index.items.contains_key(&element);
-            if repeated && !duplicates_allowed {
-                self.mistakes.add(&self.path, format!("duplicate entries for key {element}"));
-                continue;
+            match index.find(&element) {
+                Ok(_) if !duplicates_allowed => {
+                    self.mistakes.add(at, format!("duplicate entries for key {element}"));
+                    continue;
+                }
+                Ok(found) => index.sorted[found].1 = NOTHING,
+                Err(place) => index.sorted.insert(place, (index.order.len(), item)),
             }
-            index.items.insert(element.clone(), if repeated { NOTHING } else { item });
             index.order.push((element, item));
         }
         index
     }
 }
 
-/// A list's items by name, and their names in order.
+/// A list's items in order, each with its name, and where to find the first of each name.
 struct Index<'v> {
-    items: BTreeMap<PathElement, &'v Value>,
     order: Vec<(PathElement, &'v Value)>,
+    /// Places in `order`, sorted by name, with what the name stands for.
+    sorted: Vec<(usize, &'v Value)>,
 }
 
 impl<'v> Index<'v> {
+    fn find(&self, element: &PathElement) -> Result<usize, usize> {
+        self.sorted.binary_search_by(|(place, _)| self.order[*place].0.cmp(element))
+    }
+
+    fn has(&self, element: &PathElement) -> bool {
+        self.find(element).is_ok()
+    }
+
     fn get(&self, element: &PathElement) -> Option<&'v Value> {
-        self.items.get(element).copied()
+        self.find(element).ok().map(|found| self.sorted[found].1)
     }
 }

@@ -1,6 +1,7 @@
 //! Bringing a recorded field set in line with a schema that changed since.
 
-use crate::path::PathElement;
+use crate::pairs::pairs;
+use crate::path::{PathElement, Trail};
 use crate::schema::{Handling, MapTy, Shape, Ty, TypeRef};
 use crate::set::Set;
 
@@ -9,50 +10,43 @@ use crate::set::Set;
 /// A change from atomic to granular is not followed, as in the Go library.
 pub(crate) fn reconcile(ty: &TypeRef, fields: &Set) -> Option<Set> {
     let mut now_atomic = Set::new();
-    walk(ty.ty(), Some(fields), false, &mut Vec::new(), &mut now_atomic);
+    walk(ty.ty(), Some(fields), false, &Trail::Top, &mut now_atomic);
     if now_atomic.is_empty() {
         return None;
     }
     Some(fields.recursive_difference(&now_atomic).union(&now_atomic))
 }
 
-fn walk(ty: Ty<'_>, set: Option<&Set>, is_leaf: bool, path: &mut Vec<PathElement>, now_atomic: &mut Set) {
+fn walk(ty: Ty<'_>, set: Option<&Set>, is_leaf: bool, at: &Trail<'_>, now_atomic: &mut Set) {
     match ty.handling(Shape::All) {
         Handling::Scalar(_) => {}
         Handling::List(list) if list.is_atomic() => {
             if !is_leaf {
-                now_atomic.insert(path);
+                now_atomic.insert_at(at);
             }
         }
-        Handling::List(list) => each(set, path, now_atomic, |_| Some(list.item())),
+        Handling::List(list) => each(set, at, now_atomic, |_| Some(list.item())),
         Handling::Map(map) if is_deduced(map) => {}
         Handling::Map(map) if map.atomic => {
             if !is_leaf && set.is_some_and(|set| !set.is_empty()) {
-                now_atomic.insert(path);
+                now_atomic.insert_at(at);
             }
         }
-        Handling::Map(map) => each(set, path, now_atomic, |element| match element {
+        Handling::Map(map) => each(set, at, now_atomic, |element| match element {
             PathElement::Field(name) => map.value_type(name),
             _ => map.additional(),
         }),
     }
 }
 
-fn each<'a>(
-    set: Option<&Set>,
-    path: &mut Vec<PathElement>,
-    now_atomic: &mut Set,
-    below: impl Fn(&PathElement) -> Option<Ty<'a>>,
-) {
+fn each<'a>(set: Option<&Set>, at: &Trail<'_>, now_atomic: &mut Set, below: impl Fn(&PathElement) -> Option<Ty<'a>>) {
     let Some(set) = set else { return };
-    let children = set.children().keys().filter(|element| !set.members().contains(element));
-    for element in children.chain(set.members()) {
+    let pairs = pairs(set.members(), set.children(), |member| *member, |(element, _)| *element);
+    for (member, child) in pairs {
+        let Some(element) = member.or(child.map(|(element, _)| element)) else { continue };
         let Some(ty) = below(element) else { continue };
-        let child = set.child(element);
-        let is_leaf = child.is_none() && set.members().contains(element);
-        path.push(element.clone());
-        walk(ty, child, is_leaf, path, now_atomic);
-        path.pop();
+        let is_leaf = child.is_none() && member.is_some();
+        walk(ty, child.map(|(_, child)| child), is_leaf, &Trail::Item(at, element), now_atomic);
     }
 }
 

@@ -53,7 +53,7 @@ fn whole(value: &Value, keep: Keep) -> Value {
 
 /// What remains of a part that the set names, goes through, or does neither with.
 fn part(ty: Ty<'_>, value: &Value, set: &Set, element: &PathElement, keep: Keep) -> Option<Value> {
-    let named = set.members().contains(element);
+    let named = set.has_member(element);
     let below = set.child(element);
     match (keep, below) {
         (Keep::Others, _) if named => None,

@@ -1,7 +1,5 @@
 //! The paths a value sets.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::element_of;
@@ -14,54 +12,70 @@ use crate::set::Set;
 /// A scalar or atomic value is its own path; a list item is its path and what is in it; a free-form key is its own
 /// path too, while a struct field is only when it is `null` or `{}`. Items that cannot be named are left out.
 pub fn to_set(ty: &TypeRef, value: &Value) -> Set {
-    let mut set = Set::new();
-    walk(ty.ty(), value, &mut Vec::new(), &mut set);
-    set
+    below(ty.ty(), value).unwrap_or_default()
 }
 
-fn walk(ty: Ty<'_>, value: &Value, path: &mut Vec<PathElement>, set: &mut Set) {
+/// What a value sets below itself; `None` when it is one path, its own.
+fn below(ty: Ty<'_>, value: &Value) -> Option<Set> {
     match ty.handling(ty.shape(Some(value))) {
-        Handling::Scalar(_) => set.insert(path),
-        Handling::Map(map) if map.atomic => set.insert(path),
-        Handling::List(list) if list.is_atomic() => set.insert(path),
-        Handling::Map(map) => walk_map(map, value, path, set),
-        Handling::List(list) => walk_list(list, value, path, set),
+        Handling::Scalar(_) => None,
+        Handling::Map(map) => (!map.atomic).then(|| below_map(map, value)),
+        Handling::List(list) => (!list.is_atomic()).then(|| below_list(list, value)),
     }
 }
 
-fn walk_map(map: MapTy<'_>, value: &Value, path: &mut Vec<PathElement>, set: &mut Set) {
-    for (name, value) in value.as_object().into_iter().flatten() {
-        path.push(PathElement::field(name.as_str()));
-        walk(map.any_value_type(name), value, path, set);
+fn below_map(map: MapTy<'_>, value: &Value) -> Set {
+    let Some(fields) = value.as_object() else { return Set::new() };
+    let (mut members, mut children) = (Vec::with_capacity(fields.len()), Vec::new());
+    for (name, value) in fields {
+        let set = below(map.any_value_type(name), value);
         let is_empty = match value {
             Value::Null => true,
             Value::Object(fields) => fields.is_empty(),
             _ => false,
         };
-        if is_empty || map.declared(name).is_none() {
-            set.insert(path);
-        }
-        path.pop();
+        let is_member = set.is_none() || is_empty || map.declared(name).is_none();
+        put(&mut members, &mut children, PathElement::field(name.as_str()), is_member, set);
     }
+    Set::level(members, children)
 }
 
-fn walk_list(list: ListTy<'_>, value: &Value, path: &mut Vec<PathElement>, set: &mut Set) {
-    let named: Vec<(PathElement, &Value)> = value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|item| element_of(list, item).ok().map(|element| (element, item)))
-        .collect();
-    let mut seen = BTreeSet::new();
-    let repeated: BTreeSet<&PathElement> =
-        named.iter().map(|(element, _)| element).filter(|element| !seen.insert(*element)).collect();
-    for (element, item) in &named {
-        path.push(element.clone());
+fn below_list(list: ListTy<'_>, value: &Value) -> Set {
+    let items = value.as_array().into_iter().flatten();
+    let mut named: Vec<(PathElement, &Value)> =
+        items.filter_map(|item| element_of(list, item).ok().map(|element| (element, item))).collect();
+    if !named.is_sorted_by(|a, b| a.0 <= b.0) {
+        named.sort_by(|a, b| a.0.cmp(&b.0));
+    }
+    let (mut members, mut children) = (Vec::with_capacity(named.len()), Vec::new());
+    let mut named = named.into_iter().peekable();
+    while let Some((element, item)) = named.next() {
         // Items that share a name are owned as one.
-        if !repeated.contains(element) {
-            walk(list.item(), item, path, set);
+        let mut is_repeated = false;
+        while named.next_if(|(next, _)| *next == element).is_some() {
+            is_repeated = true;
         }
-        set.insert(path);
-        path.pop();
+        let set = if is_repeated { None } else { below(list.item(), item) };
+        put(&mut members, &mut children, element, true, set);
+    }
+    Set::level(members, children)
+}
+
+fn put(
+    members: &mut Vec<PathElement>,
+    children: &mut Vec<(PathElement, Set)>,
+    element: PathElement,
+    is_member: bool,
+    below: Option<Set>,
+) {
+    let below = below.filter(|below| !below.is_empty());
+    match (is_member, below) {
+        (true, None) => members.push(element),
+        (true, Some(below)) => {
+            members.push(element.clone());
+            children.push((element, below));
+        }
+        (false, Some(below)) => children.push((element, below)),
+        (false, None) => {}
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Mistakes, TypedError, element_of};
 use crate::go;
-use crate::path::PathElement;
+use crate::path::Trail;
 use crate::schema::{Handling, ListTy, MapTy, ScalarKind, Ty, TypeRef};
 
 /// Whether an associative list may name an item twice.
@@ -26,78 +26,70 @@ pub fn validate(ty: &TypeRef, value: &Value) -> Result<(), TypedError> {
 
 /// Checks a value as [`validate`] does, with a say in duplicates.
 pub fn validate_with(ty: &TypeRef, value: &Value, duplicates: Duplicates) -> Result<(), TypedError> {
-    let mut walk = Validation { mistakes: Mistakes::default(), duplicates, path: Vec::new() };
-    walk.value(ty.ty(), value);
+    let mut walk = Validation { mistakes: Mistakes::default(), duplicates };
+    walk.value(ty.ty(), value, &Trail::Top);
     walk.mistakes.into_result()
 }
 
 struct Validation {
     mistakes: Mistakes,
     duplicates: Duplicates,
-    path: Vec<PathElement>,
 }
 
 impl Validation {
-    fn value(&mut self, ty: Ty<'_>, value: &Value) {
+    fn value(&mut self, ty: Ty<'_>, value: &Value, at: &Trail<'_>) {
         match ty.handling(ty.shape(Some(value))) {
             Handling::Scalar(kind) => {
                 if let Err(message) = check_scalar(kind, Some(value)) {
-                    self.mistakes.add(&self.path, message);
+                    self.mistakes.add(at, message);
                 }
             }
-            Handling::Map(map) => self.map(map, value),
-            Handling::List(list) => self.list(list, value),
+            Handling::Map(map) => self.map(map, value, at),
+            Handling::List(list) => self.list(list, value, at),
         }
     }
 
-    fn map(&mut self, map: MapTy<'_>, value: &Value) {
+    fn map(&mut self, map: MapTy<'_>, value: &Value, at: &Trail<'_>) {
         let fields = match value {
             Value::Object(fields) => fields,
             Value::Null => return,
-            other => return self.mistakes.add(&self.path, format!("expected map, got &{{{}}}", go::plain(other))),
+            other => return self.mistakes.add(at, format!("expected map, got &{{{}}}", go::plain(other))),
         };
         for (name, value) in fields {
-            self.path.push(PathElement::field(name.as_str()));
-            let known = match map.value_type(name) {
-                Some(ty) => {
-                    self.value(ty, value);
-                    true
-                }
-                None => {
-                    self.mistakes.add(&self.path, "field not declared in schema");
-                    false
-                }
-            };
-            self.path.pop();
-            // The Go library looks no further in this map.
-            if !known {
-                return;
+            let at = Trail::Field(at, name);
+            match map.value_type(name) {
+                Some(ty) => self.value(ty, value, &at),
+                // The Go library looks no further in this map.
+                None => return self.mistakes.add(&at, "field not declared in schema"),
             }
         }
     }
 
-    fn list(&mut self, list: ListTy<'_>, value: &Value) {
+    fn list(&mut self, list: ListTy<'_>, value: &Value, at: &Trail<'_>) {
         let items = match value {
             Value::Array(items) => items,
             Value::Null => return,
-            other => return self.mistakes.add(&self.path, format!("expected list, got &{{{}}}", go::plain(other))),
+            other => return self.mistakes.add(at, format!("expected list, got &{{{}}}", go::plain(other))),
         };
+        if list.is_atomic() {
+            for (position, item) in items.iter().enumerate() {
+                self.value(list.item(), item, &Trail::Index(at, position));
+            }
+            return;
+        }
         let mut seen = BTreeSet::new();
         for (position, item) in items.iter().enumerate() {
-            let element = if list.is_atomic() {
-                PathElement::Index(position as i64)
-            } else {
-                match element_of(list, item) {
-                    Ok(element) => element,
-                    Err(message) => return self.mistakes.add(&self.path, format!("element {position}: {message}")),
-                }
+            let element = match element_of(list, item) {
+                Ok(element) => element,
+                Err(message) => return self.mistakes.add(at, format!("element {position}: {message}")),
             };
-            if !list.is_atomic() && !seen.insert(element.clone()) && self.duplicates == Duplicates::Refused {
-                self.mistakes.add(&self.path, format!("duplicate entries for key {element}"));
+            if self.duplicates == Duplicates::Refused && seen.contains(&element) {
+                self.mistakes.add(at, format!("duplicate entries for key {element}"));
             }
-            self.path.push(element);
-            self.value(list.item(), item);
-            self.path.pop();
+            self.value(list.item(), item, &Trail::Item(at, &element));
+            if self.duplicates == Duplicates::Refused {
+                seen.insert(element);
+            }
         }
     }
 }
