@@ -3,7 +3,9 @@
 // keeps and what it drops, and no published schema says so.
 //
 // The output is one JSON document: `kinds` maps "group/version/Kind" to a type name as OpenAPI spells it, `types` maps
-// a type name to its fields as [name, flags, type], and `wire` maps it to the protobuf number of each of these fields, as
+// a type name to its fields as [name, flags, type]. Behind the type stands what Go calls it, where that is another name
+// (`string v1.DNSPolicy`), and `@ProbeHandler` names the structs that a field is inlined from, both as errors of decoding
+// spell them. `wire` maps a type name to the protobuf number of each of these fields, as
 // the release's `generated.proto` files have them. JSON inlines some structs that are messages of their own in protobuf:
 // their fields' numbers are a path, `2.1`. A `w` follows the number of a list that is wrapped in a message; the Go name
 // follows after a colon where it is not the wire name in capitals. All is empty where protobuf does not carry the field.
@@ -87,7 +89,7 @@ func visit(t reflect.Type) {
 		return
 	}
 	out.Types[key] = [][3]string{}
-	out.Types[key], out.Wire[key] = fields(t, "")
+	out.Types[key], out.Wire[key] = fields(t, "", "")
 }
 
 // number returns a field's protobuf number behind the numbers of the messages around it.
@@ -106,7 +108,9 @@ func isWrapped(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && reflect.PointerTo(t).Implements(reflect.TypeFor[message]())
 }
 
-func fields(t reflect.Type, prefix string) ([][3]string, []string) {
+// fields lists the fields of a struct; prefix is the protobuf number of the message around them, inside the structs that
+// they are inlined from.
+func fields(t reflect.Type, prefix, inside string) ([][3]string, []string) {
 	list, wire := [][3]string{}, []string{}
 	for i := 0; i < t.NumField(); i++ {
 		field := t.Field(i)
@@ -121,7 +125,7 @@ func fields(t reflect.Type, prefix string) ([][3]string, []string) {
 				kind = kind.Elem()
 			}
 			around := number(field, prefix)
-			inlined, numbers := fields(kind, around+".")
+			inlined, numbers := fields(kind, around+".", strings.TrimPrefix(inside+"."+field.Name, "."))
 			if around == "" {
 				numbers = make([]string, len(inlined))
 			}
@@ -145,7 +149,14 @@ func fields(t reflect.Type, prefix string) ([][3]string, []string) {
 		if name == "" {
 			name = field.Name
 		}
-		list = append(list, [3]string{name, flags, expression(kind)})
+		shape := expression(kind)
+		if spelled, known := spelling(kind); known {
+			shape += " " + spelled
+		}
+		if inside != "" {
+			shape += " @" + inside
+		}
+		list = append(list, [3]string{name, flags, shape})
 		at := number(field, prefix)
 		if at != "" && isWrapped(kind) {
 			at += "w"
@@ -179,5 +190,23 @@ func expression(t reflect.Type) string {
 		return "Any"
 	default:
 		return t.Kind().String()
+	}
+}
+
+// spelling returns a type as Go's errors spell it, and whether its shape does not say that already.
+func spelling(t reflect.Type) (string, bool) {
+	if _, ok := special[t]; ok {
+		return t.String(), false
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return spelling(t.Elem())
+	case reflect.Struct, reflect.Interface:
+		return t.String(), false
+	case reflect.Slice, reflect.Map:
+		_, named := spelling(t.Elem())
+		return t.String(), named || t.Name() != ""
+	default:
+		return t.String(), t.PkgPath() != ""
 	}
 }

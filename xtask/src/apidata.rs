@@ -267,7 +267,7 @@ fn source_note() -> String {
          | file | holds |\n|---|---|\n\
          | `openapi-v3.zst` | the OpenAPI v3 documents that the release's own server gives with default settings: a little-endian length, a JSON index, one zstd frame a document |\n\
          | `resources.json` | groups in discovery order; resources with verbs, short names, categories, subresources |\n\
-         | `types.zst` | each Go type's fields: name, flags (p pointer, o omitempty, z omitzero), type, declared default |\n\
+         | `types.zst` | each Go type's fields: name, flags (p pointer, o omitempty, z omitzero), type (and what Go calls it; after @ the structs it is inlined from), declared default |\n\
          | `wire.zst` | each type's protobuf field numbers, in the order of the fields' names, as its Go tags and `generated.proto` have them |\n\
          | `columns.zst` | table columns, recorded from a real server of that release by `tests/defaults/record.sh` |\n\
          | `bootstrap.zst` | the objects a server makes at its first start, recorded from a real one of that release by \

@@ -1,6 +1,7 @@
 //! What a kind asks of a write: one face for built-in kinds, whose rules are in [`crate::builtins`], and custom ones,
 //! whose rules are in their schemas.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bowline_smd::PatchError;
@@ -46,9 +47,13 @@ fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOpt
     if resource.custom().is_some() {
         tidy_metadata(object);
     }
+    options.shares_labels = resource.is("batch", "jobs")
+        && object["metadata"]["labels"].as_object().is_none_or(serde_json::Map::is_empty)
+        && object["spec"]["template"]["metadata"]["labels"].is_object();
     options.empties.clear();
+    options.empty_texts.clear();
     if resource.custom().is_none() {
-        empties(object, &mut String::new(), &mut options.empties);
+        empties(object, &mut String::new(), options);
     }
     let unknown = match resource.custom() {
         Some(custom) if custom.preserve_unknown => Vec::new(),
@@ -108,13 +113,14 @@ fn agree_on_addresses(pod: &mut Value) {
     }
 }
 
-/// Notes where a body has empty lists and maps.
-fn empties(value: &Value, pointer: &mut String, out: &mut Vec<String>) {
+/// Notes where a body has empty lists, maps and texts.
+fn empties(value: &Value, pointer: &mut String, out: &mut WriteOptions) {
     use std::fmt::Write as _;
     let length = pointer.len();
     match value {
-        Value::Object(map) if map.is_empty() => out.push(pointer.clone()),
-        Value::Array(list) if list.is_empty() => out.push(pointer.clone()),
+        Value::Object(map) if map.is_empty() => out.empties.push(pointer.clone()),
+        Value::Array(list) if list.is_empty() => out.empties.push(pointer.clone()),
+        Value::String(text) if text.is_empty() => out.empty_texts.push(pointer.clone()),
         Value::Object(map) => {
             for (key, value) in map {
                 pointer.push('/');
@@ -146,19 +152,15 @@ pub(crate) fn restore_empties<'a>(object: &mut Value, options: &'a WriteOptions)
     restored
 }
 
-/// Says of fields that were given as empty lists and maps that they are, where nothing would be `null`.
-pub(crate) fn show_empties(causes: &mut [Cause], body: &[String], object: &Value) {
-    for cause in causes {
-        let Some((kind, rest)) = cause.message.split_once(" value: null: ") else { continue };
-        let pointer = format!("/{}", cause.field.replace(['.', '['], "/").replace(']', ""));
-        // An Ingress without rules is wrong as a whole, and shows its rules.
-        let shown = if pointer == "/spec" { "/spec/rules".to_owned() } else { pointer };
-        if !body.contains(&shown) {
-            continue;
-        }
-        let name = shown.rsplit('/').next().unwrap_or_default();
-        let is_map = ["labels", "capacity", "matchLabels"].contains(&name) && object.pointer(&shown).is_none();
-        cause.message = format!("{kind} value: {}: {rest}", if is_map { "{}" } else { "[]" });
+/// Returns an object as Go judges it: with the empty lists, maps and bytes of the body, which storage knows nothing of.
+pub(crate) fn as_given<'a>(resource: &Resource, object: &'a Value, options: &WriteOptions) -> Cow<'a, Value> {
+    if resource.custom().is_some() {
+        return Cow::Borrowed(object);
+    }
+    let pointers = options.empties.iter().chain(&options.empty_texts);
+    match Builtins::get().with_empties(&resource.group, &resource.version, &resource.kind, object, pointers) {
+        Some(given) => Cow::Owned(given),
+        None => Cow::Borrowed(object),
     }
 }
 
@@ -267,7 +269,12 @@ fn validate_extension(
         }
         _ => return None,
     };
-    let mut causes = validate_meta(resource, object, old);
+    let mut causes = if is_admission {
+        let mistakes = Builtins::get().validate(&resource.group, &resource.kind, object, old);
+        mistakes.into_iter().map(Cause::from).collect()
+    } else {
+        validate_meta(resource, object, old)
+    };
     causes.extend(found);
     if causes.is_empty() && is_definition(resource) && subresource.is_empty() {
         warnings.extend(crd::warnings(object, old));
@@ -374,7 +381,13 @@ impl Registry<'_> {
         }
         let uid = meta_text(object, "uid").to_owned();
         let now = self.clock.now_seconds();
-        let ctx = WriteContext { uid: &uid, now: &now, allocator: &self.state.allocator, dry_run: options.dry_run };
+        let ctx = WriteContext {
+            uid: &uid,
+            now: &now,
+            allocator: &self.state.allocator,
+            dry_run: options.dry_run,
+            shares_labels: options.shares_labels,
+        };
         Builtins::get()
             .prepare_create(&resource.group, &resource.version, &resource.kind, object, &ctx)
             .map_err(|mistakes| refuse(resource, meta_text(object, "name"), mistakes))?;
@@ -402,6 +415,7 @@ impl Registry<'_> {
             now: &now,
             allocator: &self.state.allocator,
             dry_run: options.dry_run,
+            shares_labels: false,
         };
         Builtins::get()
             .prepare_update(&resource.group, &resource.version, &resource.kind, old, object, &ctx)

@@ -220,8 +220,7 @@ fn mistakes_in_spec(spec: &Value, old: Option<&Value>) -> Vec<Cause> {
         Some(_) => None,
     };
     if let Some(why) = why {
-        let shown = if request.as_str().is_some_and(|text| !text.is_empty()) { request } else { &Value::Null };
-        out.push(Cause::invalid("spec.request", shown, why));
+        out.push(Cause::invalid("spec.request", request, why));
     }
     let usages = crate::catalog::texts(&spec["usages"]);
     if usages.is_empty() {

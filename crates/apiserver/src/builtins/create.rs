@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::FieldError;
+use super::quantity::Quantity;
 
 /// Hands out what a cluster has only once: service addresses and node ports.
 ///
@@ -153,6 +154,8 @@ pub struct WriteContext<'a> {
     pub allocator: &'a Allocator,
     /// A dry run takes nothing from the pools.
     pub dry_run: bool,
+    /// Whether a Job got its labels from its template: to Go they are then one map, and what is added to one is in both.
+    pub shares_labels: bool,
 }
 
 type Object = Map<String, Value>;
@@ -189,10 +192,22 @@ pub(super) fn prepare_create(
             let class = quality_of_service(&object["spec"]);
             object["status"]["phase"] = json!("Pending");
             object["status"]["qosClass"] = json!(class);
+            if object["spec"]["schedulingGates"].as_array().is_some_and(|gates| !gates.is_empty()) {
+                object["status"]["conditions"] = json!([{
+                    "type": "PodScheduled", "status": "False", "lastProbeTime": null, "lastTransitionTime": ctx.now,
+                    "reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates",
+                }]);
+            }
         }
         ("", "Service") => allocate_service(object, None, ctx)?,
         ("apps", "DaemonSet") => set_annotation(object, TEMPLATE_GENERATION, "1"),
-        ("batch", "Job") => select_by_uid(object, ctx.uid),
+        ("autoscaling", "HorizontalPodAutoscaler") => forget_reported(object),
+        ("batch", "Job") => {
+            select_by_uid(object, ctx.uid);
+            if ctx.shares_labels {
+                object["metadata"]["labels"] = object["spec"]["template"]["metadata"]["labels"].clone();
+            }
+        }
         _ => {}
     }
     Ok(())
@@ -245,6 +260,18 @@ fn set_annotation(object: &mut Value, key: &str, value: &str) {
     annotations[key] = json!(value);
 }
 
+/// Takes out of a new autoscaler of version 1 what its annotations say of a status, which it does not have yet.
+fn forget_reported(autoscaler: &mut Value) {
+    let Some(meta) = autoscaler.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    if let Some(annotations) = meta.get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.remove("autoscaling.alpha.kubernetes.io/current-metrics");
+        annotations.remove("autoscaling.alpha.kubernetes.io/conditions");
+        if annotations.is_empty() {
+            meta.remove("annotations");
+        }
+    }
+}
+
 /// Gives a Job the selector and labels that carry its uid, unless its owner selects by hand.
 fn select_by_uid(job: &mut Value, uid: &str) {
     if job["spec"]["manualSelector"] == json!(true) {
@@ -278,23 +305,39 @@ fn keep_generated(old: &Value, job: &mut Value) {
     }
 }
 
+/// Returns the class of a pod by what it asks for and what it is limited to: processors and memory, more than nothing.
 pub(crate) fn quality_of_service(spec: &Value) -> &'static str {
-    let containers =
-        ["containers", "initContainers"].into_iter().flat_map(|list| spec[list].as_array().into_iter().flatten());
-    let (mut any, mut all) = (false, true);
-    for container in containers {
-        let resources = &container["resources"];
-        any |=
-            ["requests", "limits"].iter().any(|which| resources[which].as_object().is_some_and(|map| !map.is_empty()));
-        all &= ["cpu", "memory"].iter().all(|what| {
-            let limit = &resources["limits"][what];
-            limit.is_string() && (resources["requests"].get(what).is_none() || resources["requests"][what] == *limit)
-        });
-    }
-    match (any, all) {
-        (false, _) => "BestEffort",
-        (true, true) => "Guaranteed",
-        (true, false) => "Burstable",
+    const COUNTED: [&str; 2] = ["cpu", "memory"];
+    let amount = |resources: &Value, which: &str, what: &str| {
+        let quantity = resources[which][what].as_str()?.parse::<Quantity>().ok()?;
+        Some(quantity.nanos()).filter(|nanos| *nanos > 0)
+    };
+    let whole_pod = &spec["resources"];
+    let containers: Vec<&Value> = if whole_pod.is_object() {
+        vec![whole_pod]
+    } else {
+        let lists = ["containers", "initContainers"].into_iter();
+        lists
+            .flat_map(|list| spec[list].as_array().into_iter().flatten())
+            .map(|container| &container["resources"])
+            .collect()
+    };
+    let limits_no_pod = whole_pod.is_object() && whole_pod["limits"].as_object().is_none_or(Map::is_empty);
+    let limits_all =
+        |resources: &&Value| limits_no_pod || COUNTED.iter().all(|what| amount(resources, "limits", what).is_some());
+    let every_limited = containers.iter().all(limits_all);
+    let sum = |which: &str, what: &str| {
+        let amounts = containers.iter().filter_map(|resources| amount(resources, which, what));
+        amounts.fold(None, |sum: Option<i128>, amount| Some(sum.unwrap_or(0) + amount))
+    };
+    let sums = |which: &str| COUNTED.map(|what| sum(which, what));
+    let (requests, limits) = (sums("requests"), sums("limits"));
+    if requests.iter().chain(&limits).all(Option::is_none) {
+        "BestEffort"
+    } else if every_limited && requests == limits {
+        "Guaranteed"
+    } else {
+        "Burstable"
     }
 }
 
@@ -413,10 +456,14 @@ fn allocate_addresses(
             let text = ip.as_str().unwrap_or_default();
             let problem = if headless || kept {
                 None
+            } else if self::address(text).is_none() && ctx.dry_run {
+                let range = "The range of valid IPs is 10.96.0.0/16";
+                Some(format!("the provided IP ({text}) is not in the valid range. {range}"))
             } else if self::address(text).is_none() {
-                Some("the provided network does not match the current range")
+                Some("the provided network does not match the current range".to_owned())
             } else {
-                (!ctx.dry_run && !ctx.allocator.take_ip(text)).then_some("provided IP is already allocated")
+                let is_free = ctx.dry_run || ctx.allocator.take_ip(text);
+                (!is_free).then(|| "provided IP is already allocated".to_owned())
             };
             if let Some(problem) = problem {
                 problems.push(FieldError {
@@ -453,50 +500,80 @@ fn allocate_addresses(
 fn allocate_ports(service: &mut Value, old: Option<&Value>, ctx: &WriteContext<'_>, problems: &mut Vec<FieldError>) {
     let held: BTreeSet<u16> = old.map(node_ports).unwrap_or_default().into_iter().collect();
     let wanted = needs_node_port(service);
-    let kind = service_type(service).to_owned();
-    let ports = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten();
-    let mut taken = held.clone();
-    let mut dry_port = LAST_PORT + 2;
-    let may_have_node_ports = ["NodePort", "LoadBalancer"].contains(&kind.as_str());
-    for (at, port) in ports.enumerate() {
-        match port["nodePort"].as_u64().and_then(|port| u16::try_from(port).ok()) {
-            // What has no use for node ports may not have any, which is for validation to say.
-            Some(_) if !may_have_node_ports || ctx.dry_run => {}
-            Some(number) if !(FIRST_PORT..=LAST_PORT).contains(&number) => problems.push(FieldError {
-                field: format!("spec.ports[{at}].nodePort"),
-                reason: "FieldValueInvalid",
-                message: format!(
-                    "Invalid value: {number}: provided port is not in the valid range. The range of valid ports is \
-                     {FIRST_PORT}-{LAST_PORT}"
-                ),
-            }),
-            Some(number) if !taken.contains(&number) && !ctx.dry_run => {
-                if !ctx.allocator.take_port(number) {
-                    problems.push(FieldError {
-                        field: format!("spec.ports[{at}].nodePort"),
-                        reason: "FieldValueInvalid",
-                        message: format!("Invalid value: {number}: provided port is already allocated"),
-                    });
-                }
-                taken.insert(number);
+    // What has no use for node ports may not have any, which is for validation to say.
+    let may_have = ["NodePort", "LoadBalancer"].contains(&service_type(service));
+    let ports = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+    let mut pool = NodePorts { ctx, taken: held, next_dry: LAST_PORT + 2 };
+    if let Some(ports) = ports.filter(|_| may_have) {
+        for at in 0..ports.len() {
+            let given = number_of(&ports[at], "nodePort");
+            let shared = if old.is_none() { pool_of_port(ports, at) } else { None };
+            let number = match (given, shared) {
+                // Ports of one number share a node port, whatever their protocols.
+                (None, Some(shared)) if wanted => Ok(Some(shared)),
+                (None, _) if wanted => Ok(pool.next()),
+                (None, _) => Ok(None),
+                (Some(given), _) => pool.take(given).map(|()| Some(given)),
+            };
+            match number {
+                Ok(Some(number)) => ports[at]["nodePort"] = json!(number),
+                Ok(None) => {}
+                Err(why) => problems.push(FieldError {
+                    field: format!("spec.ports[{at}].nodePort"),
+                    reason: "FieldValueInvalid",
+                    message: format!("Invalid value: {}: {why}", given.unwrap_or_default()),
+                }),
             }
-            Some(_) => {}
-            None if wanted && ctx.dry_run => {
-                // Upstream shows a number that no real port will have.
-                port["nodePort"] = json!(dry_port);
-                dry_port += 1;
-            }
-            None if wanted => {
-                if let Some(number) = ctx.allocator.node_port() {
-                    port["nodePort"] = json!(number);
-                }
-            }
-            None => {}
         }
     }
+    let dry_port = pool.next_dry;
     let unhealthy = needs_health_port(service) && service["spec"]["healthCheckNodePort"].is_null();
-    if let Some(number) = (unhealthy && !ctx.dry_run).then(|| ctx.allocator.node_port()).flatten() {
+    if unhealthy && ctx.dry_run {
+        service["spec"]["healthCheckNodePort"] = json!(dry_port);
+    } else if let Some(number) = unhealthy.then(|| ctx.allocator.node_port()).flatten() {
         service["spec"]["healthCheckNodePort"] = json!(number);
+    }
+}
+
+fn number_of(port: &Value, field: &str) -> Option<u16> {
+    port[field].as_u64().and_then(|number| u16::try_from(number).ok()).filter(|number| *number != 0)
+}
+
+/// Returns the node port of a port of the same number: of an earlier one, or one that the client asked for.
+fn pool_of_port(ports: &[Value], at: usize) -> Option<u16> {
+    let same = |port: &&Value| port["port"] == ports[at]["port"];
+    let mut known = ports.iter().filter(same).filter_map(|port| number_of(port, "nodePort"));
+    known.next()
+}
+
+/// The node ports that one write takes.
+struct NodePorts<'a> {
+    ctx: &'a WriteContext<'a>,
+    taken: BTreeSet<u16>,
+    /// Upstream shows numbers that no real port will have when nothing is to be stored.
+    next_dry: u16,
+}
+
+impl NodePorts<'_> {
+    fn take(&mut self, number: u16) -> Result<(), String> {
+        if self.ctx.dry_run || self.taken.contains(&number) {
+            return Ok(());
+        }
+        if !(FIRST_PORT..=LAST_PORT).contains(&number) {
+            return Err(format!(
+                "provided port is not in the valid range. The range of valid ports is {FIRST_PORT}-{LAST_PORT}"
+            ));
+        }
+        self.taken.insert(number);
+        if self.ctx.allocator.take_port(number) { Ok(()) } else { Err("provided port is already allocated".to_owned()) }
+    }
+
+    fn next(&mut self) -> Option<u16> {
+        if self.ctx.dry_run {
+            self.next_dry += 1;
+            return Some(self.next_dry - 1);
+        }
+        self.ctx.allocator.node_port()
     }
 }
 

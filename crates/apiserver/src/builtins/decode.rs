@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::defaults;
 use super::quantity::Quantity;
+use super::times;
 use super::types::{Field, Shape, Struct, TypeId, Types};
 use crate::clock::{rfc3339_micros, rfc3339_seconds};
 
@@ -46,14 +47,18 @@ pub(super) fn fill_zeros(types: &Types, id: TypeId, value: &mut Value) -> Result
 }
 
 fn walk(types: &Types, id: TypeId, value: &mut Value, with_defaults: bool) -> Result<Vec<String>, DecodeError> {
-    let mut walk = Walk { types, path: Vec::new(), unknown: Vec::new(), with_defaults };
+    let mut walk = Walk { types, path: Vec::new(), unknown: Vec::new(), with_defaults, wrong: None };
     walk.structure(id, value)?;
+    if let Some(wrong) = walk.wrong {
+        return Err(wrong);
+    }
     walk.unknown.sort();
     Ok(walk.unknown)
 }
 
 enum Step<'a> {
-    Field(Cow<'a, str>),
+    /// A field, and the structs it is inlined from.
+    Field(Cow<'a, str>, Option<&'a str>),
     Index(usize),
     Key(String),
 }
@@ -63,6 +68,8 @@ struct Walk<'a> {
     path: Vec<Step<'a>>,
     unknown: Vec<String>,
     with_defaults: bool,
+    /// The first value of a wrong type. Go reads on behind it, and tells it unless a type's own reader gives up.
+    wrong: Option<DecodeError>,
 }
 
 impl<'a> Walk<'a> {
@@ -73,12 +80,14 @@ impl<'a> Walk<'a> {
             *value = json!({});
         }
         let Value::Object(object) = value else {
-            return Err(self.wrong_type(value, structure, structure.go_path()));
+            let wrong = self.wrong_type(value, structure, structure.go_path());
+            self.save(wrong);
+            return Ok(());
         };
-        object.retain(|key, value| {
+        object.retain(|key, _| {
             let known = structure.field(key).is_some();
-            if !known && !value.is_null() {
-                self.path.push(Step::Field(Cow::Owned(key.clone())));
+            if !known {
+                self.path.push(Step::Field(Cow::Owned(key.clone()), None));
                 let path = self.spelled();
                 self.unknown.push(path);
                 self.path.pop();
@@ -106,10 +115,11 @@ impl<'a> Walk<'a> {
             }
             return Ok(());
         };
-        self.path.push(Step::Field(Cow::Borrowed(&field.name)));
-        self.shape(owner, &field.shape, value)?;
+        self.path.push(Step::Field(Cow::Borrowed(&field.name), field.inside.as_deref()));
+        self.shape(owner, &field.shape, field.spelled.as_deref(), value)?;
         self.path.pop();
-        if field.pointer || !is_zero(&field.shape, value) {
+        let counts = defaults::tells_empty_from_none(owner.go_name(), &field.name);
+        if field.pointer || counts || !is_zero(&field.shape, value) {
             return Ok(());
         }
         if let Some(default) = &field.default {
@@ -155,7 +165,19 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn shape(&mut self, owner: &Struct, shape: &Shape, value: &mut Value) -> Result<(), DecodeError> {
+    /// Keeps a mistake that Go tells when it has read everything: the first of them.
+    fn save(&mut self, wrong: DecodeError) {
+        self.wrong.get_or_insert(wrong);
+    }
+
+    /// Reads a value; `spelled` is what Go calls its type, where the shape does not say it.
+    fn shape(
+        &mut self,
+        owner: &Struct,
+        shape: &Shape,
+        spelled: Option<&str>,
+        value: &mut Value,
+    ) -> Result<(), DecodeError> {
         let fits = match shape {
             Shape::Any => true,
             Shape::String => value.is_string(),
@@ -176,50 +198,61 @@ impl<'a> Walk<'a> {
             Shape::SchemaOr => return self.schema_or(owner, value),
         };
         if !fits {
-            return Err(self.wrong_type(value, owner, &self.go_type(shape)));
+            let want = spelled.map_or_else(|| self.go_type(shape), str::to_owned);
+            let wrong = self.wrong_type(value, owner, &want);
+            let reads_itself = matches!(shape, Shape::IntOrString | Shape::Time | Shape::MicroTime | Shape::Duration);
+            // What reads itself gives up at once, unless it is given something that is no literal.
+            if reads_itself && !value.is_object() && !value.is_array() {
+                return Err(wrong);
+            }
+            self.save(wrong);
+            return Ok(());
         }
         match (shape, value) {
             (Shape::List(element), Value::Array(items)) => {
+                let spelled = spelled.and_then(|spelled| spelled.strip_prefix("[]"));
                 for (at, item) in items.iter_mut().enumerate() {
                     self.path.push(Step::Index(at));
-                    self.element(owner, element, item)?;
+                    self.element(owner, element, spelled, item)?;
                     self.path.pop();
                 }
             }
             (Shape::Map(element), Value::Object(entries)) => {
+                let spelled = spelled.and_then(|spelled| spelled.strip_prefix("map[string]"));
                 for (key, item) in entries.iter_mut() {
                     self.path.push(Step::Key(key.clone()));
-                    self.element(owner, element, item)?;
+                    self.element(owner, element, spelled, item)?;
                     self.path.pop();
                 }
             }
             (Shape::Quantity, value) => {
+                let is_literal = !value.is_object() && !value.is_array();
                 let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
-                let quantity: Quantity = text.parse().map_err(|error| DecodeError::BadText(format!("{error}")))?;
-                *value = json!(quantity.to_string());
+                match text.parse::<Quantity>() {
+                    Ok(quantity) => *value = json!(quantity.to_string()),
+                    Err(error) if is_literal => return Err(DecodeError::BadText(format!("{error}"))),
+                    Err(error) => self.save(DecodeError::BadText(format!("{error}"))),
+                }
             }
-            (Shape::Time, Value::String(text)) => *text = rfc3339_seconds(time(text)?),
-            (Shape::MicroTime, Value::String(text)) => *text = rfc3339_micros(micro_time(text)?),
-            (Shape::Bytes, Value::String(text)) => {
-                let bytes = STANDARD.decode(text.replace(['\n', '\r'], "")).map_err(|error| {
-                    let at = match error {
-                        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                        // Go points to the beginning of the four letters that are not whole.
-                        base64::DecodeError::InvalidLength(length) => length - length % 4,
-                        base64::DecodeError::InvalidPadding if text.ends_with('=') => text.len(),
-                        base64::DecodeError::InvalidPadding => text.len() - text.len() % 4,
-                    };
-                    DecodeError::BadText(format!("illegal base64 data at input byte {at}"))
-                })?;
-                *text = STANDARD.encode(bytes);
-            }
+            (Shape::Time, Value::String(text)) => *text = rfc3339_seconds(times::seconds(text)?),
+            (Shape::MicroTime, Value::String(text)) => *text = rfc3339_micros(times::micros(text)?),
+            (Shape::Bytes, Value::String(text)) => match bytes(text) {
+                Ok(bytes) => *text = STANDARD.encode(bytes),
+                Err(error) => self.save(error),
+            },
             _ => {}
         }
         Ok(())
     }
 
     /// Reads an element of a list or map, where null stands for the zero value.
-    fn element(&mut self, owner: &Struct, shape: &Shape, value: &mut Value) -> Result<(), DecodeError> {
+    fn element(
+        &mut self,
+        owner: &Struct,
+        shape: &Shape,
+        spelled: Option<&str>,
+        value: &mut Value,
+    ) -> Result<(), DecodeError> {
         if value.is_null() {
             match shape {
                 Shape::String | Shape::Bytes => *value = json!(""),
@@ -228,7 +261,7 @@ impl<'a> Walk<'a> {
                 _ => return Ok(()),
             }
         }
-        self.shape(owner, shape, value)
+        self.shape(owner, shape, spelled, value)
     }
 
     fn schema_or(&mut self, owner: &Struct, value: &mut Value) -> Result<(), DecodeError> {
@@ -236,7 +269,7 @@ impl<'a> Walk<'a> {
             Value::Object(_) => self.structure(self.types.json_schema, value),
             Value::Array(items) if items.iter().any(Value::is_object) => {
                 let schema = Shape::Struct(self.types.json_schema);
-                items.iter_mut().try_for_each(|item| self.shape(owner, &schema, item))
+                items.iter_mut().try_for_each(|item| self.shape(owner, &schema, None, item))
             }
             Value::Bool(_) | Value::Array(_) => Ok(()),
             _ => Err(self.wrong_type(value, owner, "v1.JSONSchemaProps")),
@@ -255,10 +288,11 @@ impl<'a> Walk<'a> {
             Value::Object(_) => "object".to_owned(),
         };
         let names: Vec<&str> = (self.path.iter())
-            .filter_map(|step| match step {
-                Step::Field(name) => Some(&**name),
-                Step::Index(_) | Step::Key(_) => None,
+            .flat_map(|step| match step {
+                Step::Field(name, inside) => [*inside, Some(&**name)],
+                Step::Index(_) | Step::Key(_) => [None, None],
             })
+            .flatten()
             .collect();
         DecodeError::WrongType {
             found,
@@ -290,8 +324,8 @@ impl<'a> Walk<'a> {
         let mut text = String::new();
         for step in &self.path {
             match step {
-                Step::Field(name) if text.is_empty() => text.push_str(name),
-                Step::Field(name) => write!(text, ".{name}").expect("writing to a string does not fail"),
+                Step::Field(name, _) if text.is_empty() => text.push_str(name),
+                Step::Field(name, _) => write!(text, ".{name}").expect("writing to a string does not fail"),
                 Step::Key(name) => write!(text, ".{name}").expect("writing to a string does not fail"),
                 Step::Index(at) => write!(text, "[{at}]").expect("writing to a string does not fail"),
             }
@@ -300,23 +334,37 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn time(text: &str) -> Result<Timestamp, DecodeError> {
-    text.parse().map_err(|_| {
-        let layout = "2006-01-02T15:04:05Z07:00";
-        DecodeError::BadText(format!("parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""))
+fn bytes(text: &str) -> Result<Vec<u8>, DecodeError> {
+    STANDARD.decode(text.replace(['\n', '\r'], "")).map_err(|error| {
+        let at = match error {
+            base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+            // Go points to the beginning of the four letters that are not whole.
+            base64::DecodeError::InvalidLength(length) => length - length % 4,
+            base64::DecodeError::InvalidPadding if text.ends_with('=') => text.len(),
+            base64::DecodeError::InvalidPadding => text.len() - text.len() % 4,
+        };
+        DecodeError::BadText(format!("illegal base64 data at input byte {at}"))
     })
 }
 
-/// Unlike other times, these must have six decimals.
-fn micro_time(text: &str) -> Result<Timestamp, DecodeError> {
-    let decimals = text.get(19..).and_then(|rest| rest.strip_prefix('.'));
-    let six = decimals.is_some_and(|rest| rest.bytes().take_while(u8::is_ascii_digit).count() == 6);
-    if six {
-        return time(text);
+/// Returns what is empty at a pointer: a list, a map or bytes; `None` where the field holds something else.
+pub(super) fn empty_at(types: &Types, id: TypeId, pointer: &str) -> Option<Value> {
+    let mut shape = Shape::Struct(id);
+    for step in pointer.split('/').skip(1) {
+        shape = match shape {
+            // Selectors are printed as they are written, without what is empty.
+            Shape::Struct(id) if types.get(id).go_name() == "LabelSelector" => return None,
+            Shape::Struct(id) => types.get(id).field(step)?.shape.clone(),
+            Shape::List(element) | Shape::Map(element) => *element,
+            _ => return None,
+        };
     }
-    let layout = "2006-01-02T15:04:05.000000Z07:00";
-    let rest = text.get(19..).unwrap_or(text);
-    Err(DecodeError::BadText(format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as \".000000\"")))
+    match shape {
+        Shape::List(_) => Some(json!([])),
+        Shape::Map(_) => Some(json!({})),
+        Shape::Bytes => Some(json!("")),
+        _ => None,
+    }
 }
 
 /// Returns whether `omitempty` would drop the value of a field that is not a pointer.

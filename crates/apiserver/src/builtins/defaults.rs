@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::images;
 use super::quantity::Quantity;
 use super::types::{Field, Shape, TypeId, Types};
 
@@ -110,9 +111,9 @@ const RULES: &[(&str, &str, Rule)] = &[
     (CORE, "NodeSpec", Code(pod_ranges)),
     (CORE, "NodeStatus", Code(allocatable)),
     (CORE, "ObjectFieldSelector", Set("apiVersion", r#""v1""#)),
+    (CORE, "PersistentVolume", Code(reclaim_policy)),
     (CORE, "PersistentVolumeClaimSpec", Set("volumeMode", r#""Filesystem""#)),
     (CORE, "PersistentVolumeClaimStatus", Set("phase", r#""Pending""#)),
-    (CORE, "PersistentVolumeSpec", Set("persistentVolumeReclaimPolicy", r#""Retain""#)),
     (CORE, "PersistentVolumeSpec", Set("volumeMode", r#""Filesystem""#)),
     (CORE, "PersistentVolumeStatus", Set("phase", r#""Pending""#)),
     (CORE, "Pod", Code(pod)),
@@ -246,6 +247,11 @@ impl Defaults {
     }
 }
 
+/// Returns whether a list that is given, but empty, is not what an absent one defaults to.
+pub(super) fn tells_empty_from_none(owner: &str, field: &str) -> bool {
+    (owner, field) == ("HPAScalingRules", "policies")
+}
+
 /// A field that is no pointer cannot tell its zero value from none.
 fn is_missing(field: Option<&Field>, value: Option<&Value>) -> bool {
     let pointer = field.is_some_and(|field| field.pointer);
@@ -253,7 +259,11 @@ fn is_missing(field: Option<&Field>, value: Option<&Value>) -> bool {
         None | Some(Value::Null) => true,
         Some(Value::String(text)) => !pointer && text.is_empty(),
         Some(Value::Number(number)) => !pointer && number.as_i64() == Some(0),
-        Some(Value::Array(items)) => !pointer && items.is_empty(),
+        Some(Value::Array(items)) => {
+            !pointer
+                && items.is_empty()
+                && !field.is_some_and(|field| tells_empty_from_none("HPAScalingRules", &field.name))
+        }
         Some(_) => false,
     }
 }
@@ -355,8 +365,11 @@ fn job(job: &mut Object) {
     }
 }
 
-/// Returns the tag of an image reference: `latest` when it names neither tag nor digest.
+/// Returns the tag of an image reference: `latest` when it names neither tag nor digest, nothing when it is none.
 fn image_tag(image: &str) -> &str {
+    if !images::is_reference(image) {
+        return "";
+    }
     let (name, digest) = image.split_once('@').map_or((image, None), |(name, digest)| (name, Some(digest)));
     let last = name.rsplit('/').next().unwrap_or(name);
     match last.split_once(':') {
@@ -382,6 +395,15 @@ fn image_volume(source: &mut Object) {
     if text(source, "pullPolicy").is_empty() {
         let policy = pull_policy(text(source, "reference"));
         source.insert("pullPolicy".to_owned(), policy);
+    }
+}
+
+/// What a volume becomes when it is released is said of volumes alone, not of those written into attachments.
+fn reclaim_policy(volume: &mut Object) {
+    if let Some(spec) = volume.get_mut("spec").and_then(Value::as_object_mut)
+        && text(spec, "persistentVolumeReclaimPolicy").is_empty()
+    {
+        spec.insert("persistentVolumeReclaimPolicy".to_owned(), json!("Retain"));
     }
 }
 
@@ -625,8 +647,10 @@ mod tests {
             ("nginx:1.27", "1.27"),
             ("localhost:5000/nginx", "latest"),
             ("a/b:latest", "latest"),
-            ("nginx@sha256:00", ""),
-            ("nginx:1@sha256:00", "1"),
+            ("nginx@sha256:00000000000000000000000000000000", ""),
+            ("nginx:1@sha256:00000000000000000000000000000000", "1"),
+            ("http://x", ""),
+            ("Bad", ""),
             ("host:5000/a/b:v2", "v2"),
         ];
         for (image, want) in table {

@@ -21,7 +21,7 @@ pub(super) fn clean(group: &str, kind: &str, object: &mut Value) {
     match (group, kind) {
         ("", "Node") => {
             at(object, "/spec", |spec| remove(spec, &["configSource"]));
-            at(object, "/status", |status| remove(status, &["declaredFeatures"]));
+            at(object, "/status", |status| remove(status, &["config", "declaredFeatures"]));
         }
         ("", "Pod") => at(object, "/spec", pod),
         ("", "PodTemplate") => at(object, "/template/spec", pod),

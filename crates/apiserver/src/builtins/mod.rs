@@ -9,13 +9,16 @@ mod create;
 mod decode;
 mod defaults;
 mod gates;
+mod images;
 mod immutable;
 pub(crate) mod names;
 #[cfg(test)]
 mod parity;
+mod paths;
 mod printers;
 mod quantity;
 mod resources;
+mod times;
 mod types;
 mod validate;
 mod warnings;
@@ -176,6 +179,36 @@ impl Builtins {
         Ok(unknown)
     }
 
+    /// Returns what is wrong with a label selector.
+    pub(crate) fn mistakes_in_selector(selector: &Value, path: &str) -> Vec<FieldError> {
+        validate::mistakes_in_selector(selector, path)
+    }
+
+    /// Puts empty lists, maps and bytes at the pointers where the type has one and the object has none; `None` where there
+    /// is no such place.
+    pub(crate) fn with_empties<'p>(
+        &self,
+        group: &str,
+        version: &str,
+        kind: &str,
+        object: &Value,
+        pointers: impl Iterator<Item = &'p String>,
+    ) -> Option<Value> {
+        let (types, _) = self.types();
+        let id = types.of_kind(group, version, kind)?;
+        let mut given: Option<Value> = None;
+        for pointer in pointers {
+            let Some(empty) = decode::empty_at(types, id, pointer) else { continue };
+            let Some((parent, field)) = pointer.rsplit_once('/') else { continue };
+            let whole = given.get_or_insert_with(|| object.clone());
+            let place = whole.pointer_mut(parent).and_then(Value::as_object_mut);
+            if let Some(place) = place.filter(|place| place.get(field).is_none_or(Value::is_null)) {
+                place.insert(field.to_owned(), empty);
+            }
+        }
+        given
+    }
+
     /// Returns an object of a kind before anything is set: the fields Go always writes, without defaults.
     pub fn zero_value(&self, group: &str, version: &str, kind: &str) -> Option<Value> {
         let (types, _) = self.types();
@@ -202,12 +235,14 @@ impl Builtins {
     ) -> Result<(), Vec<FieldError>> {
         gates::clean(group, kind, object);
         self.reset_status(group, version, kind, object);
-        create::prepare_create(group, kind, object, ctx)?;
-        if kind == "Job" {
-            // Reading from storage defaults again, and gives a Job without labels those of its template.
+        create::prepare_create(group, kind, object, ctx)
+    }
+
+    /// Does to a new, valid object what reading it from storage does: a Job without labels gets those of its template.
+    pub(crate) fn read_back(&self, group: &str, version: &str, kind: &str, object: &mut Value) {
+        if (group, kind) == ("batch", "Job") {
             self.again(group, version, kind, object);
         }
-        Ok(())
     }
 
     /// Does what the registry does to a normalised object that replaces `old`: keeps the status and what was allocated.
@@ -297,7 +332,8 @@ impl Builtins {
     }
 
     fn reset_status(&self, group: &str, version: &str, kind: &str, object: &mut Value) {
-        if !self.has_status(group, version, kind) || kind == "Node" {
+        // Nodes come with a status, and ranges of addresses may.
+        if !self.has_status(group, version, kind) || kind == "Node" || kind == "ServiceCIDR" {
             return;
         }
         if let Some(object) = object.as_object_mut() {

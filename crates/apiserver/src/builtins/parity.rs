@@ -112,8 +112,9 @@ fn new_objects_become_what_a_real_server_makes_of_them() {
         let unknown = builtins.normalize(&group, &version, &kind, &mut object).expect("it decodes");
         assert_eq!(unknown, Vec::<String>::new(), "{name}");
         let allocator = Allocator::default();
-        let ctx = WriteContext { uid: UID, now: NOW, allocator: &allocator, dry_run: false };
+        let ctx = WriteContext { uid: UID, now: NOW, allocator: &allocator, dry_run: false, shares_labels: false };
         builtins.prepare_create(&group, &version, &kind, &mut object, &ctx).expect("it can be created");
+        builtins.read_back(&group, &version, &kind, &mut object);
         if builtins.sets_generation(&group, &kind) {
             object["metadata"]["generation"] = json!(1);
         }
@@ -151,7 +152,7 @@ fn refusal(builtins: &Builtins, mut object: Value) -> String {
         return format!("{kind} in version {version:?} cannot be handled as a {kind}: {error}");
     }
     let allocator = Allocator::default();
-    let ctx = WriteContext { uid: UID, now: NOW, allocator: &allocator, dry_run: true };
+    let ctx = WriteContext { uid: UID, now: NOW, allocator: &allocator, dry_run: true, shares_labels: false };
     let mut problems = match builtins.prepare_create(&group, &version, &kind, &mut object, &ctx) {
         Ok(()) => {
             let resource = builtins.by_kind(&group, &version, &kind);

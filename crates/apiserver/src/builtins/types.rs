@@ -53,6 +53,10 @@ pub(super) struct Field {
     pub(super) omitempty: bool,
     pub(super) omitzero: bool,
     pub(super) shape: Shape,
+    /// What Go calls the type, where the shape does not say it.
+    pub(super) spelled: Option<Box<str>>,
+    /// The structs the field is inlined from, as the errors of Go's decoder name them.
+    pub(super) inside: Option<Box<str>>,
     /// The default that the type declares; those that live in Go functions are in `defaults`.
     pub(super) default: Option<Value>,
 }
@@ -150,12 +154,23 @@ fn field(row: &Row, ids: &BTreeMap<&str, TypeId>) -> Field {
         Row::Plain(name, flags, shape) => (name, flags, shape, None),
         Row::WithDefault(name, flags, shape, default) => (name, flags, shape, Some(default.clone())),
     };
+    let mut words = shape.split(' ');
+    let shape = parse_shape(words.next().unwrap_or_default(), ids);
+    let (mut spelled, mut inside) = (None, None);
+    for word in words {
+        match word.strip_prefix('@') {
+            Some(structs) => inside = Some(structs.into()),
+            None => spelled = Some(word.into()),
+        }
+    }
     Field {
         name: name.clone(),
         pointer: flags.contains('p'),
         omitempty: flags.contains('o'),
         omitzero: flags.contains('z'),
-        shape: parse_shape(shape, ids),
+        shape,
+        spelled,
+        inside,
         default,
     }
 }
@@ -199,7 +214,8 @@ mod tests {
         let ids = BTreeMap::new();
         for (name, rows) in table["types"].as_object().expect("types") {
             for row in rows.as_array().expect("rows") {
-                let shape = row[2].as_str().expect("a shape").trim_start_matches("[]").trim_start_matches("{}");
+                let shape = row[2].as_str().expect("a shape").split(' ').next().unwrap_or_default();
+                let shape = shape.trim_start_matches("[]").trim_start_matches("{}");
                 let shape = shape.trim_start_matches("[]");
                 let known = shape.starts_with('&') || shape == "Any" || parse_shape(shape, &ids) != Shape::Any;
                 assert!(known, "{name}: {row}");

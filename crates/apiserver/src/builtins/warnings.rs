@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::paths;
 use super::quantity::Quantity;
 use super::{names, validate};
 
@@ -285,6 +286,9 @@ fn pod(pod: &Value, path: &str, out: &mut Vec<String>) {
             }
         }
     }
+    for (_, volume) in items(spec, "volumes") {
+        paths::warn(volume, out);
+    }
     for (list, field, word) in [("hostAliases", "ip", "ip"), ("imagePullSecrets", "name", "name")] {
         let mut known = BTreeSet::new();
         for (index, item) in items(spec, list) {
@@ -300,8 +304,21 @@ fn pod(pod: &Value, path: &str, out: &mut Vec<String>) {
     for resource in ["memory", "ephemeral-storage"] {
         fraction(&spec["overhead"], resource, &format!("{inner}.overhead"), out);
     }
+    let (annotations, annotations_path) = (&pod["metadata"]["annotations"], at(path, "metadata.annotations"));
+    unprofiled(spec, SECCOMP_POD, annotations, &annotations_path, out);
     let all = validate::every_container(spec, &inner);
     for (path, container) in &all {
+        let name = text(container, "name");
+        unprofiled(container, &format!("{SECCOMP_CONTAINER}{name}"), annotations, &annotations_path, out);
+        let key = format!("{APP_ARMOR}{name}");
+        if !inner.starts_with("spec")
+            && container["securityContext"]["appArmorProfile"].is_null()
+            && let Some(annotation) = annotations[&key].as_str()
+            && app_armor(annotation).is_none_or(|profile| profile != spec["securityContext"]["appArmorProfile"])
+        {
+            let why = "deprecated since v1.30; use the \"appArmorProfile\" field instead";
+            out.push(format!("{annotations_path}[{key}]: {why}"));
+        }
         for resource in ["memory", "ephemeral-storage"] {
             for list in ["limits", "requests"] {
                 fraction(&container["resources"][list], resource, &format!("{path}.resources.{list}"), out);
@@ -359,6 +376,30 @@ fn affinity(affinity: &Value, path: &str, out: &mut Vec<String>) {
             if term["podAffinityTerm"]["labelSelector"].is_null() {
                 out.push(format!("{path}.affinity.{kind}.{preferred}[{index}].podAffinityTerm.labelSelector: {NONE}"));
             }
+        }
+    }
+}
+
+const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
+const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+
+/// Warns of an annotation that is no longer looked at, where no field says the same.
+fn unprofiled(owner: &Value, key: &str, annotations: &Value, path: &str, out: &mut Vec<String>) {
+    if owner["securityContext"]["seccompProfile"].is_null() && annotations.get(key).is_some() {
+        let why = "non-functional in v1.27+; use the \"seccompProfile\" field instead";
+        out.push(format!("{path}[{key}]: {why}"));
+    }
+}
+
+/// Returns the profile that an annotation stands for.
+fn app_armor(annotation: &str) -> Option<Value> {
+    match annotation {
+        "unconfined" => Some(json!({ "type": "Unconfined" })),
+        "runtime/default" => Some(json!({ "type": "RuntimeDefault" })),
+        other => {
+            let profile = other.strip_prefix("localhost/").filter(|profile| !profile.is_empty())?;
+            Some(json!({ "type": "Localhost", "localhostProfile": profile }))
         }
     }
 }

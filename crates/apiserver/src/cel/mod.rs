@@ -118,9 +118,13 @@ fn place(source: &str, offset: usize) -> (usize, usize) {
 }
 
 fn show_mistake(source: &str, line: usize, column: usize, message: &str) -> String {
+    if source.is_empty() {
+        // The end of nothing is before its first column.
+        return format!("ERROR: <input>:{line}:0: {message}");
+    }
     let text = source.split('\n').nth(line - 1).unwrap_or_default();
     let mut out = format!("ERROR: <input>:{line}:{}: {message}", column + 1);
-    if !text.is_empty() || source.is_empty() {
+    if !text.is_empty() {
         out.extend(["\n | ", text, "\n | ", &".".repeat(column), "^"]);
     }
     out

@@ -9,7 +9,7 @@ pub(crate) use crate::builtins::names::{label_value, path_segment};
 pub(crate) fn dns_1035_label(text: &str) -> Option<String> {
     let mut wrong = Vec::new();
     if text.len() > 63 {
-        wrong.push("must be no more than 63 bytes".to_owned());
+        wrong.push("must be no more than 63 characters".to_owned());
     }
     let fits = text.starts_with(|letter: char| letter.is_ascii_lowercase()) && is_dns_label(text);
     if !fits {
@@ -68,7 +68,7 @@ pub(crate) fn qualified_name(text: &str) -> Vec<String> {
         [prefix, name] => (Some(prefix), name),
         _ => {
             return vec![format!(
-                "a qualified name {SHAPE} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+                "a valid label key {SHAPE} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             )];
         }
     };

@@ -267,7 +267,6 @@ pub(super) fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions,
         return Err(ApiError::invalid("meta.k8s.io", kind, "", causes));
     }
     Ok(WriteOptions {
-        empties: Vec::new(),
         manager: call.manager(),
         user: Some(Arc::clone(call.user)),
         dry_run,

@@ -37,6 +37,8 @@ pub(super) fn fields(resource: &Resource, subresource: &str) -> Set {
         };
     }
     match subresource {
+        // Its strategy names a group that there is not.
+        "" if resource.is("networking.k8s.io", "servicecidrs") => Set::new(),
         "" if resource.has_status() => set(&[&["status"]]),
         "finalize" => set(&[&["status"]]),
         "status" if group == "networking.k8s.io" && plural == "servicecidrs" => set(&[&["spec"]]),

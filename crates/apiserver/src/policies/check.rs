@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::compile::{Knows, compile, variables, variables_type};
+use crate::builtins::Builtins;
 use crate::cel::types::Type;
 use crate::crd::names::{dns_1035_label, dns_1123_subdomain, path_segment, qualified_name};
 use crate::error::Cause;
@@ -154,26 +155,8 @@ fn check_resources(resources: &Value, path: &str, causes: &mut Vec<Cause>) {
 /// Checks the two selectors of a policy or webhook.
 pub(crate) fn check_selectors(holder: &Value, path: &str, causes: &mut Vec<Cause>) {
     for key in ["namespaceSelector", "objectSelector"] {
-        for (at, one) in list(&holder[key]["matchExpressions"]).iter().enumerate() {
-            let field = |name: &str| format!("{path}.{key}.matchExpressions[{at}].{name}");
-            let values = list(&one["values"]);
-            match text(&one["operator"]) {
-                "In" | "NotIn" if values.is_empty() => {
-                    let why = "must be specified when `operator` is 'In' or 'NotIn'";
-                    causes.push(Cause::required(field("values"), why));
-                }
-                "Exists" | "DoesNotExist" if !values.is_empty() => {
-                    let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                    causes.push(Cause::forbidden(field("values"), why));
-                }
-                "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-                _ => {
-                    causes.push(Cause::invalid(field("operator"), &one["operator"], "not a valid selector operator"));
-                }
-            }
-            let wrong = qualified_name(text(&one["key"]));
-            causes.extend(wrong.into_iter().map(|why| Cause::invalid(field("key"), &one["key"], why)));
-        }
+        let wrong = Builtins::mistakes_in_selector(&holder[key], &format!("{path}.{key}"));
+        causes.extend(wrong.into_iter().map(Cause::from));
     }
 }
 
@@ -401,6 +384,10 @@ fn check_param_ref(reference: &Value, causes: &mut Vec<Cause>) {
         }
     } else if !has_selector {
         causes.push(Cause::required(path, "one of name or selector must be specified"));
+    }
+    if has_selector {
+        let wrong = Builtins::mistakes_in_selector(&reference["selector"], &format!("{path}.selector"));
+        causes.extend(wrong.into_iter().map(Cause::from));
     }
     let action = &reference["parameterNotFoundAction"];
     let field = format!("{path}.parameterNotFoundAction");

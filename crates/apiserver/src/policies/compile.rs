@@ -117,7 +117,7 @@ pub(crate) fn compile(source: &str, known: &[(&str, Type)], wanted: &[Type]) -> 
 }
 
 /// Prints a type as cel-go's `Type.String` does.
-fn go_name(ty: &Type) -> String {
+pub(crate) fn go_name(ty: &Type) -> String {
     match ty {
         Type::Null => "null_type".to_owned(),
         Type::Timestamp => "google.protobuf.Timestamp".to_owned(),

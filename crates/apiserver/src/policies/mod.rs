@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 pub(crate) use check::{check_binding, check_conditions, check_policy, check_rules, check_selectors};
+pub(crate) use compile::go_name;
 
 use crate::auth::{self, Access, Subject, User};
 use crate::cel::Variables;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::devices;
 use super::{Registry, Target, WriteOptions, is_terminating, meta, meta_text, metadata};
 use crate::admission::{self, Operation, Request};
 use crate::auth::requests;
+use crate::builtins::Builtins;
 use crate::error::{ApiError, Cause};
 use crate::policies;
 use crate::resource::Gvr;
@@ -28,12 +30,23 @@ impl Registry<'_> {
         mut object: Value,
         options: &mut WriteOptions,
     ) -> Result<Arc<Value>, ApiError> {
+        meta::check_kind_of(target, &mut object)?;
+        rules::decode(target.resource, &mut object, options)?;
+        self.create_decoded(target, object, options)
+    }
+
+    /// Creates an object whose body is read.
+    pub(super) fn create_decoded(
+        &mut self,
+        target: &Target<'_>,
+        mut object: Value,
+        options: &mut WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
-        meta::check_identity(target, &mut object)?;
+        meta::check_names_given(target, &mut object)?;
         if !meta_text(&object, "resourceVersion").is_empty() {
             return Err(ApiError::unforeseen("resourceVersion should not be set on objects to be created"));
         }
-        rules::decode(resource, &mut object, options)?;
         self.admit(target, &object)?;
         self.identify(target, &mut object, None, options)?;
         // What only a deletion sets is wiped before owners are told.
@@ -194,16 +207,17 @@ impl Registry<'_> {
         if resource.custom().is_some() {
             causes = meta::validate(resource, &object, None);
         }
-        causes.extend(rules::validate(resource, "", &object, None, &mut options.warnings));
-        causes.extend(requests::mistakes(target, &object, None));
-        rules::show_empties(&mut causes, &options.empties, &object);
+        causes.extend(devices::mistakes(self, target, &object));
+        let given = rules::as_given(resource, &object, options).into_owned();
+        causes.extend(rules::validate(resource, "", &given, None, &mut options.warnings));
+        causes.extend(requests::mistakes(target, &given, None));
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, &name, causes));
         }
-        options.warnings.extend(rules::warnings(resource, &object));
+        options.warnings.extend(rules::warnings(resource, &given));
         self.check_create_by_update(target, options)?;
         request.is_named = true;
-        admission::validate(self, &request, &object, &mut options.warnings)?;
+        admission::validate(self, &request, &given, &mut options.warnings)?;
         policies::judge(self, target, asked, (None, Some(&object)), options)?;
         let charges = admission::charge(self, &request, &object)?;
         if let Some(live) = self.find(resource, target.namespace, &name) {
@@ -212,6 +226,9 @@ impl Registry<'_> {
                 error.message = format!("object is being deleted: {}", error.message);
             }
             return Err(error);
+        }
+        if resource.custom().is_none() {
+            Builtins::get().read_back(&resource.group, &resource.version, &resource.kind, &mut object);
         }
         if options.dry_run {
             return Ok(Arc::new(object));

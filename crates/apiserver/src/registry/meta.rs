@@ -31,12 +31,26 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
 
 /// Refuses a body that is about something else than the target, and fills in what it leaves out.
 pub(super) fn check_identity(target: &Target<'_>, object: &mut Value) -> Result<(), ApiError> {
+    check_kind_of(target, object)?;
+    check_names_given(target, object)
+}
+
+/// Refuses a body that is no object of the target's kind.
+pub(super) fn check_kind_of(target: &Target<'_>, object: &mut Value) -> Result<(), ApiError> {
     let resource = target.resource;
     if !object.is_object() {
         return Err(ApiError::bad_request("couldn't get version/kind; json parse error: the body is no object"));
     }
     check_kind(resource, object)?;
     check_types(resource, object)?;
+    object["apiVersion"] = json!(resource.api_version());
+    object["kind"] = json!(resource.kind);
+    Ok(())
+}
+
+/// Refuses a body with other names than the target's.
+pub(super) fn check_names_given(target: &Target<'_>, object: &mut Value) -> Result<(), ApiError> {
+    let resource = target.resource;
     let name = meta_text(object, "name");
     if !name.is_empty() && !target.name.is_empty() && name != target.name {
         let message = format!("the name of the object ({name}) does not match the name on the URL ({})", target.name);
@@ -47,8 +61,6 @@ pub(super) fn check_identity(target: &Target<'_>, object: &mut Value) -> Result<
         let message = "the namespace of the provided object does not match the namespace sent on the request";
         return Err(ApiError::bad_request(message));
     }
-    object["apiVersion"] = json!(resource.api_version());
-    object["kind"] = json!(resource.kind);
     let namespace = target.namespace;
     if resource.namespaced && !namespace.is_empty() {
         metadata(object).insert("namespace".to_owned(), json!(namespace));

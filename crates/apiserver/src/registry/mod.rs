@@ -8,6 +8,7 @@ mod account_secrets;
 mod bind;
 mod create;
 mod delete;
+mod devices;
 mod evict;
 mod furniture;
 mod grant;
@@ -70,6 +71,10 @@ pub struct WriteOptions {
     pub warnings: Vec<String>,
     /// Where the body has empty lists and maps, as JSON pointers: Go tells them from none as long as nothing is stored.
     pub(crate) empties: Vec<String>,
+    /// Where it has empty texts, which are empty bytes to some fields.
+    pub(crate) empty_texts: Vec<String>,
+    /// Whether the object is a Job that gets its labels from its template.
+    pub(crate) shares_labels: bool,
     /// Whether the object was merged from a configuration, not read from a body.
     pub(crate) applied: bool,
     /// Whether storage keeps the object otherwise than it is read back, so that the next write of it stores it anew.

@@ -25,7 +25,7 @@ pub(crate) fn check_configuration(object: &Value, is_mutating: bool) -> Vec<Caus
         let path = format!("webhooks[{at}]");
         check_hook(hook, &path, is_mutating, &mut causes);
         check_versions(&hook["admissionReviewVersions"], &format!("{path}.admissionReviewVersions"), &mut causes);
-        if !names.insert(text(&hook["name"])) {
+        if !text(&hook["name"]).is_empty() && !names.insert(text(&hook["name"])) {
             causes.push(Cause::duplicate(format!("{path}.name"), &hook["name"]));
         }
     }

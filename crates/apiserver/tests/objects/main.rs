@@ -66,6 +66,9 @@ async fn random_objects_become_what_a_real_server_makes_of_them() {
             let want = plane.ask(&path, &body).await.steady();
             let have = plane::ask_ours(&cluster, &path, &body).await.steady();
             count += 1;
+            if total == 1 {
+                eprintln!("{path}\n{body}\nwant {want:?}\nhave {have:?}");
+            }
             accepted += u64::from(want.status == 201);
             let before = differences.len();
             note(seed, &path, &want, &have, &mut differences);

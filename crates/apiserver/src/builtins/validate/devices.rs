@@ -1,10 +1,13 @@
 //! Claims of devices and what offers them (`pkg/apis/resource/validation`).
 //!
-//! Expressions are only checked for their length: they are compiled where devices are allocated, which nothing here does.
+//! Expressions are compiled, and never evaluated: nothing here allocates devices.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+
+use crate::cel::Expression;
+use crate::cel::types::Type;
 
 use super::errors::at;
 use super::{Errors, entries, internal, is_empty, items, meta, names, number, pods, text};
@@ -51,8 +54,34 @@ fn selectors(list: &Value, path: &str, errors: &mut Errors) {
             errors.required(&at(path, "cel"), "");
         } else if text(&selector["cel"], "expression").len() > EXPRESSION_BYTES {
             errors.too_long(&at(path, "cel.expression"), EXPRESSION_BYTES);
+        } else {
+            let source = text(&selector["cel"], "expression");
+            if let Some(why) = mistake_in_expression(source) {
+                errors.invalid_text(&at(path, "cel.expression"), source, &why);
+            }
         }
     });
+}
+
+/// Returns why an expression cannot choose devices (`dynamic-resource-allocation/cel`).
+fn mistake_in_expression(source: &str) -> Option<String> {
+    let named = |value: Type| Type::map(Type::String, Type::map(Type::String, value));
+    let device = Type::object(
+        "kubernetes.DRADevice",
+        [
+            ("driver", Type::String),
+            ("attributes", named(Type::Dyn)),
+            ("capacity", named(Type::opaque("kubernetes.Quantity"))),
+        ],
+    );
+    match Expression::compile(source, &[("device", device)]) {
+        Err(why) => Some(format!("compilation failed: {why}")),
+        Ok(expression) if matches!(expression.ty, Type::Bool | Type::Dyn) => None,
+        Ok(expression) => {
+            let found = crate::policies::go_name(&expression.ty);
+            Some(format!("must evaluate to bool or the unknown type, not {found}"))
+        }
+    }
 }
 
 fn opaque(config: &Value, path: &str, errors: &mut Errors) {

@@ -148,7 +148,8 @@ fn owners(list: &Value, errors: &mut Errors) {
     let mut controller: Option<String> = None;
     for (_, owner) in items(list) {
         let version = text(owner, "apiVersion");
-        if version.rsplit('/').next().is_none_or(str::is_empty) {
+        let is_none = version.rsplit('/').next().is_none_or(str::is_empty) || version.matches('/').count() > 1;
+        if is_none {
             errors.invalid_text(&format!("{PATH}.apiVersion"), version, "version must not be empty");
         }
         for field in ["kind", "name", "uid"] {
@@ -201,7 +202,15 @@ fn finalizers(list: &Value, errors: &mut Errors) {
 
 /// Checks what Kubernetes' own kinds ask of finalizers; those of extensions ask less.
 fn kubernetes_finalizers(group: &str, list: &Value, errors: &mut Errors) {
-    if ["apiextensions.k8s.io", "apiregistration.k8s.io"].contains(&group) {
+    // The strategies of these groups check their metadata as those of extensions do.
+    const OTHERS: [&str; 5] = [
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "coordination.k8s.io",
+        "node.k8s.io",
+    ];
+    if OTHERS.contains(&group) {
         return;
     }
     for (index, name) in items(list) {
@@ -263,7 +272,6 @@ pub(super) fn is_usable(chosen: &Value) -> bool {
 /// Says that a template's labels do not match a selector; no selector matches nothing.
 pub(super) fn must_match(chosen: &Value, labels: &Value, path: &str, errors: &mut Errors) {
     if is_usable(chosen) && (chosen.is_null() || !super::selects(chosen, labels)) {
-        let labels = if super::is_empty(labels) { &Value::Null } else { labels };
         errors.invalid_object(path, labels, "`selector` does not match template `labels`");
     }
 }

@@ -44,6 +44,13 @@ pub(super) fn service_addresses(service: &Value) -> Vec<FieldError> {
     errors.into_list()
 }
 
+/// Returns what is wrong with a label selector.
+pub(super) fn mistakes_in_selector(selector: &Value, path: &str) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    meta::selector(selector, path, &mut errors);
+    errors.into_list()
+}
+
 /// Returns the entries of a map, or none.
 fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
