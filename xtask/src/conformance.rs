@@ -5,9 +5,11 @@ use anyhow::Context as _;
 use crate::referee;
 use crate::steps::{cargo, run, say};
 
-/// How many random sequences of writes and how many random objects both servers are given.
+/// How many random sequences of writes, and how many random objects, both servers are given.
 const SEQUENCES: &str = "10000";
 const OBJECTS: &str = "5000";
+/// How many random patches of each sort are computed by Go, too.
+const PATCHES: &str = "20000";
 
 /// Asks the real server every scripted step again, then the random ones, and compares.
 ///
@@ -15,10 +17,13 @@ const OBJECTS: &str = "5000";
 pub(crate) fn api() -> anyhow::Result<()> {
     let plane = referee::control_plane()?.context("the real kube-apiserver needs Go to build, and there is none")?;
     let plane = plane.display().to_string();
-    let suites: [(&str, &[(&str, &str)]); 3] = [
+    let patches = referee::patches()?.context("what computes patches needs Go to build, and there is none")?;
+    let patches = patches.display().to_string();
+    let suites: [(&str, &[(&str, &str)]); 4] = [
         ("parity", &[]),
         ("sequences", &[("BOWLINE_SEQUENCES", SEQUENCES)]),
         ("objects", &[("BOWLINE_OBJECTS", OBJECTS)]),
+        ("patches", &[("BOWLINE_PATCHES", &patches), ("PATCHES", PATCHES)]),
     ];
     // All of them: each has a figure to print, whatever the others found.
     let mut differ = Vec::new();

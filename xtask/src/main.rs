@@ -1,7 +1,8 @@
-//! Chores: `cargo xtask test`, `demo`, `bench`, `conformance`, `referee`, `api-data`.
+//! Chores: `cargo xtask test`, `demo`, `bench`, `conformance`, `fuzz`, `referee`, `api-data`.
 
 mod apidata;
 mod conformance;
+mod fuzz;
 mod referee;
 mod steps;
 mod test;
@@ -36,6 +37,14 @@ enum Chore {
         /// Which: `api`
         name: String,
     },
+    /// Mangles what the embedded API server decodes, by libFuzzer (cargo-fuzz and a nightly compiler)
+    Fuzz {
+        /// One of the targets of `crates/apiserver/fuzz`; all of them, one after the other, when left out
+        target: Option<String>,
+        /// For how long, each
+        #[arg(long, default_value_t = 180)]
+        seconds: u32,
+    },
     /// Builds the programs that judge ours, and prints where they are
     Referee,
     /// Makes the data of the built-in kinds anew from the Kubernetes Go modules
@@ -63,11 +72,13 @@ fn main() -> anyhow::Result<()> {
             anyhow::ensure!(name == "api", "there is no conformance `{name}`; there is: api");
             conformance::api()
         }
+        Chore::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Chore::Referee => {
-            match (referee::control_plane()?, referee::clients()?) {
-                (Some(plane), Some(clients)) => {
-                    steps::say(&plane.display().to_string());
-                    steps::say(&clients.display().to_string());
+            match (referee::control_plane()?, referee::clients()?, referee::patches()?) {
+                (Some(plane), Some(clients), Some(patches)) => {
+                    for program in [plane, clients, patches] {
+                        steps::say(&program.display().to_string());
+                    }
                 }
                 _ => steps::say("Go is not installed: no referee"),
             }

@@ -62,6 +62,23 @@ pub(crate) fn clients() -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(folder))
 }
 
+/// Builds the program that computes and applies patches as Go does, unless it is built already; `None` where there is no
+/// Go.
+pub(crate) fn patches() -> anyhow::Result<Option<PathBuf>> {
+    let program = target().join("conformance/patches");
+    let source = root().join("conformance/patches");
+    if is_newer(&program, &source)? {
+        return Ok(Some(program));
+    }
+    if Command::new("go").arg("version").output().is_err() {
+        return Ok(None);
+    }
+    say("Building what computes patches for kubectl and Helm");
+    let (from, out) = (source.display().to_string(), program.display().to_string());
+    run("go", &["-C", &from, "build", "-trimpath", "-ldflags", "-s -w", "-o", &out, "."], &[])?;
+    Ok(Some(program))
+}
+
 /// Tells whether a program was built after the last change of its source.
 fn is_newer(program: &std::path::Path, source: &std::path::Path) -> anyhow::Result<bool> {
     let Ok(built) = program.metadata().and_then(|metadata| metadata.modified()) else { return Ok(false) };

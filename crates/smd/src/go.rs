@@ -63,24 +63,43 @@ pub(crate) fn as_text(value: &Value) -> String {
     match value {
         Value::Null => "%!s(<nil>)".to_owned(),
         Value::Bool(_) | Value::Number(_) => format!("%!s({}={})", type_name(value), plain(value)),
-        other => plain(other),
+        // Nothing within something is told as it is.
+        other => print(other, |inner| if inner.is_null() { plain(inner) } else { as_text(inner) }),
     }
 }
 
 /// Prints a value as Go's `%v` does.
 pub fn plain(value: &Value) -> String {
+    print(value, plain)
+}
+
+fn print(value: &Value, inner: fn(&Value) -> String) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::Bool(flag) => flag.to_string(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => number.as_f64().filter(|_| number.is_f64()).map_or_else(|| number.to_string(), float),
         Value::String(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(" ")),
+        Value::Array(items) => format!("[{}]", items.iter().map(inner).collect::<Vec<_>>().join(" ")),
         Value::Object(map) => {
-            let mut fields: Vec<String> = map.iter().map(|(name, item)| format!("{name}:{}", plain(item))).collect();
-            fields.sort();
+            let mut fields: Vec<(&String, &Value)> = map.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            let fields: Vec<String> =
+                fields.into_iter().map(|(name, item)| format!("{name}:{}", inner(item))).collect();
             format!("map[{}]", fields.join(" "))
         }
     }
+}
+
+/// Prints a float as Go's `%v` does: the shortest digits, with an exponent below 1e-4 and from 1e6.
+fn float(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    if (-4..6).contains(&exponent) {
+        return format!("{number}");
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 /// Prints a value as Go's `%#v` does.
