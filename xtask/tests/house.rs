@@ -6,12 +6,13 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which rooms each room may use: the table of the design. `bowline` and `xtask` may use all.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("apiserver", &["smd", "yaml"]),
     ("argo", &["engine", "model", "health"]),
     ("cluster", &["tree", "smd", "model"]),
     ("engine", &["source", "cluster", "manifest", "plan", "health", "model", "smd", "tree", "yaml"]),
     ("flux", &["engine", "model", "health"]),
+    ("gotmpl", &[]),
     ("health", &["smd", "model"]),
     ("manifest", &["tree", "yaml", "model"]),
     ("model", &["tree", "yaml", "smd"]),

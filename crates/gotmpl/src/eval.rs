@@ -1,0 +1,512 @@
+//! Evaluating pipelines, commands and operands.
+
+use std::rc::Rc;
+
+use smallvec::SmallVec;
+
+use crate::builtins::{self, Builtin};
+use crate::error::FuncError;
+use crate::exec::{Exec, Res};
+use crate::function::{Body, Function, Signature};
+use crate::object::{Object, Shape};
+use crate::quote;
+use crate::rv::Rv;
+use crate::set::MissingKey;
+use crate::tree::{Id, Node, Number, Run, Span};
+use crate::types::Type;
+use crate::value::{IntKind, UintKind, Value};
+
+/// What is called: a function of the table, or a method of a host object.
+enum Callee<'c> {
+    Function(&'static Function),
+    Method(&'c Rc<dyn Object>, &'static Signature),
+}
+
+/// The operands of a call: the nodes of the command, the first of them being what is called, and the value that comes
+/// from the pipeline before.
+struct Operands<'s> {
+    /// All words of the command; empty where there is no command.
+    words: &'s [Id],
+    last: Option<Rv>,
+}
+
+impl<'s> Operands<'s> {
+    const NONE: Self = Self { words: &[], last: None };
+
+    fn args(&self) -> &'s [Id] {
+        self.words.get(1..).unwrap_or_default()
+    }
+
+    fn is_given(&self) -> bool {
+        self.words.len() > 1 || self.last.is_some()
+    }
+}
+
+impl<'s> Exec<'s, '_, '_> {
+    pub(crate) fn pipeline(&mut self, dot: &Rv, pipe: Id) -> Res<Rv> {
+        let tree = self.tree;
+        self.node = pipe;
+        let Node::Pipe { decls, assign, commands } = tree.node(pipe) else { return Ok(Rv::Invalid) };
+        let mut value = None;
+        for command in tree.ids(*commands) {
+            if let Err(limit) = self.run.charge(1) {
+                return Err(self.limit(limit));
+            }
+            value = Some(self.command(dot, *command, value)?.dig());
+        }
+        let value = value.unwrap_or(Rv::Invalid);
+        for decl in tree.ids(*decls) {
+            let Node::Variable { slot, name, .. } = *tree.node(*decl) else { continue };
+            if *assign {
+                self.set_variable(slot, name, value.clone())?;
+            } else {
+                self.declare(name, value.clone());
+            }
+        }
+        Ok(value)
+    }
+
+    fn command(&mut self, dot: &Rv, command: Id, last: Option<Rv>) -> Res<Rv> {
+        let tree = self.tree;
+        let Node::Command { args } = tree.node(command) else { return Ok(Rv::Invalid) };
+        let words = tree.ids(*args);
+        let first = words[0];
+        let operands = Operands { words, last };
+        match tree.node(first) {
+            Node::Field(names) => {
+                self.node = first;
+                return self.fields(dot, dot.clone(), first, *names, operands);
+            }
+            Node::Chain { node, fields } => return self.chain(dot, first, *node, *fields, operands),
+            Node::Identifier { name, function } => {
+                self.node = first;
+                return self.function(dot, command, *name, *function, operands);
+            }
+            Node::Pipe { .. } => {
+                self.not_a_function(&operands)?;
+                return self.parenthesized(dot, first);
+            }
+            Node::Variable { slot, name, fields } => {
+                return self.variable_fields(dot, first, (*slot, *name), *fields, operands);
+            }
+            _ => {}
+        }
+        self.node = first;
+        self.not_a_function(&operands)?;
+        match tree.node(first) {
+            Node::Bool(truth) => Ok(Rv::Typed(Value::Bool(*truth))),
+            Node::Dot => Ok(dot.clone()),
+            Node::Nil => Err(self.error("nil is not a command")),
+            Node::Number(number) => self.ideal_constant(first, number),
+            Node::String { text, .. } => Ok(Rv::Typed(Value::str(&**text))),
+            _ => Err(self.error(format!("can't evaluate command {}", quote::quoted(&tree.print(first))))),
+        }
+    }
+
+    fn parenthesized(&mut self, dot: &Rv, pipe: Id) -> Res<Rv> {
+        stacker::maybe_grow(64 * 1024, 1024 * 1024, || self.pipeline(dot, pipe))
+    }
+
+    fn not_a_function(&self, operands: &Operands<'_>) -> Res<()> {
+        if operands.is_given() {
+            return Err(self.error(format!("can't give argument to non-function {}", self.text(operands.words[0]))));
+        }
+        Ok(())
+    }
+
+    fn ideal_constant(&mut self, id: Id, number: &Number) -> Res<Rv> {
+        self.node = id;
+        if let Some((re, im)) = number.complex {
+            return Ok(Rv::Typed(Value::Complex(re, im)));
+        }
+        match (number.float, number.int, number.uint) {
+            (Some(float), _, _) if number.looks_like_float => Ok(Rv::Typed(Value::float(float))),
+            (_, Some(int), _) => Ok(Rv::Typed(Value::int(int))),
+            (_, None, Some(_)) => Err(self.error(format!("{} overflows int", self.text(id)))),
+            _ => Ok(Rv::Invalid),
+        }
+    }
+
+    // Fields and variables.
+
+    fn chain(&mut self, dot: &Rv, id: Id, node: Id, fields: Run, operands: Operands<'s>) -> Res<Rv> {
+        self.node = id;
+        if matches!(self.tree.node(node), Node::Nil) {
+            return Err(self.error(format!("indirection through explicit nil in {}", self.text(id))));
+        }
+        let receiver = self.arg(dot, None, node)?;
+        self.fields(dot, receiver, id, fields, operands)
+    }
+
+    fn variable_fields(
+        &mut self,
+        dot: &Rv,
+        id: Id,
+        variable: (u32, Span),
+        fields: Run,
+        operands: Operands<'s>,
+    ) -> Res<Rv> {
+        self.node = id;
+        let value = self.variable(variable.0, variable.1)?.clone();
+        if fields.len() == 0 {
+            self.not_a_function(&operands)?;
+            return Ok(value);
+        }
+        self.fields(dot, value, id, fields, operands)
+    }
+
+    fn fields(&mut self, dot: &Rv, receiver: Rv, id: Id, names: Run, operands: Operands<'s>) -> Res<Rv> {
+        let tree = self.tree;
+        let Some((last, path)) = tree.names(names).split_last() else { return Ok(receiver) };
+        let mut receiver = receiver;
+        for name in path {
+            receiver = self.field(dot, *name, id, Operands::NONE, receiver)?;
+        }
+        // If it is a method, it gets the arguments.
+        self.field(dot, *last, id, operands, receiver)
+    }
+
+    fn field(&mut self, dot: &Rv, name: Span, id: Id, operands: Operands<'s>, receiver: Rv) -> Res<Rv> {
+        let key = self.tree.span(name);
+        let value = match &receiver {
+            Rv::Invalid => {
+                if self.set.missing_key() == MissingKey::Error {
+                    return Err(self.error(format!("nil data; no entry for key {}", quote::quoted(key))));
+                }
+                return Ok(Rv::Invalid);
+            }
+            Rv::Iface(Value::Nil) => {
+                return Err(self.error(format!("nil pointer evaluating interface {{}}.{}", self.tree.ident(name))));
+            }
+            Rv::Typed(value) | Rv::Iface(value) => value,
+        };
+        match value {
+            Value::Map(map) => self.entry(map, name, operands.is_given()),
+            Value::Object(object) => {
+                let ident = self.tree.ident(name);
+                if let Some(signature) = object.method(ident) {
+                    return self.call(dot, &Callee::Method(object, signature), id, ident, operands);
+                }
+                match object.shape_for_field(ident) {
+                    FieldOf::Found(value, ty) => {
+                        if operands.is_given() {
+                            return Err(self.error(format!("{ident} has arguments but cannot be invoked as function")));
+                        }
+                        Ok(Rv::of(&ty, value))
+                    }
+                    FieldOf::Map(map) => self.entry(&map, name, operands.is_given()),
+                    FieldOf::NilPointer => {
+                        Err(self.error(format!("nil pointer evaluating {}.{ident}", receiver.type_name())))
+                    }
+                    FieldOf::None => Err(self.no_field(name, &receiver)),
+                }
+            }
+            _ => Err(self.no_field(name, &receiver)),
+        }
+    }
+
+    fn no_field(&self, name: Span, receiver: &Rv) -> Box<crate::ExecError> {
+        self.error(format!("can't evaluate field {} in type {}", self.tree.ident(name), receiver.type_name()))
+    }
+
+    fn entry(&self, map: &crate::Map, name: Span, has_args: bool) -> Res<Rv> {
+        if has_args {
+            return Err(self.error(format!("{} is not a method but has arguments", self.tree.ident(name))));
+        }
+        let key = self.tree.span(name);
+        let elem = map.ty().elem();
+        if let Some(value) = map.get(key) {
+            return Ok(Rv::of(elem, value));
+        }
+        match self.set.missing_key() {
+            MissingKey::Default => Ok(Rv::Invalid),
+            MissingKey::Zero => Ok(Rv::of(elem, elem.zero())),
+            MissingKey::Error => Err(self.error(format!("map has no entry for key {}", quote::quoted(key)))),
+        }
+    }
+
+    // Calls.
+
+    fn function(&mut self, dot: &Rv, command: Id, name: Span, function: u32, operands: Operands<'s>) -> Res<Rv> {
+        let function = self.set.functions().at(function);
+        self.call(dot, &Callee::Function(function), command, self.tree.ident(name), operands)
+    }
+
+    fn call(&mut self, dot: &Rv, callee: &Callee<'_>, id: Id, name: &str, operands: Operands<'s>) -> Res<Rv> {
+        let signature = match callee {
+            Callee::Function(function) => &function.signature,
+            Callee::Method(_, signature) => *signature,
+        };
+        let args = operands.args();
+        let given = args.len() + usize::from(operands.last.is_some());
+        let params = signature.params;
+        if signature.variadic {
+            let fixed = params.len() - 1;
+            if given < fixed {
+                let message = format!("wrong number of args for {name}: want at least {fixed} got {}", args.len());
+                return Err(self.error(message));
+            }
+        } else if given != params.len() {
+            let message = format!("wrong number of args for {name}: want {} got {given}", params.len());
+            return Err(self.error(message));
+        }
+        let param = |at: usize| &params[at.min(params.len() - 1)];
+        let builtin = match callee {
+            Callee::Function(Function { body: Body::Builtin(builtin), .. }) => Some(*builtin),
+            _ => None,
+        };
+        match builtin {
+            Some(Builtin::And | Builtin::Or) => return self.short_circuit(dot, builtin == Some(Builtin::Or), operands),
+            Some(builtin) => {
+                let mut values: SmallVec<[Rv; 4]> = SmallVec::with_capacity(given);
+                for (at, arg) in args.iter().enumerate() {
+                    values.push(self.arg(dot, Some(param(at)), *arg)?);
+                }
+                let callee_name = match args.first() {
+                    Some(first) if builtin == Builtin::Call => self.text(*first),
+                    _ => String::new(),
+                };
+                if let Some(last) = operands.last {
+                    values.push(self.validated(last, Some(param(given - 1)))?);
+                }
+                let result = builtins::call(builtin, self, &callee_name, values);
+                return result.map_err(|error| {
+                    self.node = id;
+                    self.func_error(name, error)
+                });
+            }
+            None => {}
+        }
+        let mut values: SmallVec<[Value; 4]> = SmallVec::with_capacity(given);
+        for (at, arg) in args.iter().enumerate() {
+            let param = param(at);
+            let value = self.arg(dot, Some(param), *arg)?;
+            values.push(fitted(value, param));
+        }
+        if let Some(last) = operands.last {
+            let param = param(given - 1);
+            let value = self.validated(last, Some(param))?;
+            values.push(fitted(value, param));
+        }
+        let mut context = self.context();
+        let result = match callee {
+            Callee::Function(Function { body: Body::Native(run), .. }) => run(&mut context, &mut values),
+            Callee::Method(object, _) => object.call(name, &mut context, &mut values),
+            Callee::Function(_) => Ok(Value::Nil),
+        };
+        match result {
+            Ok(value) => Ok(Rv::of(&signature.result, value)),
+            Err(error) => {
+                self.node = id;
+                Err(self.func_error(name, error))
+            }
+        }
+    }
+
+    /// `and` and `or`: arguments after the one that decides are not evaluated.
+    fn short_circuit(&mut self, dot: &Rv, or: bool, operands: Operands<'s>) -> Res<Rv> {
+        let mut value = Rv::Invalid;
+        for arg in operands.args() {
+            value = self.arg(dot, Some(&Type::Reflect), *arg)?;
+            if value.is_true() == or {
+                return Ok(value);
+            }
+        }
+        Ok(operands.last.unwrap_or(value))
+    }
+
+    // Arguments.
+
+    /// Evaluates an operand for a place of a type; without one, whatever it is.
+    fn arg(&mut self, dot: &Rv, ty: Option<&'static Type>, id: Id) -> Res<Rv> {
+        let tree = self.tree;
+        self.node = id;
+        let value = match tree.node(id) {
+            Node::Dot => dot.clone(),
+            Node::Nil => {
+                let ty = ty.unwrap_or(&Type::Any);
+                if ty.can_be_nil() {
+                    return Ok(Rv::of(ty, ty.zero()));
+                }
+                return Err(self.error(format!("cannot assign nil to {ty}")));
+            }
+            Node::Field(names) => self.fields(dot, dot.clone(), id, *names, Operands::NONE)?,
+            Node::Variable { slot, name, fields } => {
+                self.variable_fields(dot, id, (*slot, *name), *fields, Operands::NONE)?
+            }
+            Node::Pipe { .. } => self.parenthesized(dot, id)?,
+            Node::Identifier { name, function } => self.function(dot, id, *name, *function, Operands::NONE)?,
+            Node::Chain { node, fields } => self.chain(dot, id, *node, *fields, Operands::NONE)?,
+            literal => return self.literal(literal, ty.unwrap_or(&Type::Any), id),
+        };
+        self.validated(value, ty)
+    }
+
+    /// A constant for a place of a type.
+    fn literal(&mut self, literal: &Node, ty: &'static Type, id: Id) -> Res<Rv> {
+        let expected = |exec: &Self, what: &str| exec.error(format!("expected {what}; found {}", exec.text(id)));
+        let value = match (ty.underlying(), literal) {
+            (Type::Any | Type::Reflect, Node::Bool(truth)) | (Type::Bool, Node::Bool(truth)) => Value::Bool(*truth),
+            (Type::Any | Type::Reflect, Node::Number(number)) => return self.ideal_constant(id, number),
+            (Type::Any | Type::Reflect | Type::String, Node::String { text, .. }) => Value::str(&**text),
+            (Type::Bool, _) => return Err(expected(self, "bool")),
+            (Type::String, _) => return Err(expected(self, "string")),
+            (Type::Int(kind), node) => match node {
+                Node::Number(number) if let Some(int) = number.int => Value::Int(*kind, truncated(*kind, int)),
+                _ => return Err(expected(self, "integer")),
+            },
+            (Type::Uint(kind), node) => match node {
+                Node::Number(number) if let Some(uint) = number.uint => Value::Uint(*kind, truncated_uint(*kind, uint)),
+                _ => return Err(expected(self, "unsigned integer")),
+            },
+            (Type::Float(kind), node) => match node {
+                Node::Number(number) if let Some(float) = number.float => Value::Float(*kind, float),
+                _ => return Err(expected(self, "float")),
+            },
+            (Type::Complex, node) => match node {
+                Node::Number(number) if let Some((re, im)) = number.complex => Value::Complex(re, im),
+                _ => return Err(expected(self, "complex")),
+            },
+            _ => return Err(self.error(format!("can't handle {} for arg of type {ty}", self.text(id)))),
+        };
+        Ok(Rv::Typed(value))
+    }
+
+    /// Checks that a value may be given to a place of a type.
+    fn validated(&mut self, value: Rv, ty: Option<&'static Type>) -> Res<Rv> {
+        let Some(ty) = ty else { return Ok(value) };
+        match (value, ty) {
+            (value, Type::Reflect) => Ok(value),
+            (Rv::Invalid, _) => {
+                if ty.can_be_nil() {
+                    return Ok(Rv::of(ty, ty.zero()));
+                }
+                Err(self.error(format!("invalid value; expected {ty}")))
+            }
+            (value, Type::Any) => Ok(value),
+            (Rv::Iface(Value::Nil), _) => {
+                Err(self.error(format!("wrong type for value; expected {ty}; got interface {{}}")))
+            }
+            (Rv::Typed(value) | Rv::Iface(value), _) => {
+                if is_assignable(&value, ty) {
+                    return Ok(Rv::Typed(value));
+                }
+                Err(self.error(format!("wrong type for value; expected {ty}; got {}", value.type_name())))
+            }
+        }
+    }
+}
+
+/// Tells whether a value may be given to a place of a type.
+pub(crate) fn is_assignable(value: &Value, ty: &Type) -> bool {
+    match (value, ty) {
+        (_, Type::Any | Type::Reflect) => true,
+        (Value::Nil, _) => ty.can_be_nil(),
+        (Value::Str(_), Type::String) | (Value::Bool(_), Type::Bool) => true,
+        (Value::Int(have, _), Type::Int(want)) => have == want,
+        (Value::Uint(have, _), Type::Uint(want)) => have == want,
+        (Value::Float(have, _), Type::Float(want)) => have == want,
+        (Value::Complex(..), Type::Complex) => true,
+        (Value::Map(map), _) => map.ty().is_assignable_to(ty),
+        (Value::List(list), _) => list.ty().is_assignable_to(ty),
+        (Value::Bytes(_), _) => Type::BYTES.is_assignable_to(ty),
+        (Value::Object(object), Type::Error) => object.is_error(),
+        (Value::Object(object), Type::Host(name)) => object.type_name() == *name,
+        (Value::Object(object), Type::Map(_) | Type::Slice(_)) => match object.shape() {
+            Shape::Plain(value) => is_assignable(&value, ty),
+            _ => false,
+        },
+        (Value::Func(func), Type::Host(name)) => func.type_name() == *name,
+        _ => false,
+    }
+}
+
+/// Turns an argument that was found to fit into what the function gets.
+pub(crate) fn fitted(value: Rv, ty: &'static Type) -> Value {
+    match (value.into_any(), ty) {
+        (Value::Map(map), Type::Map(_) | Type::Named(_)) if map.ty() != ty => Value::Map(map.retyped(ty)),
+        (Value::List(list), Type::Slice(_) | Type::Named(_)) if list.ty() != ty => Value::List(list.retyped(ty)),
+        (Value::Object(object), Type::Map(_) | Type::Slice(_)) => match object.shape() {
+            Shape::Plain(value) => value,
+            _ => Value::Object(object),
+        },
+        (value, _) => value,
+    }
+}
+
+pub(crate) fn truncated(kind: IntKind, int: i64) -> i64 {
+    match kind {
+        IntKind::Int | IntKind::Int64 => int,
+        IntKind::Int8 => i64::from(int as i8),
+        IntKind::Int16 => i64::from(int as i16),
+        IntKind::Int32 => i64::from(int as i32),
+    }
+}
+
+pub(crate) fn truncated_uint(kind: UintKind, uint: u64) -> u64 {
+    match kind {
+        UintKind::Uint | UintKind::Uint64 | UintKind::Uintptr => uint,
+        UintKind::Uint8 => u64::from(uint as u8),
+        UintKind::Uint16 => u64::from(uint as u16),
+        UintKind::Uint32 => u64::from(uint as u32),
+    }
+}
+
+/// What a name means for an object that has no method of that name.
+enum FieldOf {
+    Found(Value, Type),
+    Map(crate::Map),
+    NilPointer,
+    None,
+}
+
+trait FieldOfObject {
+    fn shape_for_field(&self, name: &str) -> FieldOf;
+}
+
+impl FieldOfObject for Rc<dyn Object> {
+    fn shape_for_field(&self, name: &str) -> FieldOf {
+        if let Some((value, ty)) = self.field(name) {
+            return FieldOf::Found(value, ty);
+        }
+        match self.shape() {
+            Shape::Plain(Value::Map(map)) => FieldOf::Map(map),
+            Shape::NilPointer => FieldOf::NilPointer,
+            _ => FieldOf::None,
+        }
+    }
+}
+
+/// Calls a function value, as the function `call` does.
+pub(crate) fn call_value(
+    exec: &mut Exec<'_, '_, '_>,
+    name: &str,
+    function: &Value,
+    args: &mut [Value],
+) -> Result<Rv, FuncError> {
+    use crate::function::FuncBody;
+    let Value::Func(func) = function else {
+        return Err(FuncError::new(format!("non-function {name} of type {}", function.type_name())));
+    };
+    let FuncBody::Call(run) = &func.body else {
+        let results = "should be 1 or 2";
+        return Err(FuncError::new(format!("function {name} has 0 return values; {results}")));
+    };
+    let params = func.signature.params;
+    if func.signature.variadic {
+        let fixed = params.len() - 1;
+        if args.len() < fixed {
+            let got = args.len();
+            return Err(FuncError::new(format!("wrong number of args for {name}: got {got} want at least {fixed}")));
+        }
+    } else if args.len() != params.len() {
+        let (got, want) = (args.len(), params.len());
+        return Err(FuncError::new(format!("wrong number of args for {name}: got {got} want {want}")));
+    }
+    for (at, arg) in args.iter_mut().enumerate() {
+        let param = &params[at.min(params.len() - 1)];
+        let value = builtins::prepared(std::mem::take(arg), param).map_err(|error| format!("arg {at}: {error}"))?;
+        *arg = fitted(Rv::concrete(value), param);
+    }
+    run(&mut exec.context(), args).map(|value| Rv::of(&func.signature.result, value))
+}

@@ -1,0 +1,639 @@
+//! The parser: tokens to trees, by the rules of Go's `text/template/parse`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::ParseError;
+use crate::function::Functions;
+use crate::lex::{Item, Kind, Lexer};
+use crate::number;
+use crate::quote;
+use crate::tree::{Id, NO_SLOT, Node, Run, Span, Tree};
+
+/// How deep parenthesized expressions may nest: Go's own bound.
+const MAX_PARENS: usize = 10_000;
+/// How deep actions may nest. Go has no bound but its stack; real templates stay below 20.
+const MAX_NESTING: usize = 10_000;
+
+type Parsed<T> = Result<T, ParseError>;
+
+/// Parses a text into the templates it defines, the outermost one among them.
+pub(crate) fn parse(
+    name: &[u8],
+    text: &[u8],
+    delims: (&[u8], &[u8]),
+    functions: &Functions,
+) -> Parsed<BTreeMap<Arc<[u8]>, Tree>> {
+    let name: Arc<[u8]> = name.into();
+    if u32::try_from(text.len()).is_err() {
+        return Err(ParseError::new(&name, 0, "text is larger than 4 GiB"));
+    }
+    let mut lexer = Lexer::new(text, delims.0, delims.1);
+    lexer.break_is_keyword = functions.find("break").is_none();
+    lexer.continue_is_keyword = functions.find("continue").is_none();
+    let state = State::new(Tree::new(Arc::clone(&name), text.into()));
+    let mut parser = Parser { lexer, functions, name, state, nesting: 0, trees: BTreeMap::new() };
+    parser.top()?;
+    parser.add_tree()?;
+    Ok(parser.trees)
+}
+
+struct Parser<'t, 'f> {
+    lexer: Lexer<'t>,
+    functions: &'f Functions,
+    name: Arc<[u8]>,
+    state: State<'t>,
+    nesting: usize,
+    trees: BTreeMap<Arc<[u8]>, Tree>,
+}
+
+/// What belongs to the template being parsed; the outer one waits while an inner one is defined.
+struct State<'t> {
+    tree: Tree,
+    token: [Item; 3],
+    peeked: usize,
+    /// Variables that may be named from here on, by the parser's loose rule.
+    vars: Vec<&'t [u8]>,
+    /// Variables that have a value here when the template runs, in the order of their slots.
+    slots: Vec<&'t [u8]>,
+    action_line: u32,
+    range_depth: usize,
+    parens: usize,
+}
+
+impl State<'_> {
+    fn new(tree: Tree) -> Self {
+        Self {
+            tree,
+            token: [Item::NONE; 3],
+            peeked: 0,
+            vars: vec![b"$"],
+            slots: vec![b"$"],
+            action_line: 0,
+            range_depth: 0,
+            parens: 0,
+        }
+    }
+}
+
+/// What a list of nodes ended with.
+enum Ended {
+    End,
+    /// `else`, at this place.
+    Else(u32),
+}
+
+impl Ended {
+    fn text(&self) -> &'static str {
+        match self {
+            Self::End => "{{end}}",
+            Self::Else(_) => "{{else}}",
+        }
+    }
+}
+
+/// A node, or the end of the list of nodes.
+enum Step {
+    Node(Id),
+    Ended(Ended),
+}
+
+impl<'t> Parser<'t, '_> {
+    // Tokens.
+
+    fn next(&mut self) -> Item {
+        let state = &mut self.state;
+        if state.peeked > 0 {
+            state.peeked -= 1;
+        } else {
+            state.token[0] = self.lexer.next_item();
+        }
+        state.token[state.peeked]
+    }
+
+    fn backup(&mut self) {
+        self.state.peeked += 1;
+    }
+
+    fn peek(&mut self) -> Item {
+        let item = self.next();
+        self.backup();
+        item
+    }
+
+    fn next_non_space(&mut self) -> Item {
+        loop {
+            let item = self.next();
+            if item.kind != Kind::Space {
+                return item;
+            }
+        }
+    }
+
+    fn peek_non_space(&mut self) -> Item {
+        let item = self.next_non_space();
+        self.backup();
+        item
+    }
+
+    fn text_of(&self, item: Item) -> &'t [u8] {
+        self.lexer.text_of(item)
+    }
+
+    fn expect(&mut self, kind: Kind, context: &str) -> Parsed<Item> {
+        let item = self.next_non_space();
+        if item.kind == kind { Ok(item) } else { Err(self.unexpected(item, context)) }
+    }
+
+    fn error(&self, message: impl Into<String>) -> ParseError {
+        ParseError::new(&self.name, self.state.token[0].line, message)
+    }
+
+    fn unexpected(&self, item: Item, context: &str) -> ParseError {
+        let what = self.lexer.describe(item);
+        if item.kind == Kind::Error {
+            let mut message = what;
+            let line = self.state.action_line;
+            if line != 0 && line != item.line {
+                let in_action = if message.ends_with(" action") { "" } else { " in action" };
+                message += &format!("{in_action} started at {}:{line}", String::from_utf8_lossy(&self.name));
+            }
+            return self.error(message);
+        }
+        self.error(format!("unexpected {what} in {context}"))
+    }
+
+    // Trees.
+
+    fn add_tree(&mut self) -> Parsed<()> {
+        let empty = Tree::new(Arc::clone(&self.name), Arc::clone(&self.state.tree.text));
+        let tree = std::mem::replace(&mut self.state.tree, empty);
+        match self.trees.get(&tree.name) {
+            Some(old) if !old.is_empty() => {
+                if !tree.is_empty() {
+                    let name = quote::quoted(&tree.name);
+                    return Err(self.error(format!("template: multiple definition of template {name}")));
+                }
+            }
+            _ => {
+                self.trees.insert(Arc::clone(&tree.name), tree);
+            }
+        }
+        Ok(())
+    }
+
+    /// Parses the body of another template, up to its end, and adds it.
+    fn inner(&mut self, body: impl FnOnce(&mut Self) -> Parsed<()>) -> Parsed<()> {
+        let tree = Tree::new(Arc::clone(&self.name), Arc::clone(&self.state.tree.text));
+        let outer = std::mem::replace(&mut self.state, State::new(tree));
+        body(self)?;
+        self.add_tree()?;
+        self.state = outer;
+        Ok(())
+    }
+
+    fn top(&mut self) -> Parsed<()> {
+        let start = self.peek().start;
+        let mut items = Vec::new();
+        loop {
+            match self.peek().kind {
+                Kind::Eof => break,
+                Kind::LeftDelim => {
+                    let delim = self.next();
+                    if self.next_non_space().kind == Kind::Define {
+                        self.inner(Self::definition)?;
+                        continue;
+                    }
+                    self.state.token[1] = delim;
+                    self.state.peeked = 2;
+                }
+                _ => {}
+            }
+            match self.text_or_action()? {
+                Step::Node(id) => items.push(id),
+                Step::Ended(ended) => return Err(self.error(format!("unexpected {}", ended.text()))),
+            }
+        }
+        self.state.tree.root = self.list(&items, start);
+        Ok(())
+    }
+
+    fn definition(&mut self) -> Parsed<()> {
+        const CONTEXT: &str = "define clause";
+        let item = self.next_non_space();
+        let name = self.template_name(item, CONTEXT)?;
+        self.state.tree.name = name.into();
+        self.expect(Kind::RightDelim, CONTEXT)?;
+        let (root, ended) = self.item_list()?;
+        self.state.tree.root = root;
+        match ended {
+            Ended::End => Ok(()),
+            Ended::Else(_) => Err(self.error(format!("unexpected {} in {CONTEXT}", ended.text()))),
+        }
+    }
+
+    // Lists and actions.
+
+    fn list(&mut self, items: &[Id], pos: u32) -> Id {
+        let run = self.state.tree.link(items);
+        self.state.tree.add(Node::List(run), pos)
+    }
+
+    fn item_list(&mut self) -> Parsed<(Id, Ended)> {
+        let start = self.peek_non_space().start;
+        let mut items = Vec::new();
+        while self.peek_non_space().kind != Kind::Eof {
+            match self.text_or_action()? {
+                Step::Node(id) => items.push(id),
+                Step::Ended(ended) => return Ok((self.list(&items, start), ended)),
+            }
+        }
+        Err(self.error("unexpected EOF"))
+    }
+
+    fn text_or_action(&mut self) -> Parsed<Step> {
+        let item = self.next_non_space();
+        match item.kind {
+            Kind::Text => {
+                let node = Node::Text(Span(item.start, item.end));
+                Ok(Step::Node(self.state.tree.add(node, item.start)))
+            }
+            Kind::LeftDelim => {
+                self.state.action_line = item.line;
+                self.nesting += 1;
+                if self.nesting > MAX_NESTING {
+                    return Err(self.error("max action depth exceeded"));
+                }
+                let step = stacker::maybe_grow(64 * 1024, 1024 * 1024, || self.action());
+                self.nesting -= 1;
+                // Only now: an error in the action is told with the line it started on.
+                let step = step?;
+                self.state.action_line = 0;
+                Ok(step)
+            }
+            _ => Err(self.unexpected(item, "input")),
+        }
+    }
+
+    fn action(&mut self) -> Parsed<Step> {
+        let item = self.next_non_space();
+        match item.kind {
+            Kind::Block => self.block().map(Step::Node),
+            Kind::Break => self.jump(item, "{{break}}", Node::Break),
+            Kind::Continue => self.jump(item, "{{continue}}", Node::Continue),
+            Kind::Else => {
+                let next = self.peek_non_space();
+                // "else if" and "else with" are told by the token left pending.
+                if matches!(next.kind, Kind::If | Kind::With) {
+                    return Ok(Step::Ended(Ended::Else(next.start)));
+                }
+                let item = self.expect(Kind::RightDelim, "else")?;
+                Ok(Step::Ended(Ended::Else(item.start)))
+            }
+            Kind::End => {
+                self.expect(Kind::RightDelim, "end")?;
+                Ok(Step::Ended(Ended::End))
+            }
+            Kind::If | Kind::Range | Kind::With => self.control(item.kind).map(Step::Node),
+            Kind::Template => self.template().map(Step::Node),
+            _ => {
+                self.backup();
+                let item = self.peek();
+                // Variables declared here stay until the enclosing end.
+                let pipe = self.pipeline("command", Kind::RightDelim)?;
+                Ok(Step::Node(self.state.tree.add(Node::Action { pipe }, item.start)))
+            }
+        }
+    }
+
+    fn jump(&mut self, item: Item, text: &str, node: Node) -> Parsed<Step> {
+        let next = self.next_non_space();
+        if next.kind != Kind::RightDelim {
+            return Err(self.unexpected(next, text));
+        }
+        if self.state.range_depth == 0 {
+            return Err(self.error(format!("{text} outside {{{{range}}}}")));
+        }
+        Ok(Step::Node(self.state.tree.add(node, item.start)))
+    }
+
+    /// `if`, `with` and `range`.
+    fn control(&mut self, kind: Kind) -> Parsed<Id> {
+        let (vars, slots) = (self.state.vars.len(), self.state.slots.len());
+        let word = match kind {
+            Kind::Range => "range",
+            Kind::With => "with",
+            _ => "if",
+        };
+        let pipe = self.pipeline(word, Kind::RightDelim)?;
+        let declared = self.state.slots.len();
+        let depth = usize::from(kind == Kind::Range);
+        self.state.range_depth += depth;
+        let (list, ended) = self.item_list()?;
+        self.state.range_depth -= depth;
+        self.state.slots.truncate(declared);
+        let otherwise = match ended {
+            Ended::End => None,
+            Ended::Else(pos) => Some(self.otherwise(kind, pos)?),
+        };
+        self.state.vars.truncate(vars);
+        self.state.slots.truncate(slots);
+        let pos = self.state.tree.pos(pipe);
+        let node = match kind {
+            Kind::Range => Node::Range { pipe, list, otherwise },
+            Kind::With => Node::With { pipe, list, otherwise },
+            _ => Node::If { pipe, list, otherwise },
+        };
+        Ok(self.state.tree.add(node, pos))
+    }
+
+    fn otherwise(&mut self, kind: Kind, pos: u32) -> Parsed<Id> {
+        if matches!(kind, Kind::If | Kind::With) && self.peek().kind == kind {
+            self.next();
+            self.nesting += 1;
+            if self.nesting > MAX_NESTING {
+                return Err(self.error("max action depth exceeded"));
+            }
+            let nested = stacker::maybe_grow(64 * 1024, 1024 * 1024, || self.control(kind));
+            self.nesting -= 1;
+            let nested = nested?;
+            return Ok(self.list(&[nested], pos));
+        }
+        let (list, ended) = self.item_list()?;
+        match ended {
+            Ended::End => Ok(list),
+            Ended::Else(_) => Err(self.error(format!("expected end; found {}", ended.text()))),
+        }
+    }
+
+    fn block(&mut self) -> Parsed<Id> {
+        const CONTEXT: &str = "block clause";
+        let item = self.next_non_space();
+        let name = self.template_name(item, CONTEXT)?;
+        let pipe = self.pipeline(CONTEXT, Kind::RightDelim)?;
+        let last = self.state.token[0].line;
+        let outer = Arc::clone(&self.name);
+        self.inner(|parser| {
+            parser.state.tree.name = name.as_slice().into();
+            let (root, ended) = parser.item_list()?;
+            parser.state.tree.root = root;
+            match ended {
+                Ended::End => Ok(()),
+                // The outer template complains, on the line it has come to.
+                Ended::Else(_) => {
+                    Err(ParseError::new(&outer, last, format!("unexpected {} in {CONTEXT}", ended.text())))
+                }
+            }
+        })?;
+        let node = Node::Template { name: name.into(), pipe: Some(pipe) };
+        Ok(self.state.tree.add(node, item.start))
+    }
+
+    fn template(&mut self) -> Parsed<Id> {
+        const CONTEXT: &str = "template clause";
+        let item = self.next_non_space();
+        let name = self.template_name(item, CONTEXT)?;
+        let mut pipe = None;
+        if self.next_non_space().kind != Kind::RightDelim {
+            self.backup();
+            pipe = Some(self.pipeline(CONTEXT, Kind::RightDelim)?);
+        }
+        Ok(self.state.tree.add(Node::Template { name: name.into(), pipe }, item.start))
+    }
+
+    fn template_name(&mut self, item: Item, context: &str) -> Parsed<Vec<u8>> {
+        if matches!(item.kind, Kind::String | Kind::RawString) {
+            return quote::unquote(self.text_of(item)).ok_or_else(|| self.error("invalid syntax"));
+        }
+        Err(self.unexpected(item, context))
+    }
+
+    // Pipelines.
+
+    fn pipeline(&mut self, context: &str, end: Kind) -> Parsed<Id> {
+        let pos = self.peek_non_space().start;
+        let (decls, assign) = self.declarations(context)?;
+        let mut commands = Vec::new();
+        loop {
+            let item = self.next_non_space();
+            match item.kind {
+                kind if kind == end => break,
+                Kind::Bool
+                | Kind::CharConstant
+                | Kind::Complex
+                | Kind::Dot
+                | Kind::Field
+                | Kind::Identifier
+                | Kind::Number
+                | Kind::Nil
+                | Kind::RawString
+                | Kind::String
+                | Kind::Variable
+                | Kind::LeftParen => {
+                    self.backup();
+                    commands.push(self.command()?);
+                }
+                _ => return Err(self.unexpected(item, context)),
+            }
+        }
+        self.check(&commands, context)?;
+        let mut variables = Vec::with_capacity(decls.len());
+        for (item, name) in decls {
+            let slot = if assign { self.slot(name) } else { self.state.slots.len() as u32 };
+            if !assign {
+                self.state.slots.push(name);
+                // A declaration inside parentheses may be passed over, by `and` and `or`: its slot is not certain.
+                self.state.tree.dynamic |= end == Kind::RightParen;
+            }
+            let node = Node::Variable { slot, name: Span(item.start, item.end), fields: Run::EMPTY };
+            variables.push(self.state.tree.add(node, item.start));
+        }
+        let tree = &mut self.state.tree;
+        let (decls, commands) = (tree.link(&variables), tree.link(&commands));
+        Ok(tree.add(Node::Pipe { decls, assign, commands }, pos))
+    }
+
+    fn declarations(&mut self, context: &str) -> Parsed<(Vec<(Item, &'t [u8])>, bool)> {
+        let mut decls = Vec::new();
+        loop {
+            let variable = self.peek_non_space();
+            if variable.kind != Kind::Variable {
+                return Ok((decls, false));
+            }
+            self.next();
+            // "$x foo" must read "foo" to know that $x is an argument, and put back all three tokens.
+            let after = self.peek();
+            let next = self.peek_non_space();
+            let name = self.text_of(variable);
+            match next.kind {
+                Kind::Assign | Kind::Declare => {
+                    self.next_non_space();
+                    decls.push((variable, name));
+                    self.state.vars.push(name);
+                    return Ok((decls, next.kind == Kind::Assign));
+                }
+                Kind::Char if self.text_of(next) == b"," => {
+                    self.next_non_space();
+                    decls.push((variable, name));
+                    self.state.vars.push(name);
+                    if context == "range" && decls.len() < 2 {
+                        match self.peek_non_space().kind {
+                            // The second variable of a range.
+                            Kind::Variable | Kind::RightDelim | Kind::RightParen => continue,
+                            _ => return Err(self.error("range can only initialize variables")),
+                        }
+                    }
+                    return Err(self.error(format!("too many declarations in {context}")));
+                }
+                _ if after.kind == Kind::Space => {
+                    self.state.token[1] = after;
+                    self.state.token[2] = variable;
+                    self.state.peeked = 3;
+                    return Ok((decls, false));
+                }
+                _ => {
+                    self.state.token[1] = variable;
+                    self.state.peeked = 2;
+                    return Ok((decls, false));
+                }
+            }
+        }
+    }
+
+    fn check(&self, commands: &[Id], context: &str) -> Parsed<()> {
+        if commands.is_empty() {
+            return Err(self.error(format!("missing value for {context}")));
+        }
+        for (stage, command) in commands.iter().enumerate().skip(1) {
+            let tree = &self.state.tree;
+            let Node::Command { args } = tree.node(*command) else { continue };
+            if let Some(first) = tree.ids(*args).first()
+                && matches!(
+                    tree.node(*first),
+                    Node::Bool(_) | Node::Dot | Node::Nil | Node::Number(_) | Node::String { .. }
+                )
+            {
+                return Err(self.error(format!("non executable command in pipeline stage {}", stage + 1)));
+            }
+        }
+        Ok(())
+    }
+
+    fn command(&mut self) -> Parsed<Id> {
+        let pos = self.peek_non_space().start;
+        let mut args = Vec::new();
+        loop {
+            self.peek_non_space();
+            if let Some(operand) = self.operand()? {
+                args.push(operand);
+            }
+            let item = self.next();
+            match item.kind {
+                Kind::Space => {}
+                Kind::RightDelim | Kind::RightParen => {
+                    self.backup();
+                    break;
+                }
+                Kind::Pipe => break,
+                _ => return Err(self.unexpected(item, "operand")),
+            }
+        }
+        if args.is_empty() {
+            return Err(self.error("empty command"));
+        }
+        let args = self.state.tree.link(&args);
+        Ok(self.state.tree.add(Node::Command { args }, pos))
+    }
+
+    fn operand(&mut self) -> Parsed<Option<Id>> {
+        let Some(node) = self.term()? else { return Ok(None) };
+        if self.peek().kind != Kind::Field {
+            return Ok(Some(node));
+        }
+        let pos = self.peek().start;
+        let mut added = Vec::new();
+        while self.peek().kind == Kind::Field {
+            let item = self.next();
+            added.push(Span(item.start + 1, item.end));
+        }
+        let tree = &mut self.state.tree;
+        let joined = |tree: &mut Tree, old: Run| {
+            let names: Vec<Span> = tree.names(old).iter().copied().chain(added.iter().copied()).collect();
+            tree.name_run(names)
+        };
+        let node = match *tree.node(node) {
+            Node::Field(old) => Node::Field(joined(tree, old)),
+            Node::Variable { slot, name, fields } => Node::Variable { slot, name, fields: joined(tree, fields) },
+            Node::Bool(_) | Node::String { .. } | Node::Number(_) | Node::Nil | Node::Dot => {
+                let text = quote::quoted(&tree.print(node));
+                return Err(self.error(format!("unexpected . after term {text}")));
+            }
+            _ => {
+                let fields = tree.name_run(added);
+                Node::Chain { node, fields }
+            }
+        };
+        Ok(Some(self.state.tree.add(node, pos)))
+    }
+
+    fn term(&mut self) -> Parsed<Option<Id>> {
+        let item = self.next_non_space();
+        let span = Span(item.start, item.end);
+        let node = match item.kind {
+            Kind::Identifier => {
+                let name = String::from_utf8_lossy(self.text_of(item));
+                let Some(function) = self.functions.find(&name) else {
+                    let name = quote::quoted(name.as_bytes());
+                    return Err(self.error(format!("function {name} not defined")));
+                };
+                Node::Identifier { name: span, function }
+            }
+            Kind::Dot => Node::Dot,
+            Kind::Nil => Node::Nil,
+            Kind::Variable => {
+                let name = self.text_of(item);
+                if !self.state.vars.contains(&name) {
+                    return Err(self.error(format!("undefined variable {}", quote::quoted(name))));
+                }
+                Node::Variable { slot: self.slot(name), name: span, fields: Run::EMPTY }
+            }
+            Kind::Field => {
+                let names = self.state.tree.name_run([Span(item.start + 1, item.end)]);
+                Node::Field(names)
+            }
+            Kind::Bool => Node::Bool(self.text_of(item) == b"true"),
+            Kind::CharConstant | Kind::Complex | Kind::Number => {
+                let text = self.text_of(item);
+                // Only character constants can hold anything but ASCII, and then only characters matter.
+                let text = String::from_utf8_lossy(text);
+                let mut number = number::parse(&text, item.kind).map_err(|message| self.error(message))?;
+                number.text = (item.start, item.end);
+                Node::Number(Box::new(number))
+            }
+            Kind::LeftParen => {
+                if self.state.parens >= MAX_PARENS {
+                    return Err(self.error("max expression depth exceeded"));
+                }
+                self.state.parens += 1;
+                let pipe = stacker::maybe_grow(64 * 1024, 1024 * 1024, || {
+                    self.pipeline("parenthesized pipeline", Kind::RightParen)
+                });
+                self.state.parens -= 1;
+                return pipe.map(Some);
+            }
+            Kind::String | Kind::RawString => {
+                let text = quote::unquote(self.text_of(item)).ok_or_else(|| self.error("invalid syntax"))?;
+                Node::String { quoted: span, text: text.into() }
+            }
+            _ => {
+                self.backup();
+                return Ok(None);
+            }
+        };
+        Ok(Some(self.state.tree.add(node, item.start)))
+    }
+
+    fn slot(&self, name: &[u8]) -> u32 {
+        self.state.slots.iter().rposition(|slot| *slot == name).map_or(NO_SLOT, |slot| slot as u32)
+    }
+}
