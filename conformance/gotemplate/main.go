@@ -1,0 +1,147 @@
+// Answers what Go's text/template makes of a template, with sprig's functions if asked for.
+//
+//	go run . < cases.jsonl     one answer a line for each case
+//	go run . tables            the character tables of crates/gotmpl/src/tables.rs
+//
+// A case:
+//
+//	{"templates": [["name", "text"], …], "run": "name", "data": VALUE, "missing": "zero", "delims": ["<<", ">>"],
+//	 "sprig": true, "print": true}
+//
+// The templates are parsed in order into one set. The answer is {"out": …}, {"error": …, "out": what was written before},
+// {"parse": the error of the parser} or, with "print", {"trees": {name: the printed tree}}. Text that is not UTF-8 comes
+// as {"64": base64}. VALUE is typed: see values.go.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"log"
+	"os"
+	"strings"
+	"text/template"
+	"unicode/utf8"
+
+	"github.com/Masterminds/sprig/v3"
+)
+
+type request struct {
+	Templates [][2]json.RawMessage `json:"templates"`
+	Run       string               `json:"run"`
+	Data      json.RawMessage      `json:"data"`
+	Missing   string               `json:"missing"`
+	Delims    [2]string            `json:"delims"`
+	Sprig     bool                 `json:"sprig"`
+	Print     bool                 `json:"print"`
+}
+
+type text string
+
+func (t text) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	var err error
+	if utf8.ValidString(string(t)) {
+		err = encoder.Encode(string(t))
+	} else {
+		err = encoder.Encode(map[string]string{"64": base64.StdEncoding.EncodeToString([]byte(t))})
+	}
+	return bytes.TrimSpace(out.Bytes()), err
+}
+
+type reply struct {
+	Out   *text           `json:"out,omitempty"`
+	Error *text           `json:"error,omitempty"`
+	Parse *text           `json:"parse,omitempty"`
+	Trees map[string]text `json:"trees,omitempty"`
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "tables" {
+		writeTables(os.Stdout)
+		return
+	}
+	in := bufio.NewReaderSize(os.Stdin, 1<<20)
+	out := bufio.NewWriterSize(os.Stdout, 1<<16)
+	for {
+		line, err := in.ReadBytes('\n')
+		if len(bytes.TrimSpace(line)) > 0 {
+			var asked request
+			if err := json.Unmarshal(line, &asked); err != nil {
+				log.Fatalf("%v: %s", err, line)
+			}
+			var answer bytes.Buffer
+			encoder := json.NewEncoder(&answer)
+			encoder.SetEscapeHTML(false)
+			if err := encoder.Encode(ask(asked)); err != nil {
+				log.Fatal(err)
+			}
+			out.Write(answer.Bytes())
+			// Whoever asks one by one waits for each answer.
+			if in.Buffered() == 0 {
+				out.Flush()
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	out.Flush()
+}
+
+func ask(asked request) (answer reply) {
+	root := template.New("set").Delims(asked.Delims[0], asked.Delims[1])
+	if asked.Missing != "" {
+		root.Option("missingkey=" + asked.Missing)
+	}
+	if asked.Sprig {
+		root.Funcs(sprig.TxtFuncMap())
+	} else {
+		root.Funcs(functions(root))
+	}
+	for _, named := range asked.Templates {
+		if _, err := root.New(raw(named[0])).Parse(raw(named[1])); err != nil {
+			message := text(err.Error())
+			return reply{Parse: &message}
+		}
+	}
+	if asked.Print {
+		answer.Trees = map[string]text{}
+		for _, one := range root.Templates() {
+			answer.Trees[one.Name()] = text(one.Root.String())
+		}
+		return answer
+	}
+	var out strings.Builder
+	err := root.ExecuteTemplate(&out, asked.Run, decode(asked.Data))
+	written := text(out.String())
+	answer.Out = &written
+	if err != nil {
+		message := text(err.Error())
+		answer.Error = &message
+	}
+	return answer
+}
+
+// raw reads a text: a string, or {"64": base64}.
+func raw(encoded json.RawMessage) string {
+	if encoded[0] == '"' {
+		var plain string
+		must(json.Unmarshal(encoded, &plain))
+		return plain
+	}
+	var other map[string]string
+	must(json.Unmarshal(encoded, &other))
+	decoded, err := base64.StdEncoding.DecodeString(other["64"])
+	must(err)
+	return string(decoded)
+}
+
+func must(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
