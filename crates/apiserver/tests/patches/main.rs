@@ -31,7 +31,7 @@ struct Record {
 }
 
 /// How often Go is asked the same, to see all its answers.
-const RUNS: usize = 60;
+const RUNS: usize = 200;
 
 /// How many random questions of each sort are recorded.
 const RECORDED: usize = 150;

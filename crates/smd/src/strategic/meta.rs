@@ -136,13 +136,10 @@ impl<'a> Meta<'a> {
 /// A field that holds a struct, and for which the schema has no default, is a pointer in Go; so is, as a rule, one that
 /// holds a number or a boolean, but not a text.
 fn is_pointer(ty: Ty<'_>, field: &Field) -> bool {
-    if field.default.is_some() || field.required {
-        return false;
-    }
     match kind_of(ty) {
-        "struct" => true,
+        "struct" => field.default.is_none(),
         "string" | "map" | "slice" => false,
-        _ => true,
+        _ => field.default.is_none() && !field.required,
     }
 }
 
