@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::registry::settle::Work;
 use crate::resource::StoreKey;
 use crate::seeds::Seeds;
 use crate::store::Store;
+use crate::webhooks::{self, Replay};
 
 /// How a cluster behaves.
 #[derive(Debug, Clone)]
@@ -47,8 +49,21 @@ pub struct Options {
     pub nodes: u32,
     /// How long a pod takes from its node to being ready, in whole seconds; a pod's own `slow` fault overrides it.
     pub start_delay: Duration,
+    /// Where services listen that webhook configurations and conversions name, since no pod of a cluster in memory does.
+    pub services: BTreeMap<ServicePort, SocketAddr>,
     /// How many events each collection remembers for watchers; older revisions answer 410.
     pub watch_window: usize,
+}
+
+/// A port of a service; port 0 stands for all of its ports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServicePort {
+    /// The service's namespace.
+    pub namespace: String,
+    /// The service's name.
+    pub name: String,
+    /// Its port, or 0 for any.
+    pub port: u16,
 }
 
 impl Default for Options {
@@ -63,6 +78,7 @@ impl Default for Options {
             allow_anonymous: true,
             nodes: 1,
             start_delay: Duration::ZERO,
+            services: BTreeMap::new(),
             watch_window: 1024,
         }
     }
@@ -119,6 +135,8 @@ pub(crate) struct State {
     /// The uids of objects that upstream's storage keeps otherwise than they are read back: their next write is stored
     /// though it changes nothing.
     pub(crate) unsettled: BTreeSet<String>,
+    /// The webhooks there are; `None` when that has to be found out anew.
+    pub(crate) hooks: Option<webhooks::Index>,
     compacted: u64,
     window: usize,
 }
@@ -209,6 +227,7 @@ impl Cluster {
             secret_key: options.controllers.then(|| Arc::clone(&signing_key)),
             work: Vec::new(),
             unsettled: BTreeSet::new(),
+            hooks: None,
             compacted: 0,
             window: options.watch_window.max(1),
         };
@@ -312,9 +331,33 @@ impl Cluster {
     /// Runs a request against the registry, and all that follows from it (garbage collection, the end of namespaces).
     pub(crate) fn with_registry<T>(&self, act: impl FnOnce(&mut Registry<'_>) -> T) -> T {
         let mut state = lock(&self.0.state);
-        let mut registry = Registry { state: &mut state, clock: &self.0.options.clock };
+        let mut registry = self.registry(&mut state, &self.0.options.clock, None);
         let out = act(&mut registry);
         registry.settle();
+        out
+    }
+
+    fn registry<'a>(&'a self, state: &'a mut State, clock: &'a Clock, replay: Option<&'a mut Replay>) -> Registry<'a> {
+        Registry { state, clock, services: &self.0.options.services, replay }
+    }
+
+    /// Does the same for a request that webhooks may have to be asked about.
+    pub(crate) fn with_replay<T>(&self, replay: &mut Replay, act: impl FnOnce(&mut Registry<'_>) -> T) -> T {
+        let mut state = lock(&self.0.state);
+        let clock = &self.0.options.clock;
+        let State { hooks, stores, .. } = &mut *state;
+        if hooks.get_or_insert_with(|| webhooks::Index::read(stores)).is_empty() {
+            let mut registry = self.registry(&mut state, clock, Some(replay));
+            let out = act(&mut registry);
+            registry.settle();
+            return out;
+        }
+        let (clock, chance) = replay.fix(clock, &mut state.random);
+        let own = std::mem::replace(&mut state.random, chance);
+        let mut registry = self.registry(&mut state, &clock, Some(replay));
+        let out = act(&mut registry);
+        registry.settle();
+        state.random = own;
         out
     }
 }

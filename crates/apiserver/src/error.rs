@@ -18,6 +18,8 @@ pub struct ApiError {
     pub details: Option<Box<Details>>,
     /// The `continue` token with which an expired list may go on.
     pub resume: Option<String>,
+    /// The whole `Status`, where somebody else than this server wrote it.
+    pub given: Option<Box<Value>>,
 }
 
 /// The `details` of a `Status`.
@@ -148,7 +150,7 @@ pub(crate) fn go_float(number: f64) -> String {
 impl ApiError {
     /// Makes a refusal without details.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None, resume: None }
+        Self { code, reason, message: message.into(), details: None, resume: None, given: None }
     }
 
     pub(crate) fn about(mut self, details: Details) -> Self {
@@ -273,6 +275,13 @@ impl ApiError {
         Self::new(500, "", message)
     }
 
+    /// 500 for what went wrong inside.
+    pub(crate) fn internal(why: impl Into<String>) -> Self {
+        let why = why.into();
+        let cause = Cause { reason: "", message: why.clone(), field: String::new() };
+        Self::new(500, "InternalError", format!("Internal error occurred: {why}")).with_causes(vec![cause])
+    }
+
     /// 504 for a revision that has not happened.
     pub fn too_large_resource_version(asked: u64, current: u64) -> Self {
         let message = format!("Too large resource version: {asked}, current: {current}");
@@ -317,6 +326,9 @@ impl ApiError {
 
     /// Returns the `Status` body.
     pub fn to_json(&self) -> Value {
+        if let Some(given) = &self.given {
+            return Value::clone(given);
+        }
         let mut out = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "code": self.code,

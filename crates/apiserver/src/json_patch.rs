@@ -40,6 +40,67 @@ pub(crate) fn apply(document: &Value, operations: &[Value]) -> Option<Value> {
     Some(document)
 }
 
+/// Applies operations one after the other; the error says of the first that does not apply what Go's library says.
+pub(crate) fn apply_or_say(document: &Value, operations: &[Value]) -> Result<Value, String> {
+    let mut document = document.clone();
+    for operation in operations {
+        document = match apply(&document, std::slice::from_ref(operation)) {
+            Some(next) => next,
+            None => return Err(explain(&mut document, operation)),
+        };
+    }
+    Ok(document)
+}
+
+/// Says why an operation does not apply.
+fn explain(document: &mut Value, operation: &Value) -> String {
+    const MISSING: &str = "missing value";
+    let text = |key: &str| operation[key].as_str().unwrap_or_default().to_owned();
+    let (op, path, from) = (text("op"), text("path"), text("from"));
+    let mut at = |path: &str| find(document, path).map(|(holder, key)| (holder.clone(), key));
+    match op.as_str() {
+        "add" => match at(&path) {
+            None => format!("add operation does not apply: doc is missing path: \"{path}\": {MISSING}"),
+            Some((holder, key)) => format!("error in add for path: '{path}': {}", refused(&holder, &key, true)),
+        },
+        "remove" => match at(&path) {
+            None => format!("remove operation does not apply: doc is missing path: \"{path}\": {MISSING}"),
+            Some((holder, key)) => format!("error in remove for path: '{path}': {}", refused(&holder, &key, false)),
+        },
+        "replace" => match at(&path) {
+            None => format!("replace operation does not apply: doc is missing path: {path}: {MISSING}"),
+            Some(_) => format!("replace operation does not apply: doc is missing key: {path}: {MISSING}"),
+        },
+        "move" | "copy" => match (at(&from), at(&path)) {
+            (None, _) => format!("{op} operation does not apply: doc is missing from path: {from}: {MISSING}"),
+            (_, None) => format!("{op} operation does not apply: doc is missing destination path: {path}: {MISSING}"),
+            (Some((holder, key)), _) if op == "move" => {
+                format!("error in move for path: '{key}': {}", refused(&holder, &key, false))
+            }
+            (Some((holder, key)), _) => format!("error in copy for from: '{from}': {}", refused(&holder, &key, false)),
+        },
+        "test" if !path.is_empty() && at(&path).is_none() => {
+            format!("test operation does not apply: is missing path: {path}: {MISSING}")
+        }
+        "test" => format!("testing value {path} failed: test failed"),
+        other => format!("Unexpected kind: {other}"),
+    }
+}
+
+/// Says why a list or an object does not take a key.
+fn refused(holder: &Value, key: &str, is_new: bool) -> String {
+    match (holder, key.parse::<i64>()) {
+        (Value::Array(_), Ok(index)) => {
+            format!("Unable to access invalid index: {index}: invalid index referenced")
+        }
+        (Value::Array(_), Err(_)) => {
+            let why = format!("strconv.Atoi: parsing {key:?}: invalid syntax");
+            if is_new { format!("value was not a proper array index: '{key}': {why}") } else { why }
+        }
+        _ => format!("Unable to remove nonexistent key: {key}: missing value"),
+    }
+}
+
 /// Finds what holds the last step of a path, and that step.
 fn find<'a>(document: &'a mut Value, path: &str) -> Option<(&'a mut Value, String)> {
     let mut steps = path.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).peekable();

@@ -47,7 +47,7 @@ pub use self::http::{
 pub use admin::{Admin, AdminWatch, Notice};
 pub use auth::{Authorization, User};
 pub use clock::Clock;
-pub use cluster::{Cluster, Options, RequestLog};
+pub use cluster::{Cluster, Options, RequestLog, ServicePort};
 pub use error::{ApiError, Cause, Details};
 pub use faults::{Fault, FaultPlan, Faults, PlanProblem, RequestInfo};
 pub use patch::PatchKind;

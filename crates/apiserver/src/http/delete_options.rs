@@ -30,7 +30,7 @@ pub(super) fn read(call: &Call<'_>) -> Result<(DeleteOptions, WriteOptions), Api
     };
     let dry_run = given["dryRun"].as_array().is_some_and(|all| !all.is_empty());
     let user = Some(Arc::clone(call.user));
-    Ok((delete, WriteOptions { manager: call.manager(), user, dry_run, ..WriteOptions::default() }))
+    Ok((delete, WriteOptions { manager: call.manager(), user, dry_run, sent: given, ..WriteOptions::default() }))
 }
 
 fn from_body(call: &Call<'_>) -> Result<Value, ApiError> {

@@ -266,7 +266,17 @@ pub(super) fn write_options(call: &Call<'_>, kind: &str) -> Result<WriteOptions,
     if !causes.is_empty() {
         return Err(ApiError::invalid("meta.k8s.io", kind, "", causes));
     }
+    let mut sent = json!({});
+    for key in ["fieldManager", "fieldValidation"] {
+        if !call.query.text(key).is_empty() {
+            sent[key] = json!(call.query.text(key));
+        }
+    }
+    if dry_run {
+        sent["dryRun"] = json!(["All"]);
+    }
     Ok(WriteOptions {
+        sent,
         manager: call.manager(),
         user: Some(Arc::clone(call.user)),
         dry_run,
@@ -319,7 +329,7 @@ fn create(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<B
     let decoded = read(call, target.resource)?;
     options.mistakes = decoded.mistakes;
     let target = Target { name: "", ..*target };
-    let object = call.cluster.with_registry(|registry| registry.create(&target, decoded.value, &mut options));
+    let object = call.with_registry(|registry| registry.create(&target, decoded.value, &mut options));
     warned(object.and_then(|object| show(call, target.resource, form, 201, &object)), &options.warnings)
 }
 
@@ -327,7 +337,7 @@ fn update(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<B
     let mut options = write_options(call, "UpdateOptions")?;
     let decoded = read(call, target.resource)?;
     options.mistakes = decoded.mistakes;
-    let written = call.cluster.with_registry(|registry| registry.update(target, decoded.value, &mut options));
+    let written = call.with_registry(|registry| registry.update(target, decoded.value, &mut options));
     let shown = written.and_then(|(object, outcome)| show(call, target.resource, form, code(outcome), &object));
     warned(shown, &options.warnings)
 }
@@ -372,14 +382,14 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
         }
     };
     options.mistakes = decoded.mistakes;
-    let written = call.cluster.with_registry(|registry| registry.patch(target, kind, &decoded.value, &mut options));
+    let written = call.with_registry(|registry| registry.patch(target, kind, &decoded.value, &mut options));
     let shown = written.and_then(|(object, outcome)| show(call, target.resource, form, code(outcome), &object));
     warned(shown, &options.warnings)
 }
 
 fn delete(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
     let (delete, mut options) = delete_options::read(call)?;
-    let deleted = match call.cluster.with_registry(|registry| registry.delete(target, &delete, &mut options)) {
+    let deleted = match call.with_registry(|registry| registry.delete(target, &delete, &mut options)) {
         Ok(deleted) => deleted,
         Err(error) => return warned(Err(error), &options.warnings),
     };
@@ -401,9 +411,15 @@ fn delete(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<B
 fn delete_collection(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
     let list = ListOptions::read(call.query)?.checked(target)?;
     let (delete, mut options) = delete_options::read(call)?;
-    let page = list::choose_page(call, target, &list)?;
-    call.cluster.with_registry(|registry| registry.delete_all(target, &page.values(), &delete, &mut options))?;
-    let mut answer = list::show(call, target.resource, form, &page)?;
+    let page = match call.memory.page.get() {
+        Some(page) => page,
+        None => {
+            let page = list::choose_page(call, target, &list)?;
+            call.memory.page.get_or_init(|| page)
+        }
+    };
+    call.with_registry(|registry| registry.delete_all(target, &page.values(), &delete, &mut options))?;
+    let mut answer = list::show(call, target.resource, form, page)?;
     reply::warn(&mut answer, &options.warnings);
     Ok(answer)
 }

@@ -38,7 +38,7 @@ fn with_target<T>(
     act: impl FnOnce(&mut Registry<'_>, &Target<'_>) -> Result<T, ApiError>,
 ) -> Result<T, ApiError> {
     let info = call.info;
-    call.cluster.with_registry(|registry| {
+    call.with_registry(|registry| {
         let resource = registry.resource(&crate::resource::Gvr::new(&info.group, &info.version, &info.resource))?;
         let target = Target {
             resource: &resource,
@@ -68,7 +68,13 @@ fn bind_by_name(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
 }
 
 fn bind(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
-    let binding = read(call)?;
-    with_target(call, |registry, target| registry.bind(target, &binding))?;
-    Ok(success())
+    let mut binding = read(call)?;
+    let mut options = objects::write_options(call, "CreateOptions")?;
+    with_target(call, |registry, target| {
+        registry.admit_action(&Target { subresource: "binding", ..*target }, "CREATE", &mut binding, &mut options)?;
+        registry.bind(target, &binding)
+    })?;
+    let mut answer = success();
+    reply::warn(&mut answer, &options.warnings);
+    Ok(answer)
 }

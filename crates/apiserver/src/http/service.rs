@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,16 +16,19 @@ use tokio::time::Instant;
 
 use super::body::MAX_BODY_BYTES;
 use super::health;
+use super::list::Page;
 use super::pods::Session;
 use super::reply::{self, Body, ConnectionDropped};
 use super::route::{self, Query};
 use super::{access, encode, negotiate, objects, openapi};
 use crate::auth::{self, Access, Authorization, Peer, User};
 use crate::catalog::Catalog;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, lock};
 use crate::discovery::{self, Tagged};
-use crate::error::ApiError;
+use crate::error::{ApiError, Details};
 use crate::faults::{Fault, RequestInfo};
+use crate::registry::Registry;
+use crate::webhooks::{self, MAX_ROUNDS, Replay};
 
 /// The header that names a request.
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
@@ -35,6 +38,9 @@ const REVISION_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often it looks.
 const REVISION_TICK: Duration = Duration::from_millis(50);
+
+/// How long a write may take with all webhooks it has to wait for, as upstream.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(34);
 
 /// Longest name of a field manager.
 const LONGEST_MANAGER_BYTES: usize = 128;
@@ -54,9 +60,23 @@ pub(super) struct Call<'a> {
     pub(super) body: &'a [u8],
     pub(super) user: &'a Arc<User>,
     pub(super) fault: &'a Fault,
+    pub(super) memory: &'a Memory,
+}
+
+/// What is kept of a request that has to run again, once webhooks have been asked.
+#[derive(Default)]
+pub(super) struct Memory {
+    replay: Mutex<Replay>,
+    /// The objects that a deletion of many is about, some of which may be gone the next time.
+    pub(super) page: OnceLock<Page>,
 }
 
 impl Call<'_> {
+    /// Runs against the registry what webhooks may have to be asked about.
+    pub(super) fn with_registry<T>(&self, act: impl FnOnce(&mut Registry<'_>) -> T) -> T {
+        self.cluster.with_replay(&mut lock(&self.memory.replay), act)
+    }
+
     pub(super) fn header(&self, name: http::header::HeaderName) -> &str {
         header(self.headers, name)
     }
@@ -121,8 +141,8 @@ impl ClusterService {
         let answer = match admitted {
             Ok((user, body)) => {
                 let (cluster, headers) = (&self.cluster, &parts.headers);
-                let call =
-                    Call { cluster, info: &info, query: &query, headers, body: &body, user: &user, fault: &fault };
+                let (info, query, memory) = (&info, &query, &Memory::default());
+                let call = Call { cluster, info, query, headers, body: &body, user: &user, fault: &fault, memory };
                 serve_in_time(&call).await
             }
             Err(error) => Err(error),
@@ -197,13 +217,41 @@ where
 async fn serve_in_time(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let deadline = Instant::now() + REVISION_PATIENCE;
     loop {
-        match serve(call) {
+        match serve_asking(call).await {
             Err(error) if error.is_too_large_resource_version() && Instant::now() < deadline => {
                 tokio::time::sleep(REVISION_TICK).await;
             }
             answer => return answer,
         }
     }
+}
+
+/// Serves a request, and again as often as webhooks have to be asked first.
+async fn serve_asking(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
+    let until = Instant::now() + REQUEST_PATIENCE;
+    let memory = || lock(&call.memory.replay);
+    for _ in 0..MAX_ROUNDS {
+        let answer = serve(call);
+        let questions = memory().take_wanted();
+        if questions.is_empty() {
+            // What was handed out to an object that came to nothing is there for others.
+            if let Some(left) = memory().take_prepared() {
+                call.cluster.with_state(|state, _| state.allocator.release(&left));
+            }
+            return answer;
+        }
+        if Instant::now() >= until {
+            return Err(out_of_time());
+        }
+        let answers = webhooks::call::ask_all(questions, until, || call.cluster.request_id()).await;
+        memory().remember(answers);
+    }
+    Err(ApiError::new(409, "Conflict", "the object changes faster than its webhooks answer; please try again"))
+}
+
+fn out_of_time() -> ApiError {
+    let message = "Timeout: request did not complete within requested timeout";
+    ApiError::new(504, "Timeout", message).about(Details::default())
 }
 
 /// Finds out who asks and on whose behalf, and refuses what they may not do.

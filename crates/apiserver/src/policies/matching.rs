@@ -33,7 +33,7 @@ pub(crate) fn choose(
     constraints: &Value,
     rules_key: &str,
 ) -> Option<Arc<Resource>> {
-    if !matches_namespace(registry, review, &constraints["namespaceSelector"]) || !matches_object(review, constraints) {
+    if !selected(registry, review, constraints) {
         return None;
     }
     let rules = |key: &str| constraints[key].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -48,7 +48,13 @@ pub(crate) fn choose(
     find(registry, review, rules(rules_key), is_exact)
 }
 
-fn find(registry: &Registry<'_>, review: &Review<'_>, rules: &[Value], is_exact: bool) -> Option<Arc<Resource>> {
+/// Returns whether both selectors choose a request.
+pub(crate) fn selected(registry: &mut Registry<'_>, review: &Review<'_>, constraints: &Value) -> bool {
+    matches_namespace(registry, review, &constraints["namespaceSelector"]) && matches_object(review, constraints)
+}
+
+/// Returns the resource, in the version the rules name, that a request is about, if the rules choose it.
+pub(crate) fn find(registry: &Registry<'_>, review: &Review<'_>, rules: &[Value], is_exact: bool) -> Option<Arc<Resource>> {
     let own = review.target.resource;
     if rules.iter().any(|rule| matches_rule(rule, review, own)) {
         return Some(Arc::clone(own));
@@ -57,7 +63,8 @@ fn find(registry: &Registry<'_>, review: &Review<'_>, rules: &[Value], is_exact:
         return None;
     }
     let others = equivalents(registry, own);
-    others.into_iter().find(|other| rules.iter().any(|rule| matches_rule(rule, review, other)))
+    // Earlier rules go before later ones, whichever version they name.
+    rules.iter().find_map(|rule| others.iter().find(|other| matches_rule(rule, review, other)).cloned())
 }
 
 /// Returns the other versions and groups the same objects are served in.
@@ -118,7 +125,10 @@ fn matches_object(review: &Review<'_>, constraints: &Value) -> bool {
     if selector.as_object().is_none_or(serde_json::Map::is_empty) {
         return true;
     }
-    [review.object, review.old].into_iter().flatten().any(|object| selects(selector, &object["metadata"]["labels"]))
+    let objects = [review.object, review.old].into_iter().flatten();
+    // The options of a connection have no labels, not even none.
+    let mut objects = objects.filter(|object| object.get("metadata").is_some());
+    objects.any(|object| selects(selector, &object["metadata"]["labels"]))
 }
 
 /// Returns whether a `metav1.LabelSelector` chooses labels.

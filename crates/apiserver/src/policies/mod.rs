@@ -26,7 +26,8 @@ use crate::error::{ApiError, Cause};
 use crate::registry::{Registry, Target, WriteOptions};
 use crate::resource::{Gvr, Resource};
 use crate::rules;
-use compile::{Named, Policy};
+use compile::Policy;
+pub(crate) use compile::{Named, compile_conditions};
 
 /// A request to be judged.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +35,7 @@ pub(crate) struct Review<'a> {
     pub(crate) target: &'a Target<'a>,
     /// The object's name; empty while the server has yet to make one up.
     pub(crate) name: &'a str,
-    /// `CREATE`, `UPDATE` or `DELETE`.
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
     pub(crate) operation: &'static str,
     /// Absent for deletions.
     pub(crate) object: Option<&'a Value>,
@@ -42,7 +43,8 @@ pub(crate) struct Review<'a> {
     pub(crate) old: Option<&'a Value>,
     pub(crate) user: &'a User,
     pub(crate) dry_run: bool,
-    pub(crate) manager: &'a str,
+    /// The options as the client sent them, of the type that the operation has.
+    pub(crate) options: &'a Value,
 }
 
 /// A policy's word against a request.
@@ -70,8 +72,8 @@ pub(crate) fn judge(
         (Some(_), Some(_)) => "UPDATE",
         (Some(_), None) => "DELETE",
     };
-    let (dry_run, manager) = (options.dry_run, options.manager.clone());
-    let review = Review { target, name, operation, object, old, user: &user, dry_run, manager: &manager };
+    let (dry_run, sent) = (options.dry_run, options.typed(operation));
+    let review = Review { target, name, operation, object, old, user: &user, dry_run, options: &sent };
     judge_review(registry, &review, options)
 }
 
@@ -272,10 +274,7 @@ impl<'a> Inputs<'a> {
         params: Option<&Value>,
     ) -> Self {
         let present = |object: Option<&Value>| {
-            object.map_or(CelValue::Null, |object| {
-                let object = Arc::new(object.clone());
-                CelValue::from_json(&rules::present(matched, &object))
-            })
+            object.map_or(CelValue::Null, |object| CelValue::from_json(&as_matched(matched, object)))
         };
         let is_namespace = review.target.resource.is("", "namespaces");
         let space = Some(review.target.namespace).filter(|name| !name.is_empty() && !is_namespace);
@@ -351,38 +350,38 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// The request as expressions see it.
-fn request(review: &Review<'_>, matched: &Resource) -> Value {
-    let kind =
-        |resource: &Resource| json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
+/// The request as expressions and webhooks see it, without its objects.
+pub(crate) fn request(review: &Review<'_>, matched: &Resource) -> Value {
+    let sub = review.target.subresource;
+    let kind = |resource: &Resource| {
+        let own = resource.gvk();
+        let gvk = resource.subresource(sub).map_or(&own, |subresource| &subresource.gvk);
+        json!({"group": gvk.group, "version": gvk.version, "kind": gvk.kind})
+    };
     let plural = |resource: &Resource| json!({"group": resource.group, "version": resource.version, "resource": resource.plural});
     let own = review.target.resource;
-    json!({
-        "kind": kind(matched), "resource": plural(matched), "subResource": review.target.subresource,
-        "requestKind": kind(own), "requestResource": plural(own), "requestSubResource": review.target.subresource,
-        "name": review.name, "namespace": review.target.namespace, "operation": review.operation,
-        "userInfo": {
-            "username": review.user.name, "uid": review.user.uid, "groups": review.user.groups,
-            "extra": review.user.extra,
-        },
-        "dryRun": review.dry_run, "options": options(review),
-    })
-}
-
-fn options(review: &Review<'_>) -> Value {
-    let kind = match review.operation {
-        "CREATE" => "CreateOptions",
-        "UPDATE" => "UpdateOptions",
-        _ => "DeleteOptions",
-    };
-    let mut out = json!({ "apiVersion": "meta.k8s.io/v1", "kind": kind });
-    if review.operation != "DELETE" {
-        out["fieldManager"] = json!(review.manager);
-    }
-    if review.dry_run {
-        out["dryRun"] = json!(["All"]);
+    // A namespace is in itself.
+    let named = if own.is("", "namespaces") { review_name(review) } else { review.target.namespace };
+    let mut out = json!({
+        "kind": kind(matched), "resource": plural(matched), "subResource": sub,
+        "requestKind": kind(own), "requestResource": plural(own), "requestSubResource": sub,
+        "name": review.name, "namespace": named, "operation": review.operation,
+        "userInfo": review.user.to_json(), "dryRun": review.dry_run, "options": review.options,
+    });
+    if let Some(out) = out.as_object_mut() {
+        out.retain(|_, value| value != "");
     }
     out
+}
+
+/// Returns an object of a request in the version the rules name; what is not of the resource's own kind has one version.
+pub(crate) fn as_matched(matched: &Resource, object: &Value) -> Arc<Value> {
+    let object = Arc::new(object.clone());
+    if object["kind"] == matched.kind.as_str() { rules::present(matched, &object) } else { object }
+}
+
+fn review_name<'a>(review: &Review<'a>) -> &'a str {
+    if review.name.is_empty() { review.target.name } else { review.name }
 }
 
 /// Evaluates a policy; returns the messages and reasons of what it denies.

@@ -10,7 +10,6 @@ use crate::admission::{self, Operation, Request};
 use crate::auth::requests;
 use crate::builtins::Builtins;
 use crate::error::{ApiError, Cause};
-use crate::policies;
 use crate::resource::Gvr;
 use crate::rules;
 
@@ -49,9 +48,11 @@ impl Registry<'_> {
         }
         self.admit(target, &object)?;
         self.identify(target, &mut object, None, options)?;
-        // What only a deletion sets is wiped before owners are told.
-        for key in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
-            metadata(&mut object).remove(key);
+        // What only a deletion sets is wiped before owners are told; what only the server sets, before anybody is asked.
+        let is_posted = target.name.is_empty();
+        let wiped: &[&str] = if is_posted { &["uid", "creationTimestamp", "selfLink"] } else { &[] };
+        for key in ["deletionTimestamp", "deletionGracePeriodSeconds"].iter().chain(wiped) {
+            metadata(&mut object).remove(*key);
         }
         // Whoever gives an empty list owns it, though storage knows only that there is none.
         let restored = rules::restore_empties(&mut object, options);
@@ -61,10 +62,11 @@ impl Registry<'_> {
                 *value = Value::Null;
             }
         }
+        let asked = meta_text(&object, "name").to_owned();
+        self.admit_changes(&new(target, &asked), &mut object, options)?;
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
         }
-        let asked = meta_text(&object, "name").to_owned();
         self.initialise(target, &mut object)?;
         self.insert(target, &asked, object, options)
     }
@@ -89,6 +91,7 @@ impl Registry<'_> {
         meta::check_names(target, &object)?;
         self.admit(target, &object)?;
         self.identify(target, &mut object, None, options)?;
+        self.admit_changes(&new(target, target.name), &mut object, options)?;
         // What is not stored keeps the revision it was given.
         if !options.dry_run {
             metadata(&mut object).remove("resourceVersion");
@@ -184,7 +187,7 @@ impl Registry<'_> {
         Err(ApiError::already_exists(target.resource, &base))
     }
 
-    /// Admits, validates and stores a new object; `asked` is the name its client gave, empty when it is made up.
+    /// Validates and stores a new object, if nobody objects; `asked` is the name its client gave, empty when it is made up.
     fn insert(
         &mut self,
         target: &Target<'_>,
@@ -194,15 +197,7 @@ impl Registry<'_> {
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
         let name = meta_text(&object, "name").to_owned();
-        let mut request = Request {
-            target,
-            name: asked,
-            is_named: !asked.is_empty() || !target.name.is_empty(),
-            operation: Operation::Create,
-            old: None,
-        };
-        admission::mutate(self, &request, &mut object)?;
-        self.prepare_create(target, &mut object, options)?;
+        self.prepare_once(target, None, &mut object, options)?;
         let mut causes = Vec::new();
         if resource.custom().is_some() {
             causes = meta::validate(resource, &object, None);
@@ -216,9 +211,9 @@ impl Registry<'_> {
         }
         options.warnings.extend(rules::warnings(resource, &given));
         self.check_create_by_update(target, options)?;
-        request.is_named = true;
+        let request = Request { is_named: true, ..new(target, asked) };
         admission::validate(self, &request, &given, &mut options.warnings)?;
-        policies::judge(self, target, asked, (None, Some(&object)), options)?;
+        self.admit_result(target, asked, (None, &object), options)?;
         let charges = admission::charge(self, &request, &object)?;
         if let Some(live) = self.find(resource, target.namespace, &name) {
             let mut error = ApiError::already_exists(resource, &name);
@@ -235,9 +230,18 @@ impl Registry<'_> {
         }
         admission::collect(self, charges);
         let stored = self.commit(resource, (target.namespace.to_owned(), name), object)?;
+        if let Some(replay) = &mut self.replay {
+            replay.take_prepared();
+        }
         self.settle_form(resource, &stored, options);
         Ok(rules::present(resource, &stored.value))
     }
+}
+
+/// A creation; its object has no name yet where the server makes one up.
+fn new<'a>(target: &'a Target<'a>, asked: &'a str) -> Request<'a> {
+    let is_named = !asked.is_empty() || !target.name.is_empty();
+    Request { target, name: asked, is_named, operation: Operation::Create, old: None }
 }
 
 fn remove(object: &mut Value, key: &str) {

@@ -14,7 +14,6 @@ use super::{
 use crate::clock::rfc3339_seconds;
 use crate::crd;
 use crate::error::{ApiError, Details, deleted_status};
-use crate::policies;
 use crate::resource::Resource;
 use crate::rules;
 use crate::store::Stored;
@@ -102,7 +101,9 @@ impl Registry<'_> {
 
     fn judge_delete(&mut self, target: &Target<'_>, live: &Stored, options: &mut WriteOptions) -> Result<(), ApiError> {
         let shown = rules::present(target.resource, &live.value);
-        policies::judge(self, target, target.name, (Some(&shown), None), options)
+        // One of many that go at once is not named.
+        let name = if options.unnamed { "" } else { target.name };
+        self.admit_deletion(target, name, &shown, options)
     }
 
     /// Stores a new state, unless it is the old one or nothing is to be stored.
@@ -156,6 +157,7 @@ impl Registry<'_> {
         options: &mut WriteOptions,
     ) -> Result<(), ApiError> {
         rules::warn_of_default_propagation(target.resource, delete, options);
+        options.unnamed = true;
         for object in objects {
             let (namespace, name) = (meta_text(object, "namespace"), meta_text(object, "name"));
             let one = Target { resource: target.resource, namespace, name, subresource: "" };

@@ -5,6 +5,7 @@
 //! [`Registry::settle`] before the lock is released, so a client never sees the state in between.
 
 mod account_secrets;
+mod admit;
 mod bind;
 mod create;
 mod delete;
@@ -18,6 +19,8 @@ pub(crate) mod scale;
 pub(crate) mod settle;
 mod update;
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -27,12 +30,13 @@ pub(crate) use meta::{validate as validate_meta, validate_embedded as validate_e
 
 use crate::auth::User;
 use crate::clock::Clock;
-use crate::cluster::State;
+use crate::cluster::{ServicePort, State};
 use crate::error::ApiError;
 use crate::resource::{Gvr, Resource};
 use crate::rules;
 use crate::store::{Change, Key, Stored};
 use crate::stored::FieldOrder;
+use crate::webhooks::Replay;
 
 /// Largest object the store takes, as etcd's request limit: 1.5 MiB.
 const MAX_STORED_BYTES: usize = 1_572_864;
@@ -69,16 +73,36 @@ pub struct WriteOptions {
     pub mistakes: Vec<String>,
     /// What the writer should be told besides the result.
     pub warnings: Vec<String>,
+    /// The options as the client sent them, for those who judge the write.
+    pub(crate) sent: Value,
     /// Where the body has empty lists and maps, as JSON pointers: Go tells them from none as long as nothing is stored.
     pub(crate) empties: Vec<String>,
     /// Where it has empty texts, which are empty bytes to some fields.
     pub(crate) empty_texts: Vec<String>,
     /// Whether the object is a Job that gets its labels from its template.
     pub(crate) shares_labels: bool,
+    /// Whether the object is one of many the request is about, none of which it names.
+    pub(crate) unnamed: bool,
     /// Whether the object was merged from a configuration, not read from a body.
     pub(crate) applied: bool,
     /// Whether storage keeps the object otherwise than it is read back, so that the next write of it stores it anew.
     pub(crate) unsettled: bool,
+}
+
+impl WriteOptions {
+    /// Returns the options as admission sees them, of the type that an operation has.
+    pub(crate) fn typed(&self, operation: &str) -> Value {
+        let kind = match operation {
+            "CREATE" => "CreateOptions",
+            "UPDATE" => "UpdateOptions",
+            "DELETE" => "DeleteOptions",
+            _ => return Value::Null,
+        };
+        let mut out = if self.sent.is_object() { self.sent.clone() } else { json!({}) };
+        out["apiVersion"] = json!("meta.k8s.io/v1");
+        out["kind"] = json!(kind);
+        out
+    }
 }
 
 /// What becomes of dependents when their owner is deleted.
@@ -155,6 +179,10 @@ impl Target<'_> {
 pub(crate) struct Registry<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) clock: &'a Clock,
+    /// Where services listen.
+    pub(crate) services: &'a BTreeMap<ServicePort, SocketAddr>,
+    /// What webhooks have answered so far; absent where nobody can be asked.
+    pub(crate) replay: Option<&'a mut Replay>,
 }
 
 impl Registry<'_> {

@@ -111,6 +111,9 @@ impl Registry<'_> {
                 self.state.work.push(Work::AccountGone(now.key()));
             }
         }
+        if resource.group == "admissionregistration.k8s.io" {
+            self.state.hooks = None;
+        }
         if resource.is(RBAC_GROUP, "clusterroles") && !self.state.work.contains(&Work::AggregatedRoles) {
             self.state.work.push(Work::AggregatedRoles);
         }
@@ -136,6 +139,8 @@ impl Registry<'_> {
 
     pub(crate) fn serve_definitions(&mut self) {
         let definitions = crd::definitions(self);
+        // Which versions are equivalent may be others now.
+        self.state.hooks = None;
         self.state.catalog = Catalog::with_definitions(&definitions);
     }
 

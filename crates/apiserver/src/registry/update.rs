@@ -10,7 +10,6 @@ use crate::auth::requests;
 use crate::error::{ApiError, Cause};
 use crate::ownership::{self, Ownership};
 use crate::patch::{self, PatchKind};
-use crate::policies;
 use crate::rules;
 use crate::store::Stored;
 
@@ -34,8 +33,8 @@ impl Registry<'_> {
             }
             return Err(ApiError::not_found(target.resource, target.name));
         };
-        check_has_version(target, &body)?;
         rules::decode(target.resource, &mut body, options)?;
+        check_uid_precondition(target, &live, &body)?;
         Ok((self.replace(target, &live, body, options)?, Outcome::Updated))
     }
 
@@ -73,9 +72,6 @@ impl Registry<'_> {
             .and_then(|()| rules::decode(target.resource, &mut patched, options))
             .map_err(|error| blame_patch(error, &text, is_strategic))?;
         meta::check_names(target, &patched)?;
-        check_has_version(target, &patched)?;
-        check_version(target, &live, &patched)?;
-        check_uid(target, &live, &patched)?;
         Ok((self.replace(target, &live, patched, options)?, Outcome::Updated))
     }
 
@@ -88,13 +84,28 @@ impl Registry<'_> {
         options: &mut WriteOptions,
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
-        check_preconditions(target, live, &object)?;
         let current = rules::present(resource, &live.value);
         object = self.ownership(target).record(Some(&current), object, options);
-        keep_server_fields(&current, &mut object);
-        rules::keep_other_parts(resource, target.subresource, &current, &mut object);
-        self.identify(target, &mut object, Some(&current), options)?;
-        self.store_successor(target, live, &current, object, options)
+        self.succeed(target, live, &current, object, options)
+    }
+
+    /// Lets others change the next state, and stores it with what only the server may set taken from the live one.
+    fn succeed(
+        &mut self,
+        target: &Target<'_>,
+        live: &Stored,
+        current: &Arc<Value>,
+        mut object: Value,
+        options: &mut WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
+        self.admit_changes(&update_of(target, current), &mut object, options)?;
+        check_has_version(target, &object)?;
+        check_version(target, live, &object)?;
+        check_uid(target, live, &object)?;
+        keep_server_fields(current, &mut object);
+        rules::keep_other_parts(target.resource, target.subresource, current, &mut object);
+        self.identify(target, &mut object, Some(current), options)?;
+        self.store_successor(target, live, current, object, options)
     }
 
     fn apply(
@@ -121,13 +132,7 @@ impl Registry<'_> {
         options.applied = true;
         rules::decode(resource, &mut object, options).map_err(|error| unfit(target, config, error))?;
         meta::check_names(target, &object)?;
-        check_has_version(target, &object)?;
-        check_version(target, &live, &object)?;
-        check_uid(target, &live, &object)?;
-        keep_server_fields(&current, &mut object);
-        rules::keep_other_parts(resource, target.subresource, &current, &mut object);
-        self.identify(target, &mut object, Some(&current), options)?;
-        Ok((self.store_successor(target, &live, &current, object, options)?, Outcome::Updated))
+        Ok((self.succeed(target, &live, &current, object, options)?, Outcome::Updated))
     }
 
     /// Returns the scale of an object, with the owners of its replicas.
@@ -151,7 +156,7 @@ impl Registry<'_> {
             let why = "the namespace of the provided object does not match the namespace sent on the request";
             return Err(ApiError::bad_request(why));
         }
-        check_preconditions(target, &live, &body)?;
+        check_uid_precondition(target, &live, &body)?;
         let scale = self.scale_of(target, &current)?;
         let written = self.ownership(target).record(Some(&scale), body, options);
         Ok((self.store_scale(target, &live, &current, written, options)?, Outcome::Updated))
@@ -167,6 +172,9 @@ impl Registry<'_> {
         options: &mut WriteOptions,
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
+        scale::decode(&mut scale)?;
+        let before = scale::peek(resource, current)?;
+        self.admit_changes(&update_of(target, &before), &mut scale, options)?;
         scale::decode(&mut scale)?;
         let mut object = scale::write(resource, target.name, current, &scale)?;
         check_version(target, live, &scale)?;
@@ -196,10 +204,7 @@ impl Registry<'_> {
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
         metadata(&mut object).insert("resourceVersion".to_owned(), json!(live.rv.to_string()));
-        let request =
-            Request { target, name: target.name, is_named: true, operation: Operation::Update, old: Some(current) };
-        admission::mutate(self, &request, &mut object)?;
-        self.prepare_update(target, current, &mut object, options)?;
+        self.prepare_once(target, Some(current), &mut object, options)?;
         // What is written through `/status` is never what is wanted, annotations included.
         let wanted = target.subresource != "status" && rules::starts_generation(resource, current, &object);
         if rules::counts_generations(resource) && wanted {
@@ -219,8 +224,14 @@ impl Registry<'_> {
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, causes));
         }
+        let request = update_of(target, current);
         admission::validate(self, &request, &object, &mut options.warnings)?;
-        policies::judge(self, target, target.name, (Some(current), Some(&object)), options)?;
+        if target.subresource == "scale" {
+            let (before, after) = (scale::peek(resource, current)?, scale::peek(resource, &object)?);
+            self.admit_result(target, target.name, (Some(&before), &after), options)?;
+        } else {
+            self.admit_result(target, target.name, (Some(current), &object), options)?;
+        }
         let charges = admission::charge(self, &request, &object)?;
         // What waited for its last finalizer goes at once: that it lost it is never stored, and only its writer is told.
         let goes =
@@ -248,7 +259,12 @@ impl Registry<'_> {
     }
 }
 
-fn check_preconditions(target: &Target<'_>, live: &Stored, object: &Value) -> Result<(), ApiError> {
+fn update_of<'a>(target: &'a Target<'a>, old: &'a Value) -> Request<'a> {
+    Request { target, name: target.name, is_named: true, operation: Operation::Update, old: Some(old) }
+}
+
+/// Refuses the replacement of another object than the one there is.
+fn check_uid_precondition(target: &Target<'_>, live: &Stored, object: &Value) -> Result<(), ApiError> {
     let uid = meta_text(object, "uid");
     if !uid.is_empty() && uid != &*live.uid {
         let have = &live.uid;
@@ -259,7 +275,7 @@ fn check_preconditions(target: &Target<'_>, live: &Stored, object: &Value) -> Re
         );
         return Err(ApiError::conflict(target.resource, target.name, &why));
     }
-    check_version(target, live, object)
+    Ok(())
 }
 
 /// Refuses a change of the uid.

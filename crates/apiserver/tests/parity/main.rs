@@ -7,6 +7,7 @@
 
 mod compare;
 mod histories;
+mod hooks;
 mod normal;
 mod player;
 mod script;

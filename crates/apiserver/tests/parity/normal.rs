@@ -56,6 +56,11 @@ fn label(kind: &str, known: &mut Vec<String>, value: &str) -> String {
 }
 
 impl Normal {
+    /// Replaces a text wherever it comes.
+    pub(super) fn call(&mut self, text: &str, name: &str) {
+        self.names.push((text.to_owned(), name.to_owned()));
+    }
+
     /// Normalises the headers that matter.
     pub(super) fn headers(&mut self, headers: &http::HeaderMap) -> Value {
         let mut out = Map::new();

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::hooks::Hooks;
 use super::normal::Normal;
 use super::script::{Act, Case, Step};
 use super::server::{Asked, Credentials, Lines, Server};
@@ -14,6 +15,8 @@ use super::server::{Asked, Credentials, Lines, Server};
 /// How long a condition may take to come true, and an event to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 const EVENT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the real server is given to take notice of webhooks and definitions.
+const SETTLING: Duration = Duration::from_millis(1500);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(40);
 
 /// Returns one normalised answer a step.
@@ -22,12 +25,32 @@ pub(super) async fn play(case: &Case, server: &Server) -> Vec<Value> {
     server.make_namespace(&ns).await;
     let mut saved = BTreeMap::from([("id".to_owned(), ns.replace('-', "")), ("ns".to_owned(), ns)]);
     let mut player = Player { server, normal: Normal::default(), watches: BTreeMap::new() };
+    let hooks = if case.has_hooks { Some(Hooks::start().await) } else { None };
+    if let Some(hooks) = &hooks {
+        saved.insert("hookport".to_owned(), hooks.port().to_string());
+        saved.insert("hookca".to_owned(), hooks.ca());
+        player.normal.call(&hooks.ca(), "<hook authority>");
+    }
     let mut answers = Vec::new();
     for step in &case.steps {
         let answer = match &step.act {
             Act::Collect { watch, count } => player.collect(watch, *count).await,
             Act::Request { raw, watch } => player.request(step, raw, watch.as_deref(), &mut saved).await,
+            Act::Hook { path, raw } => {
+                let hooks = hooks.as_ref().expect("holds because a script that scripts webhooks names them");
+                hooks.answer(path, fill(raw, &saved));
+                json!({})
+            }
+            Act::Reviews => {
+                let hooks = hooks.as_ref().expect("holds because a script that scripts webhooks names them");
+                let reviews: Vec<Value> =
+                    hooks.take_reviews().into_iter().map(|review| player.normal.object(review)).collect();
+                json!({ "reviews": reviews })
+            }
         };
+        if step.settle && matches!(server, Server::Real { .. }) {
+            tokio::time::sleep(SETTLING).await;
+        }
         answers.push(reduce(step, answer));
     }
     answers
@@ -193,7 +216,7 @@ fn reduce(step: &Step, mut answer: Value) -> Value {
             answer["body"] = Value::Object(kept);
         }
     }
-    let root = if answer.get("events").is_some() { "events" } else { "body" };
+    let root = ["events", "reviews"].into_iter().find(|root| answer.get(root).is_some()).unwrap_or("body");
     for pointer in &step.ignore {
         let from = match pointer.strip_prefix("headers:") {
             Some(name) => {

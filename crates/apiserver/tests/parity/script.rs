@@ -21,6 +21,8 @@ pub(super) struct Case {
     pub(super) name: String,
     pub(super) plane: Plane,
     pub(super) steps: Vec<Step>,
+    /// Whether it needs webhooks.
+    pub(super) has_hooks: bool,
     path: PathBuf,
 }
 
@@ -39,6 +41,8 @@ pub(super) struct Step {
     pub(super) waive: Option<String>,
     /// Parts of the answer that later steps use.
     pub(super) save: BTreeMap<String, String>,
+    /// Whether the real server takes a while to act on what this step writes.
+    pub(super) settle: bool,
 }
 
 pub(super) enum Act {
@@ -52,9 +56,16 @@ pub(super) enum Act {
         watch: String,
         count: usize,
     },
+    /// Tells the webhook at a path how to answer from now on.
+    Hook {
+        path: String,
+        raw: Value,
+    },
+    /// Compares what webhooks were asked since the last such step.
+    Reviews,
 }
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 22] = [
     "do",
     "headers",
     "body",
@@ -73,13 +84,17 @@ const KEYS: [&str; 18] = [
     "waive",
     "plane",
     "why",
+    "hook",
+    "answer",
+    "reviews",
+    "settle",
 ];
 
 impl Case {
     /// Reads a script; `name` is `AREA/CASE`.
     pub(super) fn read(name: &str, path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-        let mut case = Self { name: name.to_owned(), plane: Plane::Quiet, steps: Vec::new(), path: path.to_owned() };
+        let mut case = Self { name: name.to_owned(), plane: Plane::Quiet, steps: Vec::new(), has_hooks: text.contains("${hook"), path: path.to_owned() };
         for (index, line) in text.lines().enumerate() {
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;
@@ -141,12 +156,17 @@ impl Step {
         let (title, act) = if let Some(watch) = raw["collect"].as_str() {
             let count = raw["count"].as_u64().ok_or("`collect` needs `count`")? as usize;
             (format!("collect {count} of {watch}"), Act::Collect { watch: watch.to_owned(), count })
+        } else if let Some(path) = raw["hook"].as_str() {
+            (format!("hook {path}"), Act::Hook { path: path.to_owned(), raw: raw["answer"].clone() })
+        } else if raw["reviews"] == true {
+            ("reviews".to_owned(), Act::Reviews)
         } else {
             let title = raw["do"].as_str().filter(|text| text.contains(' ')).ok_or("`do` is missing")?.to_owned();
             (title, Act::Request { watch: raw["watch"].as_str().map(str::to_owned), raw: raw.clone() })
         };
         let only = texts("only");
         let waive = raw["waive"].as_str().map(str::to_owned);
-        Ok(Self { line, title, act, ignore, only, waive, save })
+        let settle = raw["settle"] == true;
+        Ok(Self { line, title, act, ignore, only, waive, save, settle })
     }
 }

@@ -36,12 +36,17 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     };
     let dry_run = dry_run || options["dryRun"].as_array().is_some_and(|all| all.contains(&json!("All")));
     let mut write = WriteOptions { manager: call.manager(), dry_run, ..WriteOptions::default() };
-    call.cluster.with_registry(|registry| {
+    let mut asked = WriteOptions { dry_run, ..objects::write_options(call, "CreateOptions")? };
+    let mut object = eviction.clone();
+    call.with_registry(|registry| {
         let namespace = info.namespace.as_deref().unwrap_or_default();
-        let target = Target { resource: &resource, namespace, name, subresource: "" };
-        registry.evict(&target, &delete, &mut write)
+        let target = Target { resource: &resource, namespace, name, subresource: "eviction" };
+        registry.admit_action(&target, "CREATE", &mut object, &mut asked)?;
+        registry.evict(&Target { subresource: "", ..target }, &delete, &mut write)
     })?;
-    Ok(reply::json(201, &success()))
+    let mut answer = reply::json(201, &success());
+    reply::warn(&mut answer, &asked.warnings);
+    Ok(answer)
 }
 
 fn success() -> Value {

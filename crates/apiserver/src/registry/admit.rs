@@ -1,0 +1,106 @@
+//! Who may change a write, and who may refuse it: built-in plugins, policies and webhooks, in upstream's order.
+
+use serde_json::Value;
+
+use super::{Registry, Target, WriteOptions};
+use crate::admission::{self, Operation, Request};
+use crate::error::ApiError;
+use crate::policies;
+use crate::webhooks::{self, Attributes, Rounds};
+
+impl Registry<'_> {
+    /// Lets plugins and mutating webhooks change an object; all once more when a webhook has changed it.
+    pub(super) fn admit_changes(
+        &mut self,
+        request: &Request<'_>,
+        object: &mut Value,
+        options: &mut WriteOptions,
+    ) -> Result<(), ApiError> {
+        let operation = match request.operation {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+        };
+        let attributes = Attributes { target: request.target, name: request.name, operation, old: request.old };
+        let mut rounds = Rounds::default();
+        admission::mutate(self, request, object)?;
+        webhooks::mutate(self, &attributes, Some(object), &mut rounds, options)?;
+        if rounds.is_second_due {
+            rounds.begin_second();
+            admission::mutate(self, request, object)?;
+            webhooks::mutate(self, &attributes, Some(object), &mut rounds, options)?;
+        }
+        Ok(())
+    }
+
+    /// Does to an object what its kind asks for, once in all runs of a request: an address that was handed out in an
+    /// earlier run is not handed out again.
+    pub(super) fn prepare_once(
+        &mut self,
+        target: &Target<'_>,
+        old: Option<&Value>,
+        object: &mut Value,
+        options: &WriteOptions,
+    ) -> Result<(), ApiError> {
+        let can_be_asked = self.state.hooks.as_ref().is_some_and(|hooks| !hooks.is_empty());
+        let remembers = can_be_asked && !options.dry_run && target.resource.is("", "services");
+        if remembers && let Some(prepared) = self.replay.as_ref().and_then(|replay| replay.prepared(object)) {
+            *object = prepared;
+            return Ok(());
+        }
+        let before = remembers.then(|| object.clone());
+        match old {
+            Some(old) => self.prepare_update(target, old, object, options)?,
+            None => self.prepare_create(target, object, options)?,
+        }
+        if let (Some(before), Some(replay)) = (before, &mut self.replay) {
+            replay.prepare(before, object.clone(), old.is_none());
+        }
+        Ok(())
+    }
+
+    /// Lets policies and validating webhooks refuse a write; `old` is absent for creations.
+    pub(super) fn admit_result(
+        &mut self,
+        target: &Target<'_>,
+        name: &str,
+        (old, object): (Option<&Value>, &Value),
+        options: &mut WriteOptions,
+    ) -> Result<(), ApiError> {
+        policies::judge(self, target, name, (old, Some(object)), options)?;
+        let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+        webhooks::validate(self, &Attributes { target, name, operation, old }, Some(object), options)
+    }
+
+    /// Lets policies and webhooks of both kinds refuse a deletion.
+    pub(super) fn admit_deletion(
+        &mut self,
+        target: &Target<'_>,
+        name: &str,
+        old: &Value,
+        options: &mut WriteOptions,
+    ) -> Result<(), ApiError> {
+        let attributes = Attributes { target, name, operation: "DELETE", old: Some(old) };
+        webhooks::mutate(self, &attributes, None, &mut Rounds::default(), options)?;
+        policies::judge(self, target, name, (Some(old), None), options)?;
+        webhooks::validate(self, &attributes, None, options)
+    }
+
+    /// Lets webhooks of both kinds refuse what stores nothing of the object in the request, such as a connection or an
+    /// eviction, or change it.
+    pub(crate) fn admit_action(
+        &mut self,
+        target: &Target<'_>,
+        operation: &'static str,
+        object: &mut Value,
+        options: &mut WriteOptions,
+    ) -> Result<(), ApiError> {
+        let attributes = Attributes { target, name: target.name, operation, old: None };
+        let mut rounds = Rounds::default();
+        webhooks::mutate(self, &attributes, Some(object), &mut rounds, options)?;
+        if rounds.is_second_due {
+            rounds.begin_second();
+            webhooks::mutate(self, &attributes, Some(object), &mut rounds, options)?;
+        }
+        webhooks::validate(self, &attributes, Some(object), options)
+    }
+}
