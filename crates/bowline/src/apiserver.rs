@@ -3,14 +3,14 @@
 mod save;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bowline_apiserver::{Authorization, Cluster, FaultPlan, Fleet, Identity, Transport};
+use bowline_apiserver::{Authorization, Cluster, FaultPlan, Fleet, Identity, ServicePort, Transport};
 use bowline_model::parse_go_duration;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -62,6 +62,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
+    /// Where a service that admission or conversion webhooks name really listens; without a port, for all of its ports.
+    /// May be given several times
+    #[arg(long = "service", value_name = "NS/NAME[:PORT]=HOST:PORT")]
+    services: Vec<ServiceAddress>,
+
     /// Speaks plain HTTP, and takes everybody for the administrator; on loopback addresses alone
     #[arg(long)]
     http: bool,
@@ -81,6 +86,30 @@ enum Output {
     Text,
     /// As one line of JSON
     Json,
+}
+
+/// A service, and where it listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ServiceAddress(ServicePort, SocketAddr);
+
+impl FromStr for ServiceAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || format!("`{text}` is not of the form NS/NAME[:PORT]=HOST:PORT");
+        let (service, address) = text.split_once('=').ok_or_else(form)?;
+        let (namespace, name) = service.split_once('/').ok_or_else(form)?;
+        let (name, port) = match name.split_once(':') {
+            Some((name, port)) => (name, port.parse().ok().filter(|port| *port > 0).ok_or_else(form)?),
+            None => (name, 0),
+        };
+        if namespace.is_empty() || name.is_empty() {
+            return Err(form());
+        }
+        let mut found = address.to_socket_addrs().map_err(|error| format!("cannot find `{address}`: {error}"))?;
+        let address = found.next().ok_or_else(|| format!("`{address}` has no address"))?;
+        Ok(Self(ServicePort { namespace: namespace.to_owned(), name: name.to_owned(), port }, address))
+    }
 }
 
 /// The clusters asked for.
@@ -182,6 +211,9 @@ impl Setup {
             authorization: if options.http { Authorization::AlwaysAllow } else { Authorization::Rbac },
             nodes: options.nodes,
             start_delay: options.start_delay,
+            services: (options.services.iter())
+                .map(|ServiceAddress(service, address)| (service.clone(), *address))
+                .collect(),
             ..bowline_apiserver::Options::default()
         };
         Self { seed: options.seed.unwrap_or_else(rand::random), token, options: of_all }

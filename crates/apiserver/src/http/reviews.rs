@@ -68,10 +68,12 @@ fn bind_by_name(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
 }
 
 fn bind(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
-    let mut binding = read(call)?;
+    let binding = read(call)?;
     let mut options = objects::write_options(call, "CreateOptions")?;
     with_target(call, |registry, target| {
-        registry.admit_action(&Target { subresource: "binding", ..*target }, "CREATE", &mut binding, &mut options)?;
+        let part = Target { subresource: "binding", ..*target };
+        let mut binding = registry.receive_part(&part, binding, &options);
+        registry.admit_action(&part, "CREATE", &mut binding, &mut options)?;
         registry.bind(target, &binding)
     })?;
     let mut answer = success();

@@ -54,7 +54,12 @@ pub(crate) fn selected(registry: &mut Registry<'_>, review: &Review<'_>, constra
 }
 
 /// Returns the resource, in the version the rules name, that a request is about, if the rules choose it.
-pub(crate) fn find(registry: &Registry<'_>, review: &Review<'_>, rules: &[Value], is_exact: bool) -> Option<Arc<Resource>> {
+pub(crate) fn find(
+    registry: &Registry<'_>,
+    review: &Review<'_>,
+    rules: &[Value],
+    is_exact: bool,
+) -> Option<Arc<Resource>> {
     let own = review.target.resource;
     if rules.iter().any(|rule| matches_rule(rule, review, own)) {
         return Some(Arc::clone(own));

@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
-use super::{Registry, Target, WriteOptions};
+use super::{Registry, Target, WriteOptions, meta_text, metadata};
 use crate::admission::{self, Operation, Request};
+use crate::builtins::Builtins;
+use crate::crd;
 use crate::error::ApiError;
+use crate::ownership::Ownership;
 use crate::policies;
+use crate::resource::Resource;
 use crate::webhooks::{self, Attributes, Rounds};
 
 impl Registry<'_> {
@@ -66,9 +70,19 @@ impl Registry<'_> {
         (old, object): (Option<&Value>, &Value),
         options: &mut WriteOptions,
     ) -> Result<(), ApiError> {
+        // A name that was made up is known by now.
+        let name = if name.is_empty() { meta_text(object, "name") } else { name };
         policies::judge(self, target, name, (old, Some(object)), options)?;
         let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
         webhooks::validate(self, &Attributes { target, name, operation, old }, Some(object), options)
+    }
+
+    /// Takes from a custom resource the fields that a webhook added and its schema does not know, as reading it would.
+    pub(super) fn drop_unknown(&self, target: &Target<'_>, object: &mut Value) {
+        let can_be_asked = self.state.hooks.as_ref().is_some_and(|hooks| !hooks.is_empty());
+        if let Some(custom) = target.resource.custom().filter(|custom| can_be_asked && !custom.preserve_unknown) {
+            crd::prune(object, &custom.schema);
+        }
     }
 
     /// Lets policies and webhooks of both kinds refuse a deletion.
@@ -83,6 +97,23 @@ impl Registry<'_> {
         webhooks::mutate(self, &attributes, None, &mut Rounds::default(), options)?;
         policies::judge(self, target, name, (Some(old), None), options)?;
         webhooks::validate(self, &attributes, None, options)
+    }
+
+    /// Reads what is posted to a subresource with a kind of its own, such as an eviction.
+    pub(crate) fn receive_part(&mut self, target: &Target<'_>, mut object: Value, options: &WriteOptions) -> Value {
+        let Some(part) = target.resource.subresource(target.subresource) else { return object };
+        if Builtins::get().normalize(&part.gvk.group, &part.gvk.version, &part.gvk.kind, &mut object).is_err() {
+            return object;
+        }
+        metadata(&mut object).insert("namespace".to_owned(), target.namespace.into());
+        object["apiVersion"] = part.gvk.api_version().into();
+        object["kind"] = part.gvk.kind.as_str().into();
+        let mut resource = Resource::clone(target.resource);
+        (resource.group, resource.version) = (part.gvk.group.clone(), part.gvk.version.clone());
+        resource.kind.clone_from(&part.gvk.kind);
+        let catalog = std::sync::Arc::clone(&self.state.catalog);
+        let ownership = Ownership { resource: &resource, subresource: target.subresource, catalog, clock: self.clock };
+        ownership.record(None, object, options)
     }
 
     /// Lets webhooks of both kinds refuse what stores nothing of the object in the request, such as a connection or an

@@ -91,6 +91,9 @@ impl Registry<'_> {
         meta::check_names(target, &object)?;
         self.admit(target, &object)?;
         self.identify(target, &mut object, None, options)?;
+        if resource.namespaced {
+            metadata(&mut object).insert("namespace".to_owned(), json!(target.namespace));
+        }
         self.admit_changes(&new(target, target.name), &mut object, options)?;
         // What is not stored keeps the revision it was given.
         if !options.dry_run {
@@ -214,6 +217,7 @@ impl Registry<'_> {
         let request = Request { is_named: true, ..new(target, asked) };
         admission::validate(self, &request, &given, &mut options.warnings)?;
         self.admit_result(target, asked, (None, &object), options)?;
+        self.drop_unknown(target, &mut object);
         let charges = admission::charge(self, &request, &object)?;
         if let Some(live) = self.find(resource, target.namespace, &name) {
             let mut error = ApiError::already_exists(resource, &name);

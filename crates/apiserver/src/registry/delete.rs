@@ -53,9 +53,12 @@ impl Registry<'_> {
         rules::check_delete(resource, target.name)?;
         rules::warn_of_default_propagation(resource, delete, options);
         let live = self.live(target)?;
-        if rules::is_namespace(resource) || rules::is_definition(resource) {
+        let is_container = rules::is_namespace(resource) || rules::is_definition(resource);
+        if is_container {
             check_container(target, &live, delete)?;
-            self.judge_delete(target, &live, options)?;
+            // It is this one, whatever the client knows of it.
+            options.note("preconditions/uid", json!(&*live.uid));
+            self.judge_delete(target, &rules::present(resource, &live.value), options)?;
             if !is_terminating(&live.value) {
                 return self.begin_container(target, &live, delete, options);
             }
@@ -68,7 +71,6 @@ impl Registry<'_> {
             }
         } else {
             check_preconditions(target, &live, delete)?;
-            self.judge_delete(target, &live, options)?;
         }
 
         let mut next = Value::clone(&rules::present(resource, &live.value));
@@ -78,8 +80,18 @@ impl Registry<'_> {
             let shown = rules::present(resource, &live.value);
             return Ok(Deleted::Terminating(told(target, &live, shown)));
         }
+        if let Begun::Graceful(grace) = begun {
+            options.note("gracePeriodSeconds", json!(grace));
+        }
+        if !is_container {
+            self.judge_delete(target, &rules::present(resource, &live.value), options)?;
+        }
         let left = finalizers_after(resource, &next, delete);
         set_finalizers(&mut next, &left);
+        if begun == Begun::Graceful(0) && left.is_empty() && !options.dry_run {
+            // What is marked and goes at once is asked about twice, and here before either is done.
+            self.judge_delete(target, &next, options)?;
+        }
         match begun {
             Begun::Graceful(grace) => {
                 let stored = self.mark(target, &live, next, options)?;
@@ -99,11 +111,10 @@ impl Registry<'_> {
         Ok(Deleted::Gone(told(target, &live, shown)))
     }
 
-    fn judge_delete(&mut self, target: &Target<'_>, live: &Stored, options: &mut WriteOptions) -> Result<(), ApiError> {
-        let shown = rules::present(target.resource, &live.value);
+    fn judge_delete(&mut self, target: &Target<'_>, live: &Value, options: &mut WriteOptions) -> Result<(), ApiError> {
         // One of many that go at once is not named.
         let name = if options.unnamed { "" } else { target.name };
-        self.admit_deletion(target, name, &shown, options)
+        self.admit_deletion(target, name, live, options)
     }
 
     /// Stores a new state, unless it is the old one or nothing is to be stored.

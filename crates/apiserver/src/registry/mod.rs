@@ -90,6 +90,24 @@ pub struct WriteOptions {
 }
 
 impl WriteOptions {
+    /// Notes in the options what the server has found out, unless the client said so; the path is one or two keys.
+    fn note(&mut self, path: &str, value: Value) {
+        if !self.sent.is_object() {
+            self.sent = json!({});
+        }
+        match path.split_once('/') {
+            Some((outer, inner)) => {
+                if !self.sent[outer].is_object() {
+                    self.sent[outer] = json!({});
+                }
+                if self.sent[outer][inner].is_null() {
+                    self.sent[outer][inner] = value;
+                }
+            }
+            None => self.sent[path] = value,
+        }
+    }
+
     /// Returns the options as admission sees them, of the type that an operation has.
     pub(crate) fn typed(&self, operation: &str) -> Value {
         let kind = match operation {

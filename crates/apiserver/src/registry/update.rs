@@ -156,6 +156,7 @@ impl Registry<'_> {
             let why = "the namespace of the provided object does not match the namespace sent on the request";
             return Err(ApiError::bad_request(why));
         }
+        metadata(&mut body).insert("namespace".to_owned(), json!(target.namespace));
         check_uid_precondition(target, &live, &body)?;
         let scale = self.scale_of(target, &current)?;
         let written = self.ownership(target).record(Some(&scale), body, options);
@@ -173,7 +174,7 @@ impl Registry<'_> {
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
         scale::decode(&mut scale)?;
-        let before = scale::peek(resource, current)?;
+        let before = self.scale_of(target, current)?;
         self.admit_changes(&update_of(target, &before), &mut scale, options)?;
         scale::decode(&mut scale)?;
         let mut object = scale::write(resource, target.name, current, &scale)?;
@@ -231,6 +232,7 @@ impl Registry<'_> {
             self.admit_result(target, target.name, (Some(&before), &after), options)?;
         } else {
             self.admit_result(target, target.name, (Some(current), &object), options)?;
+            self.drop_unknown(target, &mut object);
         }
         let charges = admission::charge(self, &request, &object)?;
         // What waited for its last finalizer goes at once: that it lost it is never stored, and only its writer is told.

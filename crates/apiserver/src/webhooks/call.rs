@@ -102,12 +102,17 @@ async fn ask(question: &Question, uid: &str, until: Instant) -> Result<Verdict, 
         .map_err(|why| format!("received invalid webhook response: {why}"))
 }
 
-/// Reads an answer as the kind it must be.
+/// Reads an answer as the kind it must be; what does not look like JSON is YAML.
 fn read(answer: &Bytes, question: &Question) -> Result<Value, String> {
-    let value: Value = serde_json::from_slice(answer)
-        .map_err(|_| format!("couldn't get version/kind; json parse error: {}", json_problem(answer)))?;
+    let value: Value = if answer.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice(answer)
+            .map_err(|_| format!("couldn't get version/kind; json parse error: {}", json_problem(answer)))?
+    } else {
+        bowline_yaml::parse_one(answer, &bowline_yaml::Limits::default())
+            .map_err(|_| format!("couldn't get version/kind; json parse error: {}", json_problem(answer)))?
+    };
     if !value.is_object() {
-        let found = bowline_smd::go_type_name(&value);
+        let found = json_word(&value);
         return Err(format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type struct {{ \
              APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
@@ -122,60 +127,69 @@ fn read(answer: &Bytes, question: &Question) -> Result<Value, String> {
         return Ok(value);
     }
     let (group, bare) = crate::resource::split_api_version(version);
-    if group == question.group && kind == question.kind && ["v1", "v1beta1"].contains(&bare) {
-        return Err(format!(
-            "converting ({bare}.{kind}) to ({}.{kind}): unknown conversion",
-            question.version
-        ));
+    let is_review = group == question.group && kind == question.kind && ["v1", "v1beta1"].contains(&bare);
+    if is_review || (version == "v1" && kind == "Status") {
+        let (to, want) = (question.version, question.kind);
+        return Err(format!("converting ({bare}.{kind}) to ({to}.{want}): unknown conversion"));
     }
-    Err(format!(
-        "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""
-    ))
+    Err(format!("no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""))
 }
 
 /// Refuses an answer whose fields are of other types than Go's.
 fn check_types(review: &Value) -> Result<(), String> {
     let response = &review["response"];
     let refuse = |value: &Value, field: &str, ty: &str| {
-        let found = match value {
-            Value::Object(_) => "object",
-            other => bowline_smd::go_type_name(other),
-        };
-        Err(format!("json: cannot unmarshal {found} into Go struct field AdmissionReview.{field} of type {ty}"))
+        Err(format!("json: cannot unmarshal {} into Go struct field {field} of type {ty}", json_word(value)))
     };
     if !response.is_null() && !response.is_object() {
-        return refuse(response, "response", "v1.AdmissionResponse");
+        return refuse(response, "AdmissionReview.response", "v1.AdmissionResponse");
     }
     for (key, ty) in [("uid", "types.UID"), ("patchType", "v1.PatchType")] {
         if let Some(value) = response.get(key).filter(|value| !value.is_null() && !value.is_string()) {
-            return refuse(value, &format!("response.{key}"), ty);
+            return refuse(value, &format!("AdmissionResponse.response.{key}"), ty);
         }
     }
     match response.get("allowed") {
-        Some(value) if !value.is_null() && !value.is_boolean() => refuse(value, "response.allowed", "bool"),
+        Some(value) if !value.is_null() && !value.is_boolean() => {
+            refuse(value, "AdmissionResponse.response.allowed", "bool")
+        }
         _ => Ok(()),
+    }
+}
+
+/// Returns what JSON calls the type of a value.
+pub(super) fn json_word(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 
 /// Says in Go's words why something is no JSON.
 pub(super) fn json_problem(text: &[u8]) -> String {
-    let first = text.iter().copied().find(|byte| !byte.is_ascii_whitespace());
-    match first {
-        None => "unexpected end of JSON input".to_owned(),
-        Some(byte) if !b"{[\"-0123456789tfn".contains(&byte) => {
-            format!("invalid character {:?} looking for beginning of value", char::from(byte))
-        }
-        Some(_) => match serde_json::from_slice::<Value>(text) {
-            Err(error) if error.is_eof() => "unexpected end of JSON input".to_owned(),
-            Err(error) => {
-                let (line, column) = (error.line(), error.column());
-                let before: usize = text.split(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(|line| line.len() + 1).sum();
-                let found = text.get((before + column).saturating_sub(1)).copied().unwrap_or(b' ');
-                format!("invalid character {:?} looking for beginning of value", char::from(found))
-            }
-            Ok(_) => String::new(),
-        },
+    const START: &str = "looking for beginning of value";
+    let Err(error) = serde_json::from_slice::<Value>(text) else { return String::new() };
+    if error.is_eof() {
+        return "unexpected end of JSON input".to_owned();
     }
+    let lines = text.split(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    let before: usize = lines.map(|line| line.len() + 1).sum();
+    let at = (before + error.column()).saturating_sub(1).min(text.len().saturating_sub(1));
+    let shown = |at: usize| format!("'{}'", text.get(at).copied().map_or(' ', char::from));
+    // A word that begins like a literal is one until it is not.
+    let start = text[..at].iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |before| before + 1);
+    for literal in ["true", "false", "null"] {
+        let same = text[start..].iter().zip(literal.bytes()).take_while(|(have, want)| *have == want).count();
+        if same > 0 && same < literal.len() && start + same <= at {
+            let want = &literal[same..=same];
+            return format!("invalid character {} in literal {literal} (expecting '{want}')", shown(start + same));
+        }
+    }
+    format!("invalid character {} {START}", shown(at))
 }
 
 /// Sends a review; the error says where it was sent, as Go's client does.
@@ -287,16 +301,31 @@ fn tls_problem(error: &std::io::Error, place: &Place) -> String {
             "certificate has expired or is not yet valid"
         }
         Some(rustls::Error::InvalidCertificate(Bad::NotValidForNameContext { presented, .. })) => {
-            // Go lists what the certificate is valid for; rustls prints each name in the form `DnsName("x")`.
-            let valid: Vec<&str> = presented.iter().filter_map(|name| name.split('"').nth(1)).collect();
-            let valid = valid.join(", ");
-            return format!("tls: failed to verify certificate: x509: certificate is valid for {valid}, not {name}");
+            return format!("tls: failed to verify certificate: x509: {}", other_name(name, presented));
         }
         Some(other) => return format!("tls: {other}"),
         None if error.kind() == std::io::ErrorKind::UnexpectedEof => return "EOF".to_owned(),
         None => return error.to_string(),
     };
     format!("tls: failed to verify certificate: x509: {why}")
+}
+
+/// Says in Go's words that a certificate is for others, whom rustls prints as `DnsName("x")` and `IpAddress(x)`.
+fn other_name(name: &str, presented: &[String]) -> String {
+    let is_address = name.parse::<std::net::IpAddr>().is_ok();
+    let start = if is_address { "IpAddress(" } else { "DnsName(" };
+    let valid: Vec<&str> = presented
+        .iter()
+        .filter_map(|shown| shown.strip_prefix(start)?.strip_suffix(')'))
+        .map(|shown| shown.trim_matches('"'))
+        .collect();
+    match (valid.is_empty(), is_address) {
+        (true, true) => {
+            format!("cannot validate certificate for {name} because it doesn't contain any IP SANs")
+        }
+        (true, false) => format!("certificate is not valid for any names, but wanted to match {name}"),
+        _ => format!("certificate is valid for {}, not {name}", valid.join(", ")),
+    }
 }
 
 /// Trusts the authorities of a bundle, or those of the machine.

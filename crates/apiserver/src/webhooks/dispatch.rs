@@ -45,6 +45,8 @@ pub(crate) struct Rounds {
     is_second: bool,
     /// Whether a webhook changed the object in the first round.
     pub(crate) is_second_due: bool,
+    /// Whether the object was written and read again on behalf of a webhook.
+    is_read_again: bool,
     output: Option<Value>,
     asked: BTreeSet<String>,
     again: BTreeSet<String>,
@@ -95,7 +97,12 @@ pub(crate) fn mutate(
             return Err(unanswered());
         };
         let made = heed(hook, answer, options).and_then(|verdict| match verdict {
-            Some(verdict) => revise(attributes.target.resource, matched, hook, &verdict, object.as_deref_mut()),
+            Some(verdict) => {
+                let fresh = !rounds.is_read_again && has_fresh_owners(attributes, object.as_deref());
+                let changed = revise(attributes.target.resource, matched, hook, &verdict, object.as_deref_mut())?;
+                rounds.is_read_again |= changed.is_some();
+                Ok(changed.is_some_and(|changed| changed || fresh))
+            }
             None => Ok(false),
         });
         if matches!(made, Ok(true)) {
@@ -152,7 +159,12 @@ pub(crate) fn validate(
 }
 
 /// Returns the webhooks whose rules choose a request.
-fn choose(registry: &mut Registry<'_>, attributes: &Attributes<'_>, user: &User, is_mutating: bool) -> Arc<Vec<Chosen>> {
+fn choose(
+    registry: &mut Registry<'_>,
+    attributes: &Attributes<'_>,
+    user: &User,
+    is_mutating: bool,
+) -> Arc<Vec<Chosen>> {
     let own = attributes.target.resource;
     let Some(index) = registry.state.hooks.as_ref().filter(|_| registry.replay.is_some()) else {
         return Arc::default();
@@ -245,25 +257,34 @@ fn failed(hook: &Hook, why: &str) -> ApiError {
     ApiError::internal(format!("failed calling webhook {:?}: {why}", hook.name))
 }
 
-/// Changes the object as a webhook wants it; returns whether that made a difference.
+/// Returns whether the write has changed an owner's entry of a typed object.
+///
+/// To Go the entry has the time to the nanosecond, until it is written for the first patch; so that patch always makes a
+/// difference.
+fn has_fresh_owners(attributes: &Attributes<'_>, object: Option<&Value>) -> bool {
+    let owners = |object: Option<&Value>| object.map(|object| object["metadata"]["managedFields"].clone());
+    let now = owners(object).filter(Value::is_array);
+    attributes.target.resource.custom().is_none() && now.is_some() && now != owners(attributes.old)
+}
+
+/// Changes the object as a webhook wants it; returns whether that made a difference, or `None` without a patch.
 fn revise(
     own: &Arc<Resource>,
     matched: &Arc<Resource>,
     hook: &Hook,
     verdict: &Verdict,
     object: Option<&mut Value>,
-) -> Result<bool, ApiError> {
+) -> Result<Option<bool>, ApiError> {
     if verdict.patch.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
     // A failure of this kind is one to call the webhook, and may not matter.
-    let unless_ignored = |why: String| if hook.fails() { Err(failed(hook, &why)) } else { Ok(false) };
+    let unless_ignored = |why: String| if hook.fails() { Err(failed(hook, &why)) } else { Ok(None) };
     let operations = match serde_json::from_slice::<Value>(&verdict.patch) {
         Ok(Value::Array(operations)) => operations,
         Ok(Value::Null) => Vec::new(),
         Ok(other) => {
-            let found = bowline_smd::go_type_name(&other);
-            let found = found.strip_prefix("map").map_or(found, |_| "object");
+            let found = super::call::json_word(&other);
             let why = format!("json: cannot unmarshal {found} into Go value of type jsonpatch.Patch");
             return unless_ignored(format!("received undecodable patch in webhook response: {why}"));
         }
@@ -273,7 +294,7 @@ fn revise(
         }
     };
     if operations.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
     let Some(object) = object else {
         let name = &hook.name;
@@ -289,7 +310,7 @@ fn revise(
     tidy(matched, &mut after)?;
     let changed = after != *before;
     *object = Arc::unwrap_or_clone(policies::as_matched(own, &after));
-    Ok(changed)
+    Ok(Some(changed))
 }
 
 /// Reads a changed object as its kind says.
@@ -297,13 +318,11 @@ fn tidy(resource: &Resource, object: &mut Value) -> Result<(), ApiError> {
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     match resource.custom().filter(|_| kind == resource.kind) {
         Some(custom) => {
-            if !custom.preserve_unknown {
-                crd::prune(object, &custom.schema);
-            }
             crd::apply_defaults(object, &custom.schema);
         }
         None => {
-            let (group, version) = crate::resource::split_api_version(object["apiVersion"].as_str().unwrap_or_default());
+            let (group, version) =
+                crate::resource::split_api_version(object["apiVersion"].as_str().unwrap_or_default());
             let (group, version) = (group.to_owned(), version.to_owned());
             Builtins::get()
                 .normalize(&group, &version, &kind, object)

@@ -44,6 +44,14 @@ pub(super) fn verify(review: &Value, uid: &str, is_mutating: bool, asked: &str) 
     if text("uid") != uid {
         return Err(format!("expected response.uid={uid:?}, got {:?}", text("uid")));
     }
+    let (version, kind) = (&review["apiVersion"], &review["kind"]);
+    if version != "admission.k8s.io/v1" || kind != "AdmissionReview" {
+        let (group, version) = crate::resource::split_api_version(version.as_str().unwrap_or_default());
+        let kind = kind.as_str().unwrap_or_default();
+        return Err(format!(
+            "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got {group}/{version}, Kind={kind}"
+        ));
+    }
     let patch_type = response.get("patchType").filter(|value| !value.is_null());
     if !is_mutating {
         if !patch.is_empty() {
@@ -71,9 +79,7 @@ pub(super) fn verify(review: &Value, uid: &str, is_mutating: bool, asked: &str) 
 fn tidy_status(status: &Value) -> Value {
     fn pick(from: &Value, keys: &[&str]) -> Map<String, Value> {
         let is_there = |value: &&Value| !value.is_null() && **value != "" && **value != json!(0);
-        keys.iter()
-            .filter_map(|key| Some(((*key).to_owned(), from.get(*key).filter(is_there)?.clone())))
-            .collect()
+        keys.iter().filter_map(|key| Some(((*key).to_owned(), from.get(*key).filter(is_there)?.clone()))).collect()
     }
     let mut out = pick(status, &["status", "message", "reason", "code"]);
     let meta = pick(&status["metadata"], &["selfLink", "resourceVersion", "continue", "remainingItemCount"]);

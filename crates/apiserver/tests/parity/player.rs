@@ -30,6 +30,7 @@ pub(super) async fn play(case: &Case, server: &Server) -> Vec<Value> {
         saved.insert("hookport".to_owned(), hooks.port().to_string());
         saved.insert("hookca".to_owned(), hooks.ca());
         player.normal.call(&hooks.ca(), "<hook authority>");
+        player.normal.call(&format!("localhost:{}", hooks.port()), "<hook>");
     }
     let mut answers = Vec::new();
     for step in &case.steps {

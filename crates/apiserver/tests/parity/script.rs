@@ -94,7 +94,13 @@ impl Case {
     /// Reads a script; `name` is `AREA/CASE`.
     pub(super) fn read(name: &str, path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-        let mut case = Self { name: name.to_owned(), plane: Plane::Quiet, steps: Vec::new(), has_hooks: text.contains("${hook"), path: path.to_owned() };
+        let mut case = Self {
+            name: name.to_owned(),
+            plane: Plane::Quiet,
+            steps: Vec::new(),
+            has_hooks: text.contains("${hook"),
+            path: path.to_owned(),
+        };
         for (index, line) in text.lines().enumerate() {
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;

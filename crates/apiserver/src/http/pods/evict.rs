@@ -37,10 +37,10 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let dry_run = dry_run || options["dryRun"].as_array().is_some_and(|all| all.contains(&json!("All")));
     let mut write = WriteOptions { manager: call.manager(), dry_run, ..WriteOptions::default() };
     let mut asked = WriteOptions { dry_run, ..objects::write_options(call, "CreateOptions")? };
-    let mut object = eviction.clone();
     call.with_registry(|registry| {
         let namespace = info.namespace.as_deref().unwrap_or_default();
         let target = Target { resource: &resource, namespace, name, subresource: "eviction" };
+        let mut object = registry.receive_part(&target, eviction.clone(), &asked);
         registry.admit_action(&target, "CREATE", &mut object, &mut asked)?;
         registry.evict(&Target { subresource: "", ..target }, &delete, &mut write)
     })?;

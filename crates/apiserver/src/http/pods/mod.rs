@@ -3,6 +3,7 @@
 //! Nothing really runs here. Logs are canned ([`lines`]), and so is the shell that answers `exec` ([`shell`]).
 //! Port-forwarding is answered 501.
 
+mod connect;
 mod evict;
 mod exec;
 mod lines;
@@ -25,6 +26,9 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Option<Response<Body>>, ApiError>
         return Ok(None);
     }
     let connects = matches!(info.verb.as_str(), "get" | "create");
+    if connects && matches!(info.subresource.as_str(), "exec" | "attach" | "portforward") {
+        connect::admit(call)?;
+    }
     match info.subresource.as_str() {
         "log" if info.verb == "get" => log::serve(call).map(Some),
         "eviction" if info.verb == "create" => evict::serve(call).map(Some),
