@@ -166,8 +166,13 @@ pub(crate) fn resource_list(catalog: &Catalog, group: &str, version: &str) -> Op
             row["storageVersionHash"] = json!(resource.storage_version_hash);
         }
         rows.insert(resource.plural.clone(), row);
-        for sub in &resource.subresources {
+        for (position, sub) in resource.subresources.iter().enumerate() {
             let name = format!("{}/{}", resource.plural, sub.name);
+            // Those of custom resources come as the apiextensions server appends them, all others by name.
+            let place = match resource.custom() {
+                Some(_) => format!("{}/{position}", resource.plural),
+                None => name.clone(),
+            };
             let mut row = json!({
                 "name": name, "singularName": "", "namespaced": resource.namespaced, "kind": sub.gvk.kind,
                 "verbs": sub.verbs,
@@ -176,7 +181,7 @@ pub(crate) fn resource_list(catalog: &Catalog, group: &str, version: &str) -> Op
                 row["group"] = json!(sub.gvk.group);
                 row["version"] = json!(sub.gvk.version);
             }
-            rows.insert(name, row);
+            rows.insert(place, row);
         }
     }
     let resources: Vec<Value> = rows.into_values().collect();

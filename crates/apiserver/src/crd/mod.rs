@@ -276,17 +276,18 @@ fn resource(spec: &Value, names: &Value, version: &Value, storage_schema: &Arc<V
     let (group, version_name, kind) = (text(&spec["group"]), text(&version["name"]), text(&names["kind"]));
     let mut subresources = Vec::new();
     let verbs = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    if version["subresources"].get("scale").is_some() {
-        subresources.push(Subresource {
-            name: "scale".to_owned(),
-            gvk: Gvk::new("autoscaling", "v1", "Scale"),
-            verbs: verbs(&["get", "patch", "update"]),
-        });
-    }
+    // In this order discovery lists them.
     if version["subresources"].get("status").is_some() {
         subresources.push(Subresource {
             name: "status".to_owned(),
             gvk: Gvk::new(&group, &version_name, &kind),
+            verbs: verbs(&["get", "patch", "update"]),
+        });
+    }
+    if version["subresources"].get("scale").is_some() {
+        subresources.push(Subresource {
+            name: "scale".to_owned(),
+            gvk: Gvk::new("autoscaling", "v1", "Scale"),
             verbs: verbs(&["get", "patch", "update"]),
         });
     }
