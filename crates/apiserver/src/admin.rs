@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::cluster::{Cluster, Options};
+use crate::authority::Authority;
+use crate::cluster::{Cluster, Options, State};
 use crate::error::ApiError;
 use crate::patch::PatchKind;
 use crate::registry::{DeleteOptions, Target, WriteOptions};
@@ -157,6 +158,15 @@ impl Admin {
             let wake = registry.state.store(&key).subscribe();
             Ok(AdminWatch { cluster: self.cluster.clone(), key, seen: None, wake })
         })
+    }
+
+    /// Returns who signs certificates.
+    pub(crate) fn authority(&self) -> Option<Arc<Authority>> {
+        self.cluster.authority()
+    }
+
+    pub(crate) fn with_state<T>(&self, act: impl FnOnce(&State) -> T) -> T {
+        self.cluster.with_state(|state, _| act(state))
     }
 
     fn options(&self) -> WriteOptions {

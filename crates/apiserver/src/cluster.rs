@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::auth::tokens::SigningKey;
 use crate::auth::{Authorization, User};
+use crate::authority::Authority;
 use crate::builtins::Allocator;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Random};
 use crate::faults::{Faults, RequestInfo};
-use crate::http::ClusterService;
+use crate::http::{ClusterService, Identity};
 use crate::owners::Owners;
 use crate::registry::Registry;
 use crate::registry::settle::Work;
@@ -45,6 +46,9 @@ pub struct Options {
     /// ([`Authorization::AlwaysAllow`]), as `system:anonymous`'s otherwise. Where nothing is decided, wrong
     /// credentials count as none.
     pub allow_anonymous: bool,
+    /// The identity it is served with, whose authority signs the certificates that users ask for. Without one the cluster
+    /// has an authority of its own, which no listener trusts.
+    pub identity: Option<Arc<Identity>>,
     /// How many nodes the cluster is born with.
     pub nodes: u32,
     /// How long a pod takes from its node to being ready, in whole seconds; a pod's own `slow` fault overrides it.
@@ -76,6 +80,7 @@ impl Default for Options {
             users: BTreeMap::new(),
             authorization: Authorization::default(),
             allow_anonymous: true,
+            identity: None,
             nodes: 1,
             start_delay: Duration::ZERO,
             services: BTreeMap::new(),
@@ -178,6 +183,7 @@ pub(crate) struct Inner {
     pub(crate) faults: Mutex<Option<Faults>>,
     pub(crate) log: Mutex<RequestLog>,
     pub(crate) signing_key: Arc<SigningKey>,
+    authority: OnceLock<Option<Arc<Authority>>>,
     asked: AtomicU64,
     pub(crate) stop: CancellationToken,
 }
@@ -237,6 +243,7 @@ impl Cluster {
             faults: Mutex::new(None),
             log: Mutex::new(RequestLog::default()),
             signing_key,
+            authority: OnceLock::new(),
             asked: AtomicU64::new(0),
             stop: CancellationToken::new(),
         }))
@@ -306,6 +313,22 @@ impl Cluster {
 
     pub(crate) fn signing_key(&self) -> &SigningKey {
         &self.0.signing_key
+    }
+
+    /// Returns who signs certificates; `None` when the machine has no randomness to give.
+    pub(crate) fn authority(&self) -> Option<Arc<Authority>> {
+        let own = || match &self.0.options.identity {
+            Some(identity) => Some(identity.authority()),
+            None => Authority::generate().ok().map(Arc::new),
+        };
+        self.0.authority.get_or_init(own).clone()
+    }
+
+    /// Takes up the authority of an earlier process, unless this one's identity has its own.
+    pub(crate) fn take_up_authority(&self, authority: Authority) {
+        if self.0.options.identity.is_none() {
+            let _ = self.0.authority.set(Some(Arc::new(authority)));
+        }
     }
 
     pub(crate) fn clock(&self) -> &Clock {

@@ -8,6 +8,7 @@
 mod admin;
 mod admission;
 mod auth;
+mod authority;
 mod autoscaler;
 mod births;
 #[cfg(test)]

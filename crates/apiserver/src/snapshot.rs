@@ -4,17 +4,21 @@
 //! cluster its name and counters, then its objects as they are stored, each with its collection. What clients can only
 //! have learnt from the earlier process does not carry over: revisions jump ahead, so a watch or a continue token from
 //! before is answered 410 and its client lists anew; the jump also keeps revisions that were given out after the
-//! snapshot from being given out again for something else.
+//! snapshot from being given out again for something else. The keys that tokens and certificates are signed with do carry
+//! over, so that those stay good; whoever has the file can therefore make new ones.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, Read as _};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use crate::authority::{Authority, Kept};
 use crate::cluster::{Cluster, Options};
 use crate::discovery::hex_upper;
 use crate::http::Fleet;
@@ -73,6 +77,12 @@ struct Head {
     next_address: u16,
     next_port: u16,
     objects: usize,
+    /// The key that service-account tokens are signed with, in PKCS #8 and base64; older files have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signing_key: Option<String>,
+    /// Who signs certificates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authority: Option<Kept>,
 }
 
 /// The line of an object.
@@ -93,6 +103,8 @@ struct Image {
 
 impl Image {
     fn of(name: &str, cluster: &Cluster) -> Self {
+        let signing_key = cluster.signing_key().to_pkcs8().map(|key| STANDARD.encode(key));
+        let authority = cluster.authority().map(|authority| authority.keep());
         cluster.with_state(|state, _| {
             let mut keys: Vec<_> = state.stores.keys().cloned().collect();
             keys.sort();
@@ -110,6 +122,8 @@ impl Image {
                 next_address,
                 next_port,
                 objects: objects.len(),
+                signing_key,
+                authority,
             };
             Self { head, objects }
         })
@@ -159,6 +173,15 @@ fn open(file: &[u8]) -> Result<&[u8], SnapshotError> {
     Ok(packed)
 }
 
+/// Returns the authority of a file's first cluster; `None` when it has none, or is no good file.
+pub(crate) fn authority_of(file: &[u8]) -> Option<Authority> {
+    let unpacked = zstd::Decoder::new(open(file).ok()?).ok()?;
+    let mut line = Vec::new();
+    io::BufReader::new(unpacked.take(MAX_BYTES)).read_until(b'\n', &mut line).ok()?;
+    let head: Head = serde_json::from_slice(&line).ok()?;
+    Authority::restore(&head.authority?)
+}
+
 fn decode(file: &[u8], mut options: impl FnMut(&str) -> Options) -> Result<Vec<(String, Cluster)>, SnapshotError> {
     let packed = open(file)?;
     let unpacked = zstd::Decoder::new(packed).map_err(|error| damaged(error.to_string()))?;
@@ -185,6 +208,7 @@ fn decode(file: &[u8], mut options: impl FnMut(&str) -> Options) -> Result<Vec<(
             let object = serde_json::from_str(read.object.get()).map_err(wrong)?;
             stores.entry((read.group.to_owned(), read.plural.to_owned())).or_default().push(object);
         }
+        cluster.take_up_keys(&head)?;
         cluster.take_up(&head, stores);
         clusters.push((head.cluster, cluster));
     }
@@ -199,7 +223,7 @@ impl Cluster {
 
     /// Starts a cluster with what [`Cluster::snapshot`] put into a file, in place of the objects clusters are born with.
     ///
-    /// Uids, revisions of objects, CRDs and allocated addresses are as they were; the cluster's revision has jumped ahead, so that
+    /// Uids, revisions of objects, CRDs, allocated addresses and signing keys are as they were; the cluster's revision has jumped ahead, so that
     /// clients from before list anew. With [`Options::controllers`] it must be called within a tokio runtime.
     pub fn restore(options: Options, file: &[u8]) -> Result<Self, SnapshotError> {
         let mut clusters = decode(file, |_| options.clone())?;
@@ -210,6 +234,21 @@ impl Cluster {
             }
             (last, others) => Err(SnapshotError::NotOne { found: others + usize::from(last.is_some()) }),
         }
+    }
+
+    /// Takes up the keys, before anything is signed.
+    fn take_up_keys(&self, head: &Head) -> Result<(), SnapshotError> {
+        let broken = |what: &str| damaged(format!("the {what} of cluster `{}` is none", head.cluster));
+        if let Some(key) = &head.signing_key {
+            let key = STANDARD.decode(key).map_err(|_| broken("signing key"))?;
+            if !self.signing_key().restore(&key) {
+                return Err(broken("signing key"));
+            }
+        }
+        if let Some(kept) = &head.authority {
+            self.take_up_authority(Authority::restore(kept).ok_or_else(|| broken("authority"))?);
+        }
+        Ok(())
     }
 
     fn take_up(&self, head: &Head, stores: BTreeMap<(String, String), Vec<Value>>) {

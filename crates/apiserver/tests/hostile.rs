@@ -8,7 +8,7 @@ mod targets;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use targets::{Server, TARGETS};
+use targets::{STREAMS, Server, TARGETS};
 
 /// One change of some bytes.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ fn mutate(seed: &[u8], changes: &[Change]) -> Vec<u8> {
 
 #[test]
 fn every_mangled_request_gets_an_answer() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it needs nothing");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it needs nothing");
     let server = runtime.block_on(Server::start());
     let cases = std::env::var("HOSTILE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(64);
     for target in TARGETS {
@@ -78,8 +78,33 @@ fn every_mangled_request_gets_an_answer() {
 }
 
 #[test]
+fn every_mangled_stream_comes_to_an_end() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it needs nothing");
+    let server = runtime.block_on(Server::start());
+    let cases = std::env::var("HOSTILE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(64);
+    for target in STREAMS {
+        let input = (prop::sample::select(target.seeds.to_vec()), prop::collection::vec(change(), 0..6));
+        let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+        let result = runner.run(&input, |(seed, changes)| {
+            let answer = runtime.block_on(server.stream(target.head, &mutate(seed, &changes)));
+            prop_assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+            Ok(())
+        });
+        if let Err(error) = result {
+            panic!("{}: {error}", target.name);
+        }
+        for seed in target.seeds {
+            let answer = runtime.block_on(server.stream(target.head, seed));
+            let rest = answer.windows(4).position(|part| part == b"\r\n\r\n").map_or(0, |at| answer.len() - at - 4);
+            assert!(rest > 0, "{} answers its example", target.name);
+        }
+    }
+}
+
+#[test]
 fn the_targets_are_sorted_and_their_examples_are_read() {
     assert!(TARGETS.is_sorted_by_key(|target| target.name));
+    assert!(STREAMS.is_sorted_by_key(|target| target.name));
     for target in TARGETS {
         for seed in target.seeds {
             assert!((target.request)(seed).is_some(), "{}", target.name);
@@ -87,6 +112,7 @@ fn the_targets_are_sorted_and_their_examples_are_read() {
     }
     // The fuzzer's own entrance.
     targets::run("json", b"{");
+    targets::run("spdy_exec", b"{");
 }
 
 #[test]

@@ -157,9 +157,10 @@ pub(crate) async fn apiserver(options: Options, began: Instant) -> anyhow::Resul
         Trouble::because(format!("cannot listen on {}", options.listen), error, help)
     })?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let transport = if options.http { Transport::Plain } else { Transport::Tls(Arc::new(identity(address)?)) };
+    let identity = if options.http { None } else { Some(Arc::new(identity(address, options.save.as_deref())?)) };
+    let transport = identity.clone().map_or(Transport::Plain, Transport::Tls);
 
-    let setup = Setup::of(&options);
+    let setup = Setup::of(&options, identity);
     let fleet = start(&options, &setup)?;
     if let Some(plan) = &plan {
         for name in fleet.names() {
@@ -201,13 +202,14 @@ struct Setup {
 }
 
 impl Setup {
-    fn of(options: &Options) -> Self {
+    fn of(options: &Options, identity: Option<Arc<Identity>>) -> Self {
         let token = (!options.http).then(|| format!("{:032x}", rand::random::<u128>()));
         let of_all = bowline_apiserver::Options {
             controllers: !options.no_controllers,
             token: token.clone(),
             // As a real server: whoever has no token is let in as `system:anonymous`, who may do next to nothing.
             allow_anonymous: true,
+            identity,
             authorization: if options.http { Authorization::AlwaysAllow } else { Authorization::Rbac },
             nodes: options.nodes,
             start_delay: options.start_delay,
@@ -248,9 +250,17 @@ fn start(options: &Options, setup: &Setup) -> anyhow::Result<Fleet> {
     Ok(fleet)
 }
 
-fn identity(address: SocketAddr) -> anyhow::Result<Identity> {
+/// Makes the server's certificate, signed by the authority of the save file if there is one.
+fn identity(address: SocketAddr, save: Option<&Path>) -> anyhow::Result<Identity> {
     let names = if address.ip().is_unspecified() { Vec::new() } else { vec![address.ip().to_string()] };
-    Identity::generate(&names).context("cannot make a certificate")
+    // What is wrong with the file is told when the clusters are read from it.
+    let file = save.and_then(|file| std::fs::read(file).ok()).unwrap_or_default();
+    let identity = match Identity::of_snapshot(&file, &names) {
+        Ok(Some(kept)) => Ok(kept),
+        Ok(None) => Identity::generate(&names),
+        Err(error) => Err(error),
+    };
+    identity.context("cannot make a certificate")
 }
 
 fn read_plan(file: &Path) -> anyhow::Result<FaultPlan> {

@@ -10,6 +10,7 @@ use bowline_apiserver::{Cluster, Options};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
 /// One place where bytes of a client are decoded.
@@ -138,6 +139,63 @@ pub const TARGETS: &[Target] = &[
     },
 ];
 
+/// One place where bytes are decoded on a connection that has changed its protocol.
+pub struct StreamTarget {
+    /// What `cargo fuzz run` calls it.
+    pub name: &'static str,
+    /// The request that changes the protocol.
+    pub head: &'static str,
+    /// Well-formed examples of what follows.
+    pub seeds: &'static [&'static [u8]],
+}
+
+/// A pod that runs, as far as its status says.
+const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"nodeName":"n","containers":[{"name":"c","image":"i"}]},"status":{"phase":"Running","podIP":"10.0.0.1","containerStatuses":[{"name":"c","image":"i","imageID":"","ready":true,"restartCount":0,"state":{"running":{}}}]}}"#;
+const PODS: &str = "/api/v1/namespaces/default/pods";
+
+/// Every such decoder, by name.
+pub const STREAMS: &[StreamTarget] = &[
+    StreamTarget {
+        name: "spdy_exec",
+        head: "POST /api/v1/namespaces/default/pods/web/exec?command=cat&stdin=true&stdout=true HTTP/1.1\r\nhost: x\r\n\
+               connection: Upgrade\r\nupgrade: SPDY/3.1\r\nx-stream-protocol-version: v4.channel.k8s.io\r\n\r\n",
+        seeds: &[EXEC_FRAMES],
+    },
+    StreamTarget {
+        name: "spdy_forward",
+        head: "POST /api/v1/namespaces/default/pods/web/portforward HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\n\
+               upgrade: SPDY/3.1\r\nx-stream-protocol-version: portforward.k8s.io\r\n\r\n",
+        seeds: &[FORWARD_FRAMES],
+    },
+    StreamTarget {
+        name: "web_socket",
+        head: "GET /api/v1/namespaces/default/pods/web/exec?command=cat&stdin=true&stdout=true HTTP/1.1\r\nhost: x\r\n\
+               connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+               sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-protocol: v5.channel.k8s.io\r\n\r\n",
+        seeds: &[b"\x82\x83\x00\x00\x00\x00\x00hi\x82\x82\x00\x00\x00\x00\xff\x00"],
+    },
+];
+
+/// The streams `error`, `stdin` and `stdout`, input that ends, a ping and a window.
+const EXEC_FRAMES: &[u8] = b"\x80\x03\x00\x01\x00\x00\x00\x31\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x78\x01\
+\x00\x1b\x00\xe4\xff\x00\x00\x00\x01\x00\x00\x00\x0astreamtype\x00\x00\x00\x05error\x00\x00\x00\xff\xff\
+\x80\x03\x00\x01\x00\x00\x00\x2f\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\
+\x00\x1b\x00\xe4\xff\x00\x00\x00\x01\x00\x00\x00\x0astreamtype\x00\x00\x00\x05stdin\x00\x00\x00\xff\xff\
+\x80\x03\x00\x01\x00\x00\x00\x30\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\
+\x00\x1c\x00\xe3\xff\x00\x00\x00\x01\x00\x00\x00\x0astreamtype\x00\x00\x00\x06stdout\x00\x00\x00\xff\xff\
+\x80\x03\x00\x06\x00\x00\x00\x04\x00\x00\x00\x01\
+\x80\x03\x00\x09\x00\x00\x00\x08\x00\x00\x00\x05\x00\x01\x00\x00\
+\x00\x00\x00\x03\x01\x00\x00\x02hi";
+
+/// The streams of one forwarded connection, and a request on it.
+const FORWARD_FRAMES: &[u8] = b"\x80\x03\x00\x01\x01\x00\x00\x3f\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x78\x01\
+\x00\x29\x00\xd6\xff\x00\x00\x00\x02\x00\x00\x00\x04port\x00\x00\x00\x0280\
+\x00\x00\x00\x0astreamtype\x00\x00\x00\x05error\x00\x00\x00\xff\xff\
+\x80\x03\x00\x01\x00\x00\x00\x3c\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\
+\x00\x28\x00\xd7\xff\x00\x00\x00\x02\x00\x00\x00\x04port\x00\x00\x00\x0280\
+\x00\x00\x00\x0astreamtype\x00\x00\x00\x04data\x00\x00\x00\xff\xff\
+\x00\x00\x00\x03\x00\x00\x00\x12GET / HTTP/1.0\r\n\r\n";
+
 const DEFINITION: &str = r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"foos.example.com"},"spec":{"group":"example.com","scope":"Namespaced","names":{"plural":"foos","kind":"Foo"},"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","properties":{"n":{"type":"integer","default":1},"s":{"type":"array","items":{"type":"string","pattern":"^x"}},"u":{"type":"object","x-kubernetes-preserve-unknown-fields":true}},"x-kubernetes-validations":[{"rule":"self.n > 0"}]}}}},"additionalPrinterColumns":[{"name":"N","type":"integer","jsonPath":".spec.n"}]}]}}"#;
 
 /// A cluster that serves `foos`.
@@ -151,7 +209,31 @@ impl Server {
         if let Some(request) = send("POST", path, "application/json", DEFINITION.as_bytes()) {
             server.ask(request).await;
         }
+        for (method, path) in [("POST", PODS.to_owned()), ("PUT", format!("{PODS}/web/status"))] {
+            if let Some(request) = send(method, &path, "application/json", POD.as_bytes()) {
+                server.ask(request).await;
+            }
+        }
         server
+    }
+
+    /// Changes the protocol of a connection, sends some bytes and nothing more, and returns all that came back.
+    pub async fn stream(&self, head: &str, bytes: &[u8]) -> Vec<u8> {
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let served = tokio::spawn({
+            let cluster = self.0.clone();
+            async move { cluster.serve_connection(far).await }
+        });
+        let (mut read, mut write) = tokio::io::split(near);
+        let writing = async {
+            let _ = write.write_all(head.as_bytes()).await;
+            let _ = write.write_all(bytes).await;
+            let _ = write.shutdown().await;
+        };
+        let mut answer = Vec::new();
+        let (_, _) = tokio::join!(writing, read.read_to_end(&mut answer));
+        let _ = served.await;
+        answer
     }
 
     /// Sends a request, reads the reply to its end, and returns its status.
@@ -171,16 +253,20 @@ pub fn run(name: &str, bytes: &[u8]) {
     thread_local! {
         static SERVER: OnceCell<(tokio::runtime::Runtime, Server)> = const { OnceCell::new() };
     }
-    let target =
-        TARGETS.iter().find(|target| target.name == name).expect("holds because every binary is named for one");
-    let Some(request) = (target.request)(bytes) else { return };
+    let stream = STREAMS.iter().find(|target| target.name == name);
+    let request = TARGETS.iter().find(|target| target.name == name).and_then(|target| (target.request)(bytes));
     SERVER.with(|server| {
         let (runtime, server) = server.get_or_init(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.expect("holds because a runtime of one thread needs nothing");
             let server = runtime.block_on(Server::start());
             (runtime, server)
         });
-        runtime.block_on(server.ask(request));
+        if let Some(target) = stream {
+            runtime.block_on(server.stream(target.head, bytes));
+        }
+        if let Some(request) = request {
+            runtime.block_on(server.ask(request));
+        }
     });
 }

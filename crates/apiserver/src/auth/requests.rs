@@ -1,7 +1,6 @@
 //! CertificateSigningRequests: who asked is written in, conditions may only grow, and approval needs the right to it.
 //!
-//! After `pkg/registry/certificates` and `pkg/apis/certificates/validation` of Kubernetes. That a request is signed with the
-//! key it names is not checked, and nobody signs certificates by itself.
+//! After `pkg/registry/certificates` and `pkg/apis/certificates/validation` of Kubernetes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +10,7 @@ use x509_parser::pem::parse_x509_pem;
 use x509_parser::prelude::FromDer;
 
 use super::{Access, MASTERS, User, authorize};
+use crate::authority::mistake_in_signature;
 use crate::cluster::State;
 use crate::error::{ApiError, Cause};
 use crate::registry::{Target, meta_text};
@@ -216,8 +216,10 @@ fn mistakes_in_spec(spec: &Value, old: Option<&Value>) -> Vec<Cause> {
     let request = &spec["request"];
     let why = match decoded(request) {
         None => Some("PEM block type must be CERTIFICATE REQUEST"),
-        Some(der) if X509CertificationRequest::from_der(&der).is_err() => Some("asn1: structure error"),
-        Some(_) => None,
+        Some(der) => match X509CertificationRequest::from_der(&der) {
+            Err(_) => Some("asn1: structure error"),
+            Ok((_, request)) => mistake_in_signature(&request),
+        },
     };
     if let Some(why) = why {
         out.push(Cause::invalid("spec.request", request, why));

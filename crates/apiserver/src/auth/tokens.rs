@@ -54,10 +54,23 @@ impl SigningKey {
     fn get(&self) -> Option<&(EcdsaKeyPair, String)> {
         let made = self.0.get_or_init(|| {
             let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).ok()?;
-            let id = URL_SAFE_NO_PAD.encode(Sha256::digest([&PKIX_PREFIX, key.public_key().as_ref()].concat()));
+            let id = id_of(&key);
             Some((key, id))
         });
         made.as_ref()
+    }
+
+    /// Returns the key in PKCS #8; made now, if need be.
+    pub(crate) fn to_pkcs8(&self) -> Option<Vec<u8>> {
+        let (key, _) = self.get()?;
+        Some(key.to_pkcs8v1().ok()?.as_ref().to_vec())
+    }
+
+    /// Takes up an earlier process' key, before any is made; `false` when it is none.
+    pub(crate) fn restore(&self, pkcs8: &[u8]) -> bool {
+        let Ok(key) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8) else { return false };
+        let id = id_of(&key);
+        self.0.set(Some((key, id))).is_ok()
     }
 
     /// Signs claims; `None` when the machine has no randomness to give.
@@ -84,6 +97,11 @@ impl SigningKey {
             .collect();
         json!({ "keys": keys })
     }
+}
+
+/// Returns the name of a key: the digest of its public half.
+fn id_of(key: &EcdsaKeyPair) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest([&PKIX_PREFIX, key.public_key().as_ref()].concat()))
 }
 
 /// What a token dies with; each is a name and a uid.

@@ -64,6 +64,18 @@ impl User {
         self.groups.iter().any(|group| group == MASTERS)
     }
 
+    /// Reads who somebody is from the fields of a `UserInfo`.
+    pub(crate) fn from_json(told: &Value) -> Self {
+        let text = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
+        let extra = told["extra"].as_object().into_iter().flatten();
+        Self {
+            name: text("username"),
+            uid: text("uid"),
+            groups: crate::catalog::texts(&told["groups"]),
+            extra: extra.map(|(key, values)| (key.clone(), crate::catalog::texts(values))).collect(),
+        }
+    }
+
     /// Returns the `UserInfo` of reviews and admission.
     pub(crate) fn to_json(&self) -> Value {
         let mut out = Map::new();

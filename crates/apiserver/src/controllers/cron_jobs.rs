@@ -1,4 +1,4 @@
-//! CronJobs: a Job at each scheduled minute, in UTC.
+//! CronJobs: a Job at each scheduled minute of their time zone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Simulation;
 use super::object::{is_deleted, is_true, items, name, owner_reference, text, time, uid};
+use super::schedule::{self, Schedule, Zone};
 use super::world::{Id, Kind};
-use super::{Simulation, schedule};
 use crate::clock::rfc3339_seconds;
 use crate::error::ApiError;
 
@@ -28,8 +29,7 @@ impl Simulation {
         if let Some(last) = succeeded {
             status["lastSuccessfulTime"] = json!(last);
         }
-        if let (Ok(schedule), false) = (schedule::parse(text(&cron, "/spec/schedule")), cron["spec"]["suspend"] == true)
-        {
+        if let (Some((schedule, zone)), false) = (self.plan_of(&cron), cron["spec"]["suspend"] == true) {
             let now = self.admin.now();
             let since =
                 time(&cron["status"]["lastScheduleTime"]).or_else(|| time(&cron["metadata"]["creationTimestamp"]));
@@ -37,7 +37,11 @@ impl Simulation {
             let deadline_secs = cron["spec"]["startingDeadlineSeconds"].as_i64();
             let oldest = deadline_secs.and_then(|secs| now.checked_sub(jiff::SignedDuration::from_secs(secs)).ok());
             let since = since.unwrap_or(now).max(oldest.unwrap_or(Timestamp::MIN));
-            if let Some(due) = latest_due(&schedule, since, now) {
+            if let Some((due, many_missed)) = schedule.latest(since, now, zone) {
+                if many_missed {
+                    let message = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew";
+                    self.event(Kind::CronJob, &cron, true, "TooManyMissedTimes", message);
+                }
                 let policy = text(&cron, "/spec/concurrencyPolicy");
                 if policy == "Replace" {
                     active.iter().try_for_each(|job| self.delete(Kind::Job, job))?;
@@ -53,7 +57,7 @@ impl Simulation {
                     self.event(Kind::CronJob, &cron, false, "JobAlreadyActive", message);
                 }
             }
-            if let Some(next) = schedule.next(now) {
+            if let Some(next) = schedule.next(now, zone) {
                 let wait_ms = u64::try_from(next.as_millisecond() - now.as_millisecond()).unwrap_or(0);
                 // A clock that tells no finer than this must not make the task spin.
                 self.later(Id::new(Kind::CronJob, namespace, cron_name), Duration::from_millis(wait_ms.max(100)));
@@ -66,6 +70,30 @@ impl Simulation {
         }
         self.forget_jobs(&cron, &jobs)?;
         self.write_status(Kind::CronJob, &cron, status)
+    }
+
+    /// Reads the schedule and its zone; what cannot be read is told by an event.
+    fn plan_of(&self, cron: &Value) -> Option<(Schedule, Zone)> {
+        let zone = match cron["spec"]["timeZone"].as_str() {
+            None => Zone::UTC,
+            Some(name) => match Zone::named(name) {
+                Some(zone) => zone,
+                None => {
+                    let message = format!("invalid timeZone: {name:?}: unknown time zone {name}");
+                    self.event(Kind::CronJob, cron, true, "UnknownTimeZone", &message);
+                    return None;
+                }
+            },
+        };
+        let plan = text(cron, "/spec/schedule");
+        match schedule::parse(plan) {
+            Ok(schedule) => Some((schedule, zone)),
+            Err(why) => {
+                let message = format!("unparseable schedule: {plan:?} : {why}");
+                self.event(Kind::CronJob, cron, true, "UnparseableSchedule", &message);
+                None
+            }
+        }
     }
 
     fn start_job(&self, cron: &Value, due: Timestamp) -> Result<Arc<Value>, ApiError> {
@@ -97,25 +125,6 @@ impl Simulation {
         }
         Ok(())
     }
-}
-
-/// Missed times beyond this are not caught up with, as upstream gives up too.
-const MISSED_LIMIT: usize = 100;
-
-/// Returns the newest scheduled time after `since` that has come.
-fn latest_due(schedule: &schedule::Schedule, since: Timestamp, now: Timestamp) -> Option<Timestamp> {
-    let mut due = None;
-    let mut at = since;
-    for _ in 0..MISSED_LIMIT {
-        match schedule.next(at) {
-            Some(next) if next <= now => {
-                due = Some(next);
-                at = next;
-            }
-            _ => break,
-        }
-    }
-    due
 }
 
 fn is_over(job: &Value) -> bool {

@@ -9,7 +9,7 @@
 //! `imagepull`, `notready`, `oom`, `pending` or `slow=30s`. It may be set and removed at any time.
 //!
 //! Left out: resource requests, taints, probes, preemption, token Secrets.
-//! Time zones of CronJobs other than UTC are not known. Garbage collection and the end of namespaces are the registry's.
+//! Garbage collection and the end of namespaces are the registry's.
 
 mod budgets;
 mod claims;
@@ -23,6 +23,7 @@ mod kubelet;
 mod object;
 mod pods;
 mod replica_sets;
+mod requests;
 mod revisions;
 mod schedule;
 mod services;
@@ -191,6 +192,7 @@ impl Simulation {
             Kind::Volume => self.volume(name),
             Kind::Budget => self.budget(namespace, name),
             Kind::Autoscaler => self.autoscaler(namespace, name),
+            Kind::SigningRequest => self.signing_request(name),
             Kind::Node | Kind::ControllerRevision => Ok(()),
             Kind::EndpointSlice | Kind::Endpoints => Ok(()),
         };

@@ -32,10 +32,11 @@ pub(super) enum Kind {
     Volume,
     Budget,
     Autoscaler,
+    SigningRequest,
 }
 
 /// Each kind with its `apiVersion`, Kubernetes' own name and plural.
-const KINDS: [(Kind, &str, &str, &str); 18] = [
+const KINDS: [(Kind, &str, &str, &str); 19] = [
     (Kind::Node, "v1", "Node", "nodes"),
     (Kind::Deployment, "apps/v1", "Deployment", "deployments"),
     (Kind::ReplicaSet, "apps/v1", "ReplicaSet", "replicasets"),
@@ -54,6 +55,7 @@ const KINDS: [(Kind, &str, &str, &str); 18] = [
     (Kind::Volume, "v1", "PersistentVolume", "persistentvolumes"),
     (Kind::Budget, "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     (Kind::Autoscaler, "autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+    (Kind::SigningRequest, "certificates.k8s.io/v1", "CertificateSigningRequest", "certificatesigningrequests"),
 ];
 
 impl Kind {

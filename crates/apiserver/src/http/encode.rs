@@ -83,7 +83,7 @@ pub(super) async fn finish(parts: &Parts, query: &Query, mut answer: Response<Bo
 }
 
 /// Says `meta.k8s.io/v1beta1` of a table or of metadata, and of what is in it.
-fn in_beta(body: &Bytes) -> Bytes {
+pub(super) fn in_beta(body: &Bytes) -> Bytes {
     let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return body.clone() };
     let rename = |object: &mut Value| {
         if let Some(version) = object.get_mut("apiVersion").filter(|version| *version == "meta.k8s.io/v1") {

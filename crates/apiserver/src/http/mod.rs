@@ -20,6 +20,8 @@ mod reviews;
 mod route;
 mod serve;
 mod service;
+mod spdy;
+mod upgrade;
 mod watch;
 
 pub use fleet::{Fleet, FleetService};

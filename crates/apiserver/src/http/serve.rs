@@ -11,10 +11,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,6 +23,7 @@ use super::client_auth::ClientAuth;
 use super::fleet::Fleet;
 use super::reply::{Body, ConnectionDropped};
 use crate::auth::Peer;
+use crate::authority::Authority;
 use crate::cluster::Cluster;
 
 /// How long a new connection may take to agree on TLS.
@@ -33,7 +31,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A certificate authority of its own and a server certificate signed by it.
 pub struct Identity {
-    authority: CertifiedIssuer<'static, KeyPair>,
+    authority: Arc<Authority>,
     config: Arc<rustls::ServerConfig>,
     clients: Arc<ClientAuth>,
 }
@@ -73,20 +71,23 @@ pub enum IdentityError {
 impl Identity {
     /// Makes an authority and a certificate for `localhost`, the loopback addresses and `names`.
     pub fn generate(names: &[String]) -> Result<Self, IdentityError> {
-        let mut params = CertificateParams::new(Vec::new())?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "bowline-apiserver-ca");
-        params.key_usages =
-            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        Self::under(Arc::new(Authority::generate()?), names)
+    }
 
+    /// Makes a certificate signed by the authority that a snapshot keeps, so that clients that trust it go on trusting the
+    /// servers, and certificates that it signed are still known; `None` when the file keeps none.
+    pub fn of_snapshot(file: &[u8], names: &[String]) -> Result<Option<Self>, IdentityError> {
+        crate::snapshot::authority_of(file).map(|kept| Self::under(Arc::new(kept), names)).transpose()
+    }
+
+    fn under(authority: Arc<Authority>, names: &[String]) -> Result<Self, IdentityError> {
         let mut all: Vec<String> =
             ["localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default.svc"].map(str::to_owned).into();
         all.extend(names.iter().filter(|name| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str())).cloned());
         let mut params = CertificateParams::new(all)?;
         params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &authority)?;
+        let certificate = params.signed_by(&key, authority.issuer())?;
 
         let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone(), authority.der().clone()];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -98,6 +99,10 @@ impl Identity {
             .with_single_cert(chain, key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self { authority, config: Arc::new(config), clients })
+    }
+
+    pub(crate) fn authority(&self) -> Arc<Authority> {
+        Arc::clone(&self.authority)
     }
 
     /// Returns the authority's certificate, for clients to trust.
@@ -116,7 +121,7 @@ impl Identity {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.authority)?;
+        let certificate = params.signed_by(&key, self.authority.issuer())?;
         Ok(ClientCertificate { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 }
@@ -142,6 +147,19 @@ impl Cluster {
     pub async fn serve(&self, listener: TcpListener, transport: Transport, stop: CancellationToken) {
         let service = self.service();
         accept(listener, transport, stop, move |request| {
+            let mut service = service.clone();
+            async move { tower::Service::call(&mut service, request).await }
+        })
+        .await;
+    }
+
+    /// Serves one connection until it ends, over whatever carries bytes both ways.
+    pub async fn serve_connection<S>(&self, connection: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = self.service();
+        converse(connection, None, move |request| {
             let mut service = service.clone();
             async move { tower::Service::call(&mut service, request).await }
         })

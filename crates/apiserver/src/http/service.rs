@@ -17,9 +17,9 @@ use tokio::time::Instant;
 use super::body::MAX_BODY_BYTES;
 use super::health;
 use super::list::Page;
-use super::pods::Session;
 use super::reply::{self, Body, ConnectionDropped};
 use super::route::{self, Query};
+use super::upgrade::Upgrade;
 use super::{access, encode, negotiate, objects, openapi};
 use crate::auth::{self, Access, Authorization, Peer, User};
 use crate::catalog::Catalog;
@@ -158,11 +158,11 @@ impl ClusterService {
             reply::warn_first(&mut answer, warning);
         }
         answer.headers_mut().entry(AUDIT_ID).or_insert_with(|| audit_id(&self.cluster, &parts.headers));
-        if let Some(session) = answer.extensions_mut().remove::<Session>() {
+        if let Some(upgrade) = answer.extensions_mut().remove::<Upgrade>() {
             let mut request = Request::from_parts(parts, ());
             tokio::spawn(async move {
                 match hyper::upgrade::on(&mut request).await {
-                    Ok(connection) => session.hold(connection).await,
+                    Ok(connection) => upgrade.hold(connection).await,
                     Err(error) => tracing::debug!(%error, "A connection did not change its protocol"),
                 }
             });

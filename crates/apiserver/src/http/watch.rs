@@ -8,19 +8,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{SinkExt as _, StreamExt as _, stream};
 use http::Response;
+use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
+use super::encode::in_beta;
 use super::list_options::{ListOptions, parse_rv};
 use super::negotiate::{Accepted, Form, Media};
 use super::objects::included;
 use super::reply::{self, Body};
 use super::service::Call;
+use super::upgrade;
 use crate::builtins::Builtins;
 use crate::cluster::Cluster;
 use crate::error::ApiError;
@@ -62,6 +68,7 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, accepted: Accepted) ->
         namespace: Some(target.namespace.to_owned()).filter(|namespace| !namespace.is_empty()),
         selectors: options.selectors,
         form: accepted.form,
+        is_beta: accepted.beta,
         media: accepted.media,
         include: call.query.text("includeObject").to_owned(),
         cursor: 0,
@@ -86,6 +93,9 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, accepted: Accepted) ->
         Fault::Expire => watcher.fail(&ApiError::expired("too old resource version")),
         _ => watcher.start(rv, options.initial_events, options.bookmarks),
     }
+    if upgrade::wants_web_socket(call.headers) {
+        return Ok(over_web_socket(call, watcher));
+    }
     let frames = stream::unfold(watcher, |mut watcher| async move {
         let bytes = watcher.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(bytes)), watcher))
@@ -99,6 +109,44 @@ pub(super) fn serve(call: &Call<'_>, target: &Target<'_>, accepted: Accepted) ->
     Ok(answer)
 }
 
+/// Tells the events on a WebSocket, as browsers ask for them: a message each, whatever protocol they name.
+///
+/// Only browsers say where a page comes from, and a client that does not is taken for none (golang.org/x/net/websocket).
+fn over_web_socket(call: &Call<'_>, mut watcher: Watcher) -> Response<Body> {
+    if call.header(ORIGIN).is_empty() {
+        return reply::text(403, "");
+    }
+    let protocols = upgrade::list(call.headers, &SEC_WEBSOCKET_PROTOCOL);
+    if protocols.len() > 1 {
+        return reply::text(400, "");
+    }
+    let protocol = protocols.first().copied().unwrap_or_default();
+    upgrade::web_socket(call.headers, protocol, |socket| async move {
+        let (mut out, mut heard) = socket.split();
+        let gone =
+            async { while heard.next().await.is_some_and(|message| message.is_ok_and(|one| !one.is_close())) {} };
+        let telling = async {
+            while let Some(bytes) = watcher.next().await {
+                let message = match watcher.media {
+                    // Messages have lengths of their own.
+                    Media::Protobuf => Message::Binary(bytes.slice(bytes.len().min(4)..)),
+                    _ => Message::Text(String::from_utf8_lossy(&bytes).into_owned().into()),
+                };
+                if out.send(message).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = gone => {}
+            () = telling => {}
+        }
+        let end = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+        let _ = out.send(Message::Close(Some(end))).await;
+        let _ = out.close().await;
+    })
+}
+
 struct Watcher {
     cluster: Cluster,
     resource: Arc<Resource>,
@@ -106,6 +154,8 @@ struct Watcher {
     namespace: Option<String>,
     selectors: Selectors,
     form: Form,
+    /// The form is wanted in `meta.k8s.io/v1beta1`.
+    is_beta: bool,
     media: Media,
     include: String,
     cursor: u64,
@@ -283,6 +333,7 @@ impl Watcher {
                 to_bytes(&table)
             }
         };
+        let value = if self.is_beta { in_beta(&value) } else { value };
         let bytes = self.frame(kind, &value);
         self.ready.push_back(bytes);
     }

@@ -1,58 +1,44 @@
-//! `exec` and `attach` over WebSocket, in the protocols `v5.channel.k8s.io`, `v4.channel.k8s.io` and `channel.k8s.io`.
-//!
-//! Each message begins with its channel: 0 input, 1 output, 2 errors, 3 the result, 4 the terminal's size and, since version
-//! 5, 255 with the channel that ends. The older SPDY protocol is refused; clients since 1.31 ask for WebSocket first.
+//! `exec` and `attach`, over WebSocket (`v5.channel.k8s.io` and those before it) and over SPDY.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
-use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
-use http::{Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::{HeaderValue, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::shell::{Effect, End, Shell};
+use super::line::{Line, Streams};
+use super::shell::{End, Shell};
 use super::{choose_container, log, status_of, text};
 use crate::cluster::Cluster;
 use crate::error::ApiError;
 use crate::http::reply::{self, Body};
 use crate::http::service::Call;
+use crate::http::spdy::Gone;
+use crate::http::upgrade::{self, STREAM_PROTOCOL};
 use crate::registry::is_terminating;
 
-/// The protocols spoken here, best first.
-const PROTOCOLS: [&str; 3] = ["v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io"];
+/// The version of the protocol that the API server itself speaks; all others it passes on to the kubelet.
+const NEWEST: &str = "v5.channel.k8s.io";
 
-const STDIN: u8 = 0;
-const STDOUT: u8 = 1;
-const STDERR: u8 = 2;
-const RESULT: u8 = 3;
-/// Version 5 says with this which channel ends.
-const CLOSE: u8 = 255;
+/// What kubelets speak over WebSocket.
+const WEB_SOCKET: [&str; 4] =
+    ["v4.channel.k8s.io", "v4.base64.channel.k8s.io", "channel.k8s.io", "base64.channel.k8s.io"];
+
+/// What kubelets speak over SPDY, in the order in which they say so.
+const SPDY: [&str; 4] = ["v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io"];
 
 /// A conversation that begins once the connection has changed its protocol.
-#[derive(Debug, Clone)]
-pub(in crate::http) struct Session {
+#[derive(Debug)]
+struct Session {
     cluster: Cluster,
     pod: Arc<Value>,
     container: String,
     /// The program to run; empty for an `attach`.
     command: Vec<String>,
     streams: Streams,
-}
-
-/// Which streams the client wants.
-#[derive(Debug, Clone, Copy)]
-struct Streams {
-    stdin: bool,
-    stdout: bool,
-    stderr: bool,
-    tty: bool,
+    is_running: bool,
 }
 
 pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
@@ -63,81 +49,126 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     if text(&pod, "/spec/nodeName").is_empty() {
         return Err(ApiError::bad_request(format!("pod {name} does not have a host assigned")));
     }
-    let protocol = protocol(call)?;
-    let running = status_of(&pod, &container).is_some_and(|status| status["state"].get("running").is_some());
-    if !running {
-        let message = format!("unable to upgrade connection: container not found (\"{container}\")");
-        return Err(ApiError::new(500, "InternalError", message));
+    if !upgrade::wants(call.headers) {
+        return Err(ApiError::bad_request("Upgrade request required"));
     }
+    let tty = call.query.flag("tty");
     let streams = Streams {
         stdin: call.query.flag("stdin"),
         stdout: call.query.flag("stdout"),
-        stderr: call.query.flag("stderr"),
-        tty: call.query.flag("tty"),
+        // A terminal shows both as one.
+        stderr: call.query.flag("stderr") && !tty,
+        tty,
     };
-    if !streams.stdin && !streams.stdout && !streams.stderr {
-        return Err(ApiError::bad_request("you must specify at least 1 of stdin, stdout, stderr"));
-    }
     let command = match call.info.subresource.as_str() {
         "exec" => call.query.all("command"),
         _ => Vec::new(),
     };
-    let mut answer = reply::bytes(101, "text/plain", bytes::Bytes::new());
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = answer.headers_mut();
-    headers.clear();
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    let key = derive_accept_key(call.header(SEC_WEBSOCKET_KEY).as_bytes());
-    if let Ok(key) = HeaderValue::from_str(&key) {
-        headers.insert(SEC_WEBSOCKET_ACCEPT, key);
+    let is_running = status_of(&pod, &container).is_some_and(|status| status["state"].get("running").is_some());
+    let session = Session { cluster: call.cluster.clone(), pod, container, command, streams, is_running };
+    if upgrade::wants_web_socket(call.headers) { over_web_socket(call, session) } else { over_spdy(call, session) }
+}
+
+/// Refuses what a kubelet refuses before it changes the protocol.
+fn refuse(session: &Session) -> Option<Response<Body>> {
+    let Streams { stdin, stdout, stderr, .. } = session.streams;
+    if !stdin && !stdout && !stderr {
+        return Some(reply::text(400, "you must specify at least 1 of stdin, stdout, stderr"));
     }
-    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
-    let cluster = call.cluster.clone();
-    answer.extensions_mut().insert(Session { cluster, pod, container, command, streams });
-    Ok(answer)
+    (!session.is_running).then(|| reply::text(500, &session.no_container()))
 }
 
-fn protocol(call: &Call<'_>) -> Result<&'static str, ApiError> {
-    if !call.header(UPGRADE).eq_ignore_ascii_case("websocket") {
-        return Err(ApiError::bad_request("Upgrade request required"));
-    }
-    let asked: Vec<&str> = call.header(SEC_WEBSOCKET_PROTOCOL).split(',').map(str::trim).collect();
-    let known = PROTOCOLS.into_iter().find(|protocol| asked.contains(protocol));
-    known.ok_or_else(|| ApiError::bad_request(format!("unable to upgrade: none of {asked:?} is spoken here")))
-}
-
-type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
-
-/// The connection, or its end, which ends the session.
-struct Line {
-    socket: Socket,
-    streams: Streams,
-}
-
-struct Gone;
-
-impl Session {
-    /// Holds the conversation on a connection that has changed its protocol.
-    pub(in crate::http) async fn hold(self, upgraded: hyper::upgrade::Upgraded) {
-        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-        let mut line = Line { socket, streams: self.streams };
-        let stop = self.cluster.stopped().clone();
+fn over_web_socket(call: &Call<'_>, session: Session) -> Result<Response<Body>, ApiError> {
+    let asked = upgrade::list(call.headers, &SEC_WEBSOCKET_PROTOCOL);
+    let protocol = if asked.contains(&NEWEST) {
+        NEWEST
+    } else {
+        if let Some(refusal) = refuse(&session) {
+            return Ok(refusal);
+        }
+        match asked.iter().find_map(|asked| WEB_SOCKET.into_iter().find(|known| known == asked)) {
+            Some(known) => known,
+            None if asked.is_empty() => "",
+            None => return Ok(reply::text(403, "")),
+        }
+    };
+    Ok(upgrade::web_socket(call.headers, protocol, move |socket| async move {
+        let stop = session.cluster.stopped().clone();
         let talk = async {
-            let status =
-                if self.command.is_empty() { self.attach(&mut line).await } else { self.exec(&mut line).await };
-            if let Ok(status) = status {
-                let _ = line.send(RESULT, status.to_string().as_bytes()).await;
-                // Clients take an end without a code for an accident.
-                let end = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-                let _ = line.socket.close(Some(end)).await;
+            if let Ok(line) = Line::over_web_socket(socket, protocol, session.streams).await {
+                session.hold(line).await;
             }
         };
         let _ = stop.run_until_cancelled(talk).await;
+    }))
+}
+
+fn over_spdy(call: &Call<'_>, session: Session) -> Result<Response<Body>, ApiError> {
+    if let Some(refusal) = refuse(&session) {
+        return Ok(refusal);
+    }
+    let protocol = match agree(call, &SPDY) {
+        Ok(protocol) => protocol,
+        Err(refusal) => return Ok(refusal),
+    };
+    Ok(upgrade::spdy(protocol, move |connection| async move {
+        let stop = session.cluster.stopped().clone();
+        let talk = async {
+            if let Ok(line) = Line::over_spdy(connection, protocol, session.streams).await {
+                session.hold(line).await;
+            }
+        };
+        let _ = stop.run_until_cancelled(talk).await;
+    }))
+}
+
+/// Finds the protocol to speak inside SPDY: the first of the client's that is known (k8s: `httpstream.Handshake`).
+pub(super) fn agree(call: &Call<'_>, known: &[&'static str]) -> Result<&'static str, Response<Body>> {
+    if !call.headers.contains_key(&STREAM_PROTOCOL) {
+        let count = call.headers.len();
+        let why = format!(
+            "unable to upgrade: header X-Stream-Protocol-Version does not exist in request with {count} headers"
+        );
+        return Err(reply::text(400, &(why + "\n")));
+    }
+    let asked = upgrade::list(call.headers, &STREAM_PROTOCOL);
+    if let Some(agreed) = asked.iter().find_map(|asked| known.iter().find(|known| *known == asked)) {
+        if call.header(UPGRADE).to_ascii_lowercase().contains("spdy/3.1") {
+            return Ok(agreed);
+        }
+        return Err(reply::text(400, "unable to upgrade: missing upgrade headers in request\n"));
+    }
+    let why = format!(
+        "unable to upgrade: unable to negotiate protocol: client supports [{}], server accepts [{}]\n",
+        asked.join(" "),
+        known.join(" ")
+    );
+    let mut refusal = reply::text(403, &why);
+    for protocol in known {
+        refusal.headers_mut().append("x-accepted-stream-protocol-versions", HeaderValue::from_static(protocol));
+    }
+    Err(refusal)
+}
+
+impl Session {
+    fn no_container(&self) -> String {
+        format!("container not found ({:?})", self.container)
+    }
+
+    async fn hold(&self, mut line: Line) {
+        let status = if !self.is_running {
+            Ok(internal(&format!("unable to upgrade connection: {}", self.no_container())))
+        } else if self.command.is_empty() {
+            self.attach(&mut line).await
+        } else {
+            self.exec(&mut line).await
+        };
+        if let Ok(status) = status {
+            line.end(&status).await;
+        }
     }
 
     async fn exec(&self, line: &mut Line) -> Result<Value, Gone> {
-        line.greet().await?;
         let mut shell = Shell::new(&self.pod, &self.container, self.cluster.clock().now());
         let is_shell = self.command.len() == 1 && ["sh", "bash"].contains(&last_part(&self.command[0]));
         if is_shell && self.streams.stdin {
@@ -147,7 +178,9 @@ impl Session {
         line.carry_out(effects).await?;
         Ok(match end {
             End::Code(code) => ended(code),
-            End::NoProgram(program) => no_program(&program),
+            End::NoProgram(program) => internal(&format!(
+                "error executing command in container: exec: {program:?}: executable file not found in $PATH"
+            )),
         })
     }
 
@@ -156,7 +189,7 @@ impl Session {
         let tty = self.streams.tty;
         let mut pending = String::new();
         if tty {
-            line.send(STDOUT, b"/ # ").await?;
+            line.out(b"/ # ").await?;
         }
         loop {
             let Some(input) = line.read().await? else { return Ok(shell.last()) };
@@ -166,12 +199,12 @@ impl Session {
                     '\u{3}' => pending.clear(),
                     '\u{7f}' | '\u{8}' => {
                         if pending.pop().is_some() && tty {
-                            line.send(STDOUT, b"\x08 \x08").await?;
+                            line.out(b"\x08 \x08").await?;
                         }
                     }
                     '\r' | '\n' => {
                         if tty {
-                            line.send(STDOUT, b"\r\n").await?;
+                            line.out(b"\r\n").await?;
                         }
                         let (effects, exit) = shell.line(&std::mem::take(&mut pending));
                         line.carry_out(effects).await?;
@@ -179,13 +212,13 @@ impl Session {
                             return Ok(code);
                         }
                         if tty {
-                            line.send(STDOUT, b"/ # ").await?;
+                            line.out(b"/ # ").await?;
                         }
                     }
                     letter => {
                         pending.push(letter);
                         if tty {
-                            line.send(STDOUT, letter.encode_utf8(&mut [0; 4]).as_bytes()).await?;
+                            line.out(letter.encode_utf8(&mut [0; 4]).as_bytes()).await?;
                         }
                     }
                 }
@@ -193,98 +226,48 @@ impl Session {
         }
     }
 
-    /// Stays with the container until it ends or the client goes; what is said to it, it does not hear.
+    /// Shows what the container writes from now on until it ends or the client goes; what is said to it, it does not hear.
     async fn attach(&self, line: &mut Line) -> Result<Value, Gone> {
-        line.greet().await?;
         let (namespace, name) = (text(&self.pod, "/metadata/namespace"), text(&self.pod, "/metadata/name"));
         let mut pods = self.cluster.admin().watch(&crate::resource::Gvr::new("", "v1", "pods")).map_err(|_| Gone)?;
+        let mut told = self.cluster.clock().now();
         loop {
             pods.poll();
             let pod = log::find(&self.cluster, namespace, name);
             let same = pod.filter(|pod| pod["metadata"]["uid"] == self.pod["metadata"]["uid"] && !is_terminating(pod));
-            let status = same.as_deref().and_then(|pod| status_of(pod, &self.container));
+            let Some(pod) = same else { return Ok(ended(0)) };
+            let status = status_of(&pod, &self.container);
             let state = status.map_or(&Value::Null, |status| &status["state"]);
+            let now = self.cluster.clock().now();
+            let next = self.show(line, &pod, told, now).await?;
+            told = now;
             if state.get("running").is_none() {
                 let code = state["terminated"]["exitCode"].as_i64().unwrap_or(0);
                 return Ok(ended(i32::try_from(code).unwrap_or(1)));
             }
             tokio::select! {
                 _ = pods.next() => {}
-                input = line.read() => {
-                    if input?.is_none() && !line.streams.stdout {
-                        return Ok(ended(0));
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Line {
-    /// Sends an empty message, by which the client knows that the streams are there.
-    async fn greet(&mut self) -> Result<(), Gone> {
-        let channel = if self.streams.stdout {
-            STDOUT
-        } else if self.streams.stderr {
-            STDERR
-        } else {
-            RESULT
-        };
-        self.send(channel, b"").await
-    }
-
-    async fn send(&mut self, channel: u8, bytes: &[u8]) -> Result<(), Gone> {
-        let wanted = match channel {
-            STDOUT => self.streams.stdout,
-            STDERR => self.streams.stderr,
-            _ => true,
-        };
-        if !wanted {
-            return Ok(());
-        }
-        let mut message = Vec::with_capacity(bytes.len() + 1);
-        message.push(channel);
-        message.extend_from_slice(bytes);
-        self.socket.send(Message::Binary(message.into())).await.map_err(|_| Gone)
-    }
-
-    /// Returns the next input; `None` when it has ended.
-    async fn read(&mut self) -> Result<Option<Vec<u8>>, Gone> {
-        loop {
-            let Some(Ok(message)) = self.socket.next().await else { return Err(Gone) };
-            let bytes = match message {
-                Message::Binary(bytes) => bytes.to_vec(),
-                Message::Text(text) => text.as_bytes().to_vec(),
-                Message::Close(_) => return Err(Gone),
-                _ => continue,
-            };
-            match bytes.split_first() {
-                Some((&STDIN, input)) if !input.is_empty() => return Ok(Some(input.to_vec())),
-                Some((&CLOSE, [STDIN])) => return Ok(None),
-                _ => {}
+                () = log::sleep(next) => {}
+                () = line.gone() => return Err(Gone),
             }
         }
     }
 
-    async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Gone> {
-        // A terminal has one stream, whose lines begin at the left only when told so.
-        let raw = |text: String, tty: bool| if tty { text.replace('\n', "\r\n") } else { text };
-        let tty = self.streams.tty;
-        for effect in effects {
-            match effect {
-                Effect::Out(text) => self.send(STDOUT, raw(text, tty).as_bytes()).await?,
-                Effect::Err(text) => {
-                    self.send(if tty { STDOUT } else { STDERR }, raw(text, tty).as_bytes()).await?;
-                }
-                Effect::Sleep(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
-                Effect::Copy => {
-                    while let Some(input) = if self.streams.stdin { self.read().await? } else { None } {
-                        self.send(STDOUT, &input).await?;
-                    }
-                }
-            }
+    /// Sends the lines written since `told`, and returns how long it is until the next.
+    async fn show(
+        &self,
+        line: &mut Line,
+        pod: &Value,
+        told: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, Gone> {
+        let Ok(run) = log::run_of(pod, &self.container, false) else { return Ok(None) };
+        let end = if self.streams.tty { "\r\n" } else { "\n" };
+        for fresh in run.lines(now).into_iter().filter(|line| line.at > told) {
+            line.out((fresh.text + end).as_bytes()).await?;
         }
-        Ok(())
+        let wait = run.next(now).map(|next| next.as_millisecond() - now.as_millisecond());
+        Ok(wait.map(|wait| Duration::from_millis(u64::try_from(wait).unwrap_or(0).max(1))))
     }
 }
 
@@ -305,8 +288,7 @@ fn ended(code: i32) -> Value {
 }
 
 /// The result of a command that could not be started.
-fn no_program(program: &str) -> Value {
-    let why = format!("error executing command in container: exec: {program:?}: executable file not found in $PATH");
+fn internal(why: &str) -> Value {
     json!({
         "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
         "message": format!("Internal error occurred: {why}"),

@@ -148,7 +148,7 @@ fn read(call: &Call<'_>, name: &str) -> Result<Wanted, ApiError> {
 }
 
 /// Returns the run whose log is wanted, or why there is none (k8s: `validateContainerLogStatus` of the kubelet).
-fn run_of<'a>(pod: &'a Value, container: &'a str, previous: bool) -> Result<Run<'a>, ApiError> {
+pub(super) fn run_of<'a>(pod: &'a Value, container: &'a str, previous: bool) -> Result<Run<'a>, ApiError> {
     let name = text(pod, "/metadata/name");
     let refuse = |why: &str| Err(ApiError::bad_request(format!("container {container:?} in pod {name:?} {why}")));
     let Some(status) = status_of(pod, container) else { return refuse("is not available") };
@@ -260,7 +260,8 @@ impl Follower {
     }
 }
 
-async fn sleep(wait: Option<Duration>) {
+/// Waits for a while, or for good.
+pub(super) async fn sleep(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
         None => std::future::pending().await,

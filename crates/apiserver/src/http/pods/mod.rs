@@ -1,23 +1,26 @@
-//! What only pods can do: tell their logs, run a command, be attached to, be evicted.
+//! What only pods can do: tell their logs, run a command, be attached to, have ports forwarded, be evicted.
 //!
-//! Nothing really runs here. Logs are canned ([`lines`]), and so is the shell that answers `exec` ([`shell`]).
-//! Port-forwarding is answered 501.
+//! Nothing really runs here. Logs are canned ([`lines`]), and so are the shell that answers `exec` ([`shell`]) and the page
+//! that a forwarded connection reaches ([`responder`]).
 
 mod connect;
 mod evict;
 mod exec;
+mod forward;
+mod line;
 mod lines;
 mod log;
+mod responder;
 mod shell;
 
 use http::Response;
 use serde_json::Value;
 
-pub(super) use exec::Session;
-
 use super::reply::Body;
 use super::service::Call;
-use crate::error::ApiError;
+use crate::auth::{self, Access};
+use crate::error::{ApiError, Details};
+use crate::faults::RequestInfo;
 
 /// Answers requests for the subresources of pods that store nothing; `None` for all others.
 pub(super) fn serve(call: &Call<'_>) -> Result<Option<Response<Body>>, ApiError> {
@@ -32,12 +35,28 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Option<Response<Body>>, ApiError>
     match info.subresource.as_str() {
         "log" if info.verb == "get" => log::serve(call).map(Some),
         "eviction" if info.verb == "create" => evict::serve(call).map(Some),
-        "exec" | "attach" if connects => exec::serve(call).map(Some),
-        "portforward" if connects => {
-            Err(ApiError::new(501, "NotImplemented", "nothing listens in the pods of a cluster in memory"))
+        "exec" | "attach" | "portforward" if connects => {
+            may_connect(call)?;
+            if info.subresource == "portforward" { forward::serve(call) } else { exec::serve(call) }.map(Some)
         }
         _ => Ok(None),
     }
+}
+
+/// Refuses those who may read the subresource and not create it, whichever method they connect by.
+fn may_connect(call: &Call<'_>) -> Result<(), ApiError> {
+    let info = call.info;
+    if info.verb == "create" {
+        return Ok(());
+    }
+    let asked = RequestInfo { verb: "create".to_owned(), ..info.clone() };
+    let access = Access::of_request(&asked, "");
+    let decided = call.cluster.with_state(|state, _| auth::authorize(state, call.user, &access));
+    decided.map(drop).map_err(|reason| {
+        let name = info.name.as_deref().unwrap_or_default();
+        let details = Details { name: name.to_owned(), kind: info.resource.clone(), ..Details::default() };
+        ApiError::new(403, "Forbidden", format!("pods {name:?} is forbidden: {reason}")).about(details)
+    })
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
