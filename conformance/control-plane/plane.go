@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
@@ -98,6 +100,9 @@ func (p *plane) writeFiles() error {
 	if err != nil {
 		return err
 	}
+	if err := p.writeClientAuthority(); err != nil {
+		return err
+	}
 	if err := p.keepOrMakeServiceAccountKey(); err != nil {
 		return err
 	}
@@ -122,6 +127,27 @@ func (p *plane) writeCertificates() ([]byte, error) {
 		os.WriteFile(p.path("server.crt"), chain, 0o600),
 		os.WriteFile(p.path("server.key"), key, 0o600),
 		os.WriteFile(p.path("ca.crt"), authority, 0o600),
+	)
+}
+
+// writeClientAuthority makes the authority that signs what CertificateSigningRequests ask for.
+func (p *plane) writeClientAuthority() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	authority, err := cert.NewSelfSignedCACert(cert.Config{CommonName: "clients"}, key)
+	if err != nil {
+		return err
+	}
+	keyPEM, err := keyutil.MarshalPrivateKeyToPEM(key)
+	if err != nil {
+		return err
+	}
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: cert.CertificateBlockType, Bytes: authority.Raw})
+	return errors.Join(
+		os.WriteFile(p.path("clients-ca.crt"), certPEM, 0o600),
+		os.WriteFile(p.path("clients-ca.key"), keyPEM, 0o600),
 	)
 }
 
@@ -295,6 +321,7 @@ func (p *plane) apiServerArgs() []string {
 		"--service-cluster-ip-range=10.96.0.0/16",
 		"--tls-cert-file=" + p.path("server.crt"),
 		"--tls-private-key-file=" + p.path("server.key"),
+		"--client-ca-file=" + p.path("clients-ca.crt"),
 		"--token-auth-file=" + p.path("tokens.csv"),
 		"--authorization-mode=RBAC",
 		"--service-account-issuer=https://kubernetes.default.svc",
@@ -346,6 +373,8 @@ func (p *plane) controllerArgs() []string {
 		"--leader-elect=false",
 		"--secure-port=0",
 		"--root-ca-file=" + p.path("ca.crt"),
+		"--cluster-signing-cert-file=" + p.path("clients-ca.crt"),
+		"--cluster-signing-key-file=" + p.path("clients-ca.key"),
 		"--service-account-private-key-file=" + p.path("service-accounts.key"),
 		// The defaults of 20 and 30 would make rollouts of a bench wait for the judge.
 		"--kube-api-qps=500",

@@ -338,6 +338,14 @@ pub(crate) fn keep_other_parts(resource: &Resource, subresource: &str, live: &Va
 
 /// Leaves of a changed pod what its subresource may change.
 fn keep_pod(subresource: &str, live: &Value, object: &mut Value) {
+    let names = |pod: &Value, list: &str| -> Vec<Value> {
+        pod["spec"][list].as_array().into_iter().flatten().map(|container| container["name"].clone()).collect()
+    };
+    let moved = |list: &str| names(live, list) != names(object, list);
+    if subresource == "resize" && (moved("containers") || moved("initContainers")) {
+        // What is wrong with it is told when it is validated.
+        return;
+    }
     let mut next = live.clone();
     set(&mut next["metadata"], "managedFields", object["metadata"].get("managedFields").cloned());
     if subresource == "ephemeralcontainers" {

@@ -71,8 +71,13 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let asked = upgrade::list(call.headers, &SEC_WEBSOCKET_PROTOCOL);
     let is_web_socket = upgrade::wants_web_socket(call.headers);
     let tunnelled: Vec<&str> = asked.iter().filter_map(|asked| asked.strip_prefix(TUNNEL)).collect();
-    if is_web_socket && tunnelled.is_empty() && ports.is_empty() {
-        return Ok(reply::text(400, "query parameter \"port\" is required"));
+    if is_web_socket && tunnelled.is_empty() {
+        if ports.is_empty() {
+            return Ok(reply::text(400, "query parameter \"port\" is required"));
+        }
+        if ports.contains(&0) {
+            return Ok(reply::text(400, "port \"0\" must be > 0"));
+        }
     }
     if !has_sandbox(&found) {
         let why = format!("failed to find sandboxID for pod {name}_{namespace}({})", pod.uid);
@@ -111,11 +116,15 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
 /// Reads the ports of the query, which clients of channels must name.
 fn ports(call: &Call<'_>) -> Result<Vec<u16>, ApiError> {
     let mut ports = Vec::new();
-    for given in call.query.all("ports") {
-        let number: i32 = given
-            .parse()
-            .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing {given:?}: invalid syntax")))?;
-        ports.extend(u16::try_from(number).ok().filter(|port| *port > 0));
+    for given in call.query.all("ports").iter().flat_map(|given| given.split(',')) {
+        let port = given.parse::<u16>().map_err(|error| {
+            let why = match error.kind() {
+                std::num::IntErrorKind::PosOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            ApiError::bad_request(format!("cannot convert to []int32: strconv.ParseUint: parsing {given:?}: {why}"))
+        })?;
+        ports.push(port);
     }
     ports.truncate(MAX_PORTS);
     Ok(ports)
