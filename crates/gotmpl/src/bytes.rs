@@ -45,9 +45,12 @@ impl Str {
         }
     }
 
-    /// Returns the text, with U+FFFD for every byte that is not UTF-8.
+    /// Returns the text, with U+FFFD for every single byte that is not UTF-8.
     pub fn to_text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.as_bytes())
+        match self.as_text() {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(crate::unicode::lossy(self)),
+        }
     }
 
     /// Returns the text, unless it is not UTF-8.

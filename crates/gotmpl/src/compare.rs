@@ -2,7 +2,7 @@
 
 use crate::error::{FuncError, Limit};
 use crate::object::Shape;
-use crate::print;
+use crate::print::Printer;
 use crate::rv::Rv;
 use crate::value::Value;
 
@@ -82,9 +82,9 @@ fn equal(left: &Value, right: &Value, max_depth: usize) -> Result<bool, FuncErro
 
 /// Compares two values of no basic kind, as Go's `==` does where it can.
 fn same(left: &Value, right: &Value, max_depth: usize) -> Result<bool, FuncError> {
-    let text = |value: &Value| -> Result<String, Limit> {
+    let text = |value: &Value, verb| -> Result<String, Limit> {
         let mut out = Vec::new();
-        print::append(&mut out, value, max_depth)?;
+        Printer::new(&mut out, max_depth).reflected(value, verb)?;
         Ok(crate::unicode::lossy(&out))
     };
     let shape = |value: &Value| -> u8 {
@@ -103,10 +103,10 @@ fn same(left: &Value, right: &Value, max_depth: usize) -> Result<bool, FuncError
     if a != b && a != 0 && b != 0 {
         let message = format!(
             "non-comparable types {}: {}, {}: {}",
-            text(left)?,
+            text(left, 's')?,
             left.type_name(),
             right.type_name(),
-            text(right)?
+            text(right, 'v')?
         );
         return Err(message.into());
     }
@@ -117,7 +117,7 @@ fn same(left: &Value, right: &Value, max_depth: usize) -> Result<bool, FuncError
         (Value::Object(left), Value::Object(right)) if matches!(b, 4 | 5) => {
             Ok(std::rc::Rc::ptr_eq(left, right) || (left.type_name() == right.type_name() && left.equals(right)))
         }
-        _ => Err(format!("non-comparable type {}: {}", text(right)?, right.type_name()).into()),
+        _ => Err(format!("non-comparable type {}: {}", text(right, 's')?, right.type_name()).into()),
     }
 }
 

@@ -262,8 +262,9 @@ impl<'s> Exec<'s, '_, '_> {
                 for (at, arg) in args.iter().enumerate() {
                     values.push(self.arg(dot, Some(param(at)), *arg)?);
                 }
-                let callee_name = match args.first() {
-                    Some(first) if builtin == Builtin::Call => self.text(*first),
+                let callee_name = match (builtin, args.first(), &operands.last) {
+                    (Builtin::Call, Some(first), _) => self.text(*first),
+                    (Builtin::Call, None, Some(last)) => reflect_string(last),
                     _ => String::new(),
                 };
                 if let Some(last) = operands.last {
@@ -394,6 +395,15 @@ impl<'s> Exec<'s, '_, '_> {
                 Err(self.error(format!("wrong type for value; expected {ty}; got {}", value.type_name())))
             }
         }
+    }
+}
+
+/// What Go's `reflect.Value.String` gives.
+fn reflect_string(value: &Rv) -> String {
+    match value {
+        Rv::Invalid => "<invalid Value>".to_owned(),
+        Rv::Typed(Value::Str(text)) => text.to_text().into_owned(),
+        other => format!("<{} Value>", other.type_name()),
     }
 }
 

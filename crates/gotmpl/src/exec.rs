@@ -319,14 +319,25 @@ impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
 
     fn needs_one_variable(&self, value: &Value, pipe: Id, words: &str) -> Res<()> {
         if self.tree.declarations(pipe).len() > 1 {
-            let value = print::sprint(std::slice::from_ref(value));
+            let value = self.printed(value)?;
             return Err(self.error(format!("can't use {value} {words} over more than one variable")));
         }
         Ok(())
     }
 
     fn no_range(&self, value: &Value) -> Box<ExecError> {
-        self.error(format!("range can't iterate over {}", print::sprint(std::slice::from_ref(value))))
+        match self.printed(value) {
+            Ok(value) => self.error(format!("range can't iterate over {value}")),
+            Err(error) => error,
+        }
+    }
+
+    /// Returns what Go prints in errors about a value that was to be ranged over.
+    fn printed(&self, value: &Value) -> Res<String> {
+        let mut out = Vec::new();
+        let printed = print::Printer::new(&mut out, self.run.limits.value_depth).pointee(value);
+        printed.map_err(|limit| self.limit(limit))?;
+        Ok(unicode::lossy(&out))
     }
 
     fn each(&mut self, pipe: Id, list: Id, elements: impl Iterator<Item = (Rv, Rv)>) -> Res<bool> {

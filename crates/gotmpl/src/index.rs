@@ -22,7 +22,7 @@ pub(crate) fn index(item: Rv, indexes: &[Rv]) -> Result<Rv, FuncError> {
         item = match value {
             Value::List(list) => {
                 let at = position(index, list.len())?;
-                let element = list.get(at).cloned().ok_or_else(|| out_of_range(at, list.len()))?;
+                let element = list.get(at).cloned().ok_or("reflect: slice index out of range")?;
                 Rv::of(list.ty().elem(), element)
             }
             Value::Str(text) => {
@@ -32,7 +32,7 @@ pub(crate) fn index(item: Rv, indexes: &[Rv]) -> Result<Rv, FuncError> {
             Value::Bytes(bytes) => {
                 let bytes = bytes.unwrap_or_default();
                 let at = position(index, bytes.len())?;
-                Rv::byte(*bytes.get(at).ok_or_else(|| out_of_range(at, bytes.len()))?)
+                Rv::byte(*bytes.get(at).ok_or("reflect: slice index out of range")?)
             }
             Value::Map(map) => {
                 let elem = map.ty().elem();
@@ -68,6 +68,10 @@ pub(crate) fn slice(item: Rv, indexes: &[Rv]) -> Result<Rv, FuncError> {
     };
     let mut bounds = [0, len, capacity];
     for (bound, index) in bounds.iter_mut().zip(indexes) {
+        // Unlike `index`, Go does not look into interfaces here.
+        if matches!(index, Rv::Iface(_)) {
+            return Err("cannot index slice/array with type interface {}".into());
+        }
         *bound = position(index.as_any(), capacity)?;
     }
     let [from, to, max] = bounds;
@@ -129,8 +133,4 @@ fn position(index: &Value, max: usize) -> Result<usize, FuncError> {
         .ok()
         .filter(|number| *number <= max)
         .ok_or_else(|| format!("index out of range: {number}").into())
-}
-
-fn out_of_range(_at: usize, _len: usize) -> FuncError {
-    "reflect: slice index out of range".into()
 }

@@ -93,6 +93,27 @@ impl<'o> Printer<'o> {
         }
     }
 
+    /// Prints a value that Go's printer is given as a `reflect.Value`.
+    pub(crate) fn reflected(&mut self, value: &Value, verb: char) -> Result<(), Limit> {
+        match value {
+            Value::Nil => {
+                self.text("<invalid reflect.Value>");
+                Ok(())
+            }
+            _ => self.value(value, verb, true),
+        }
+    }
+
+    /// Prints what a pointer points to, or the value itself, as a `reflect.Value`.
+    pub(crate) fn pointee(&mut self, value: &Value) -> Result<(), Limit> {
+        if let Value::Object(object) = value
+            && let Shape::Pointer(fields) = object.shape()
+        {
+            return self.fields(object.type_name().trim_start_matches('*'), &fields, 'v');
+        }
+        self.reflected(value, 'v')
+    }
+
     /// Prints a value: an operand itself (`top`), or something inside of one.
     fn value(&mut self, value: &Value, verb: char, top: bool) -> Result<(), Limit> {
         if self.methods(value, verb)? {

@@ -1,0 +1,157 @@
+//! What Go's `text/template` answers, this crate answers too.
+//!
+//! Recorded answers are compared always. With `BOWLINE_GOTEMPLATE` naming the built `conformance/gotemplate`, Go is asked
+//! again: `UPDATE=1` records its answers anew, and `BOWLINE_CASES` says how many random cases both are asked.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value as Json, json};
+
+/// Go, waiting for cases.
+struct Referee {
+    process: Child,
+    cases: BufWriter<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Referee {
+    /// `None` where there is none.
+    fn start() -> Option<Self> {
+        let program = std::env::var_os("BOWLINE_GOTEMPLATE")?;
+        let mut process =
+            Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the referee starts");
+        let cases = BufWriter::new(process.stdin.take().expect("is piped"));
+        let answers = BufReader::new(process.stdout.take().expect("is piped"));
+        Some(Self { process, cases, answers })
+    }
+
+    fn ask(&mut self, cases: &[Json]) -> Vec<Json> {
+        // Both at once: neither pipe holds all of it.
+        let (input, output) = (&mut self.cases, &mut self.answers);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for case in cases {
+                    writeln!(input, "{case}").expect("the referee listens");
+                }
+                input.flush().expect("the referee listens");
+            });
+            let answer = |case: &Json| {
+                let mut line = String::new();
+                output.read_line(&mut line).expect("the referee answers");
+                assert!(!line.is_empty(), "the referee died of {case}");
+                support::with_text_errors(serde_json::from_str(&line).expect("the referee answers in JSON"))
+            };
+            cases.iter().map(answer).collect()
+        })
+    }
+}
+
+impl Drop for Referee {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+fn cases_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+#[test]
+fn recorded_answers_are_ours_too() {
+    let mut referee = Referee::start();
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(cases_folder())
+        .expect("there are cases")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .collect();
+    files.sort();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a case file is text");
+        let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("a case is JSON")).collect();
+        let cases: Vec<Json> = lines.iter().map(|line| line["case"].clone()).collect();
+        let mut wants: Vec<Json> = lines.iter().map(|line| line["want"].clone()).collect();
+        if let Some(referee) = &mut referee {
+            let answers: Vec<Json> = cases.chunks(200).flat_map(|some| referee.ask(some)).collect();
+            if update {
+                let lines: String = cases
+                    .iter()
+                    .zip(&answers)
+                    .map(|(case, want)| format!("{}\n", json!({"case": case, "want": want})))
+                    .collect();
+                std::fs::write(&file, lines).expect("a case file can be written");
+            } else {
+                assert_eq!(answers, wants, "{}: the referee answers otherwise now", file.display());
+            }
+            wants = answers;
+        }
+        for (case, want) in cases.iter().zip(wants) {
+            count += 1;
+            let have = support::ask(case);
+            if have != want {
+                wrong.push(format!("{case}\n  want {want}\n  have {have}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Returns an answer without addresses, which differ from run to run.
+fn without_addresses(answer: &Json) -> String {
+    let text = answer.to_string();
+    let mut parts = text.split("0x");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        out += "0x";
+        out += if digits >= 6 { &part[digits..] } else { part };
+    }
+    out
+}
+
+#[test]
+fn random_cases_are_answered_alike() {
+    let Some(mut referee) = Referee::start() else {
+        eprintln!("skipped: BOWLINE_GOTEMPLATE does not name the referee");
+        return;
+    };
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().expect("a number is asked for"))
+    };
+    let (count, seed) = (number("BOWLINE_CASES", 20_000), number("BOWLINE_SEED", 1));
+    let most = number("BOWLINE_MOST", 10) as usize;
+    let mut wrong = Vec::new();
+    let (mut failing, mut refused) = (0, 0);
+    for start in (0..count).step_by(200) {
+        let cases: Vec<Json> = (start..(start + 200).min(count))
+            .map(|at| support::random::case(seed.wrapping_mul(1 << 32) + at))
+            .collect();
+        let wants = referee.ask(&cases);
+        for (at, (case, want)) in cases.iter().zip(wants).enumerate() {
+            failing += u64::from(want.get("error").is_some());
+            refused += u64::from(want.get("parse").is_some());
+            if std::env::var_os("BOWLINE_SHOW").is_some() && want.get("parse").is_some() {
+                eprintln!("{}", want["parse"]);
+            }
+            let have = support::ask(case);
+            if have != want && without_addresses(&have) != without_addresses(&want) {
+                wrong.push(format!("{}: {case}\n  want {want}\n  have {have}", start + at as u64));
+            }
+        }
+        if wrong.len() >= most {
+            break;
+        }
+    }
+    eprintln!(
+        "{count} random cases from seed {seed}: {} differ; {failing} failed in both, {refused} were refused by both",
+        wrong.len()
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
