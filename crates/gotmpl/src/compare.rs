@@ -114,7 +114,7 @@ fn same(left: &Value, right: &Value, max_depth: usize) -> Result<bool, FuncError
         return Ok(left.is_nil() == right.is_nil());
     }
     match (left, right) {
-        (Value::Object(left), Value::Object(right)) if matches!(b, 4 | 5) => {
+        (Value::Object(left), Value::Object(right)) if right.is_comparable() => {
             Ok(std::rc::Rc::ptr_eq(left, right) || (left.type_name() == right.type_name() && left.equals(right)))
         }
         _ => Err(format!("non-comparable type {}: {}", text(right, 's')?, right.type_name()).into()),

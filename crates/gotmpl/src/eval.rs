@@ -481,7 +481,7 @@ impl FieldOfObject for Rc<dyn Object> {
         }
         match self.shape() {
             Shape::Plain(Value::Map(map)) => FieldOf::Map(map),
-            Shape::NilPointer => FieldOf::NilPointer,
+            Shape::NilPointer if self.declares_field(name) => FieldOf::NilPointer,
             _ => FieldOf::None,
         }
     }

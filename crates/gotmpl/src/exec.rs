@@ -290,9 +290,8 @@ impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
                 )
             }
             Value::Object(object) => match object.shape() {
-                Shape::NilPointer => Ok(false),
                 Shape::Plain(value) => self.turns(&value, pipe, list),
-                Shape::Struct(_) | Shape::Pointer(_) => Err(self.no_range(value)),
+                Shape::Struct(_) | Shape::Pointer(_) | Shape::NilPointer => Err(self.no_range(value)),
             },
             Value::Func(func) => match &func.body {
                 FuncBody::Seq(seq) => {

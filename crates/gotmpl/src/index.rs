@@ -40,7 +40,7 @@ pub(crate) fn index(item: Rv, indexes: &[Rv]) -> Result<Rv, FuncError> {
                 let found = key.as_str().and_then(|key| map.get(key));
                 Rv::of(elem, found.unwrap_or_else(|| elem.zero()))
             }
-            other => return Err(format!("can't index item of type {}", other.type_name()).into()),
+            other => return Err(format!("can't index item of type {}", pointee(&other)).into()),
         };
     }
     Ok(item)
@@ -64,7 +64,7 @@ pub(crate) fn slice(item: Rv, indexes: &[Rv]) -> Result<Rv, FuncError> {
             let len = bytes.as_ref().map_or(0, |bytes| bytes.len());
             (len, len)
         }
-        other => return Err(format!("can't slice item of type {}", other.type_name()).into()),
+        other => return Err(format!("can't slice item of type {}", pointee(&other)).into()),
     };
     let mut bounds = [0, len, capacity];
     for (bound, index) in bounds.iter_mut().zip(indexes) {
@@ -104,7 +104,7 @@ pub(crate) fn length(item: &Rv) -> Result<usize, FuncError> {
         Value::Bytes(bytes) => Ok(bytes.map_or(0, |bytes| bytes.len())),
         Value::List(list) => Ok(list.len()),
         Value::Map(map) => Ok(map.len()),
-        other => Err(format!("len of type {}", other.type_name()).into()),
+        other => Err(format!("len of type {}", pointee(&other)).into()),
     }
 }
 
@@ -119,6 +119,11 @@ fn plain(value: Value) -> Option<Value> {
         },
         other => Some(other),
     }
+}
+
+/// The name of the type that a pointer points to, or of the value's own.
+fn pointee(value: &Value) -> String {
+    value.type_name().trim_start_matches('*').to_owned()
 }
 
 /// Checks an index against the greatest one allowed.

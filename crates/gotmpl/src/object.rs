@@ -58,6 +58,18 @@ pub trait Object {
         false
     }
 
+    /// Tells whether Go could compare objects of this type by `==`: pointers it can, structs if all their fields can be,
+    /// and defined maps and lists never.
+    fn is_comparable(&self) -> bool {
+        matches!(self.shape(), Shape::Pointer(_) | Shape::NilPointer)
+    }
+
+    /// Tells whether the struct that a nil pointer would point to has a field of this name. Only nil pointers are asked.
+    fn declares_field(&self, name: &str) -> bool {
+        let _ = name;
+        true
+    }
+
     /// Tells whether Go's `==` finds two objects of this type equal; pointers are equal if they are the same.
     fn equals(&self, other: &Rc<dyn Object>) -> bool {
         let _ = other;

@@ -216,7 +216,8 @@ impl<'o> Printer<'o> {
         if self.erroring {
             return Ok(false);
         }
-        if verb == 'w' && !matches!(value, Value::Nil) {
+        // Bytes are printed one by one, and each complains.
+        if verb == 'w' && !matches!(value, Value::Nil | Value::Bytes(_)) {
             self.bad_verb(value, verb)?;
             return Ok(true);
         }
@@ -320,7 +321,7 @@ impl<'o> Printer<'o> {
             'q' => self.flags.quoted(self.out, given),
             'x' | 'X' => self.flags.hex(self.out, given, verb == 'X'),
             _ => {
-                let ty = if top { "[]byte" } else { "[]uint8" };
+                let ty = if top && matches!(verb, 'v' | 'd') { "[]byte" } else { "[]uint8" };
                 if self.open(ty, bytes.is_none(), b'[')? {
                     for (at, byte) in given.iter().enumerate() {
                         self.separate(at);

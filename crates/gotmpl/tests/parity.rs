@@ -76,26 +76,34 @@ fn recorded_answers_are_ours_too() {
     for file in files {
         let text = std::fs::read_to_string(&file).expect("a case file is text");
         let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("a case is JSON")).collect();
-        let cases: Vec<Json> = lines.iter().map(|line| line["case"].clone()).collect();
+        // Data that many cases use stands in the first line.
+        let (shared, lines): (Vec<Json>, Vec<Json>) = lines.into_iter().partition(|line| line.get("shared").is_some());
+        let whole = |line: &Json| {
+            let mut case = line["case"].clone();
+            if let (Some(name), Some(shared)) = (case["data"]["shared"].as_str(), shared.first()) {
+                case["data"] = shared["shared"][name].clone();
+            }
+            case
+        };
+        let cases: Vec<Json> = lines.iter().map(whole).collect();
         let mut wants: Vec<Json> = lines.iter().map(|line| line["want"].clone()).collect();
         if let Some(referee) = &mut referee {
             let answers: Vec<Json> = cases.chunks(200).flat_map(|some| referee.ask(some)).collect();
             if update {
-                let lines: String = cases
-                    .iter()
-                    .zip(&answers)
-                    .map(|(case, want)| format!("{}\n", json!({"case": case, "want": want})))
-                    .collect();
-                std::fs::write(&file, lines).expect("a case file can be written");
+                let answered =
+                    lines.iter().zip(&answers).map(|(line, want)| json!({"case": line["case"], "want": want}));
+                let text: String = shared.iter().cloned().chain(answered).map(|line| format!("{line}\n")).collect();
+                std::fs::write(&file, text).expect("a case file can be written");
             } else {
-                assert_eq!(answers, wants, "{}: the referee answers otherwise now", file.display());
+                let plain = |answers: &[Json]| answers.iter().map(without_addresses).collect::<Vec<_>>();
+                assert_eq!(plain(&answers), plain(&wants), "{}: the referee answers otherwise now", file.display());
             }
             wants = answers;
         }
         for (case, want) in cases.iter().zip(wants) {
             count += 1;
             let have = support::ask(case);
-            if have != want {
+            if have != want && without_addresses(&have) != without_addresses(&want) {
                 wrong.push(format!("{case}\n  want {want}\n  have {have}"));
             }
         }

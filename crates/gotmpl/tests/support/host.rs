@@ -87,6 +87,10 @@ impl Object for NilBox {
         Boxed { fields: Vec::new(), pointer: true }.method(name)
     }
 
+    fn declares_field(&self, name: &str) -> bool {
+        ["Name", "Count", "Any", "Map", "List", "Next"].contains(&name)
+    }
+
     fn call(&self, name: &str, _: &mut Context<'_, '_>, _: Given<'_>) -> Gives {
         Err(format!("value method main.Box.{name} called using nil *Box pointer").into())
     }
@@ -199,6 +203,10 @@ impl Object for Stringer {
 
     fn call(&self, _: &str, _: &mut Context<'_, '_>, _: Given<'_>) -> Gives {
         Ok(Value::Str(self.0.clone()))
+    }
+
+    fn is_comparable(&self) -> bool {
+        true
     }
 
     fn equals(&self, other: &Rc<dyn Object>) -> bool {

@@ -355,7 +355,7 @@ impl Writer {
     }
 
     fn node(&mut self) {
-        let text = self.random.pick(&["", "", "|", " ", "\n", "x", " y\n ", "é", "{", "}", "%"]);
+        let text = self.random.pick(&["", "", "|", " ", "\n", "x", " y\n ", "é", "{ ", "}", "%"]);
         self.push(text);
         if self.depth > 3 {
             return self.action();
@@ -486,7 +486,7 @@ impl Writer {
         while self.random.once_in(4) {
             let bar = self.random.pick(&[" | ", "|", " |\n"]);
             self.push(bar);
-            if self.random.once_in(12) { self.operand(0) } else { self.call(depth) }
+            if self.random.once_in(80) { self.operand(0) } else { self.call(depth) }
         }
     }
 
