@@ -17,6 +17,19 @@ pub(super) struct Mistake {
     pub(super) message: String,
 }
 
+/// What a part of an expression refers to.
+#[derive(Debug)]
+pub(super) enum Reference {
+    Variable(String),
+    /// The type of this name.
+    Type(String),
+    /// A function by its whole name, and those of its overloads that fit.
+    Call {
+        name: String,
+        overloads: Vec<&'static Overload>,
+    },
+}
+
 /// What checking an expression found.
 #[derive(Debug)]
 pub(super) struct Checked {
@@ -24,6 +37,16 @@ pub(super) struct Checked {
     pub(super) mistakes: Vec<Mistake>,
     /// The variables that were mentioned.
     pub(super) variables: Vec<String>,
+    /// The type of each part, and what it refers to, by the parts' numbers.
+    pub(super) types: HashMap<u64, Type>,
+    pub(super) references: HashMap<u64, Reference>,
+}
+
+impl Checked {
+    /// Returns the type of a part of the expression.
+    pub(super) fn type_of(&self, at: &IdedExpr) -> &Type {
+        self.types.get(&at.id).unwrap_or(&Type::Dyn)
+    }
 }
 
 /// Checks an expression whose free variables have the given types.
@@ -37,10 +60,16 @@ pub(super) fn check(expression: &IdedExpr, source: &SourceInfo, variables: &[(&s
         mentioned: Vec::new(),
         next_param: 0,
         in_format: 0,
+        types: HashMap::new(),
+        references: HashMap::new(),
     };
     let ty = checker.check(expression);
     let ty = checker.mapping.resolve(&ty, true);
-    Checked { ty, mistakes: checker.mistakes, variables: checker.mentioned }
+    let Checker { mapping, mut types, references, mistakes, mentioned: variables, .. } = checker;
+    for ty in types.values_mut() {
+        *ty = mapping.resolve(ty, true);
+    }
+    Checked { ty, mistakes, variables, types, references }
 }
 
 struct Checker<'a> {
@@ -52,6 +81,8 @@ struct Checker<'a> {
     next_param: usize,
     /// How many calls of `format` are around, whose arguments may be of any types.
     in_format: usize,
+    types: HashMap<u64, Type>,
+    references: HashMap<u64, Reference>,
 }
 
 impl Checker<'_> {
@@ -67,6 +98,12 @@ impl Checker<'_> {
     }
 
     fn check(&mut self, at: &IdedExpr) -> Type {
+        let ty = self.check_kind(at);
+        self.types.insert(at.id, ty.clone());
+        ty
+    }
+
+    fn check_kind(&mut self, at: &IdedExpr) -> Type {
         match &at.expr {
             Expr::Literal(literal) => type_of_literal(literal),
             Expr::Ident(name) => self.check_ident(at, name),
@@ -83,21 +120,24 @@ impl Checker<'_> {
         }
     }
 
-    fn variable(&mut self, name: &str) -> Option<Type> {
+    fn variable(&mut self, at: u64, name: &str) -> Option<Type> {
         let name = name.trim_start_matches('.');
         for (depth, scope) in self.scopes.iter().enumerate().rev() {
             if let Some(found) = scope.get(name) {
                 if depth == 0 {
                     self.mentioned.push(name.to_owned());
                 }
+                self.references.insert(at, Reference::Variable(name.to_owned()));
                 return Some(found.clone());
             }
         }
-        functions::named_type(name).map(|named| Type::Meta(Box::new(named)))
+        let named = functions::named_type(name)?;
+        self.references.insert(at, Reference::Type(name.to_owned()));
+        Some(Type::Meta(Box::new(named)))
     }
 
     fn check_ident(&mut self, at: &IdedExpr, name: &str) -> Type {
-        match self.variable(name) {
+        match self.variable(at.id, name) {
             Some(ty) => ty,
             None => self.refuse(at, undeclared(name)),
         }
@@ -106,7 +146,7 @@ impl Checker<'_> {
     fn check_select(&mut self, at: &IdedExpr, select: &SelectExpr) -> Type {
         if !select.test
             && let Some(name) = qualified_name(at)
-            && let Some(ty) = self.variable(&name)
+            && let Some(ty) = self.variable(at.id, &name)
         {
             return ty;
         }
@@ -145,6 +185,7 @@ impl Checker<'_> {
             && let [operand, IdedExpr { expr: Expr::Literal(LiteralValue::String(field)), .. }] = &call.args[..]
         {
             let ty = self.check_field(at, operand, field.inner(), true);
+            self.references.insert(at.id, Reference::Call { name: call.func_name.clone(), overloads: Vec::new() });
             return self.mapping.resolve(&ty, false);
         }
         self.in_format += usize::from(call.func_name == "format");
@@ -175,7 +216,7 @@ impl Checker<'_> {
         &mut self,
         at: &IdedExpr,
         name: &str,
-        overloads: &[Overload],
+        overloads: &'static [Overload],
         args: &[Type],
         call: &CallExpr,
         is_member: bool,
@@ -188,8 +229,11 @@ impl Checker<'_> {
                     wrong = true;
                 }
             }
+            self.references
+                .insert(at.id, Reference::Call { name: name.to_owned(), overloads: overloads.iter().collect() });
             return if wrong { Type::Error } else { Type::Bool };
         }
+        let mut fitting = Vec::new();
         let mut result: Option<Type> = None;
         for overload in overloads.iter().filter(|overload| overload.is_member == is_member) {
             let mut params = HashMap::new();
@@ -198,6 +242,7 @@ impl Checker<'_> {
             if !self.mapping.assign_all(args, &want) {
                 continue;
             }
+            fitting.push(overload);
             let given = self.mapping.resolve(&given, false);
             result = Some(match result {
                 None => given,
@@ -207,6 +252,7 @@ impl Checker<'_> {
             });
         }
         if let Some(result) = result {
+            self.references.insert(at.id, Reference::Call { name: name.to_owned(), overloads: fitting });
             return result;
         }
         let shown: Vec<String> = args.iter().map(|arg| self.mapping.resolve(arg, true).to_string()).collect();
@@ -229,6 +275,7 @@ impl Checker<'_> {
                 fresh
             }
             Type::List(inner) => Type::list(self.instantiate(inner, params)),
+            Type::Meta(inner) => Type::Meta(Box::new(self.instantiate(inner, params))),
             Type::Map(key, value) => {
                 let key = self.instantiate(key, params);
                 Type::map(key, self.instantiate(value, params))

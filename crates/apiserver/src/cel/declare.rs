@@ -57,7 +57,7 @@ pub(crate) fn escape(name: &str) -> Option<String> {
 }
 
 /// Adds what every resource has to its schema.
-fn with_meta(schema: &Json) -> Json {
+pub(super) fn with_meta(schema: &Json) -> Json {
     let mut schema = schema.clone();
     let text = json!({"type": "string"});
     if !schema["properties"].is_object() {
@@ -161,6 +161,10 @@ pub(crate) fn value_of(json: &Json, schema: &Json, is_resource: bool) -> Value {
             let additional = &schema["additionalProperties"];
             let mut out = BTreeMap::new();
             for (name, child) in map {
+                // A field that is null is as good as missing; an entry of a map is not.
+                if child.is_null() && !additional.is_object() {
+                    continue;
+                }
                 if additional.is_object() {
                     let value = value_of(child, additional, is_embedded(additional));
                     out.insert(Key::String(Arc::from(&**name)), value);

@@ -4,14 +4,15 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::common::ast::LiteralValue;
 
 use super::authorizer::Ask;
 use super::library;
+use super::plan::{Arguments, Base, By, Call, Fold, Place, Qualifier, Step, unfit};
+use super::tracker::{Stop, Tracker};
 use super::value::{Key, List, ListKind, Value, compare};
 
-/// How much an expression may do, in steps (k8s: `celconfig.PerCallLimit`, in its own units of cost).
-const MAX_STEPS: u64 = 1_000_000;
+const NO_OVERLOAD: &str = "no such overload";
 
 /// Why an expression has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,11 +24,14 @@ impl Failure {
     }
 
     pub(super) fn no_overload() -> Self {
-        Self::new("no such overload")
+        Self::new(NO_OVERLOAD)
     }
 }
 
 pub(super) type Outcome = Result<Value, Failure>;
+
+/// What gives the fields of `variables` when they are asked for.
+pub(crate) type Lazy<'a> = dyn Fn(&str) -> Outcome + 'a;
 
 /// The values of variables.
 #[derive(Debug, Clone, Default)]
@@ -45,200 +49,440 @@ impl Variables {
         self.values.insert(name.to_owned(), value);
     }
 
+    /// Returns the variables without those that ask the authorizer.
+    pub(crate) fn without_authorizer(&self) -> Self {
+        let mut out = self.clone();
+        out.values.retain(|name, _| !name.starts_with("authorizer"));
+        out
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.values.get(name)
     }
 }
 
-/// Evaluates an expression.
-pub(super) fn evaluate(expression: &IdedExpr, variables: &Variables, ask: &Ask<'_>) -> Outcome {
-    Evaluator { variables, ask, locals: Vec::new(), steps: 0 }.eval(expression)
+/// Evaluates a plan; tells what that cost, too.
+pub(super) fn evaluate(step: &Step, variables: &Variables, ask: &Ask<'_>, lazy: &Lazy<'_>) -> (Outcome, u64) {
+    let mut evaluator = Evaluator { variables, ask, lazy, frames: Vec::new(), tracker: Tracker::default() };
+    let outcome = match evaluator.eval(step) {
+        Ok(outcome) => outcome,
+        Err(Stop::Limit) => Err(Failure::new("operation cancelled: actual cost limit exceeded")),
+        Err(Stop::Broken(why)) => Err(Failure::new(format!("internal error: {why}"))),
+    };
+    (outcome, evaluator.tracker.cost)
 }
 
 struct Evaluator<'a> {
     variables: &'a Variables,
     ask: &'a Ask<'a>,
-    /// What comprehensions bind; a result so far may be a failure, which `&&` and `||` overrule.
-    locals: Vec<(String, Outcome)>,
-    steps: u64,
+    lazy: &'a Lazy<'a>,
+    frames: Vec<Frame<'a>>,
+    tracker: Tracker,
 }
 
-impl Evaluator<'_> {
-    fn eval(&mut self, at: &IdedExpr) -> Outcome {
-        self.steps += 1;
-        if self.steps > MAX_STEPS {
-            return Err(Failure::new("operation cancelled: actual cost limit exceeded"));
-        }
-        match &at.expr {
-            Expr::Literal(literal) => Ok(literal_value(literal)),
-            Expr::Ident(name) => self.variable(name).unwrap_or_else(|| Err(no_attribute(name))),
-            Expr::Select(select) => {
-                if !select.test
-                    && let Some(value) = dotted(at).and_then(|name| self.variable(&name))
-                {
-                    return value;
-                }
-                let operand = self.eval(&select.operand)?;
-                if select.test { has_field(&operand, &select.field) } else { field(&operand, &select.field) }
-            }
-            Expr::Call(call) => self.call(call),
-            Expr::List(list) => {
-                let mut items = Vec::with_capacity(list.elements.len());
-                for (at, element) in list.elements.iter().enumerate() {
-                    match self.eval(element)? {
-                        Value::Optional(inner) if list.optional_indices.contains(&at) => {
-                            items.extend(inner.map(|value| *value));
-                        }
-                        value => items.push(value),
-                    }
-                }
-                Ok(Value::list(items))
-            }
-            Expr::Map(map) => {
-                let mut out = BTreeMap::new();
-                for entry in &map.entries {
-                    let EntryExpr::MapEntry(entry) = &entry.expr else { continue };
-                    let key = self.eval(&entry.key)?;
-                    let key = Key::of(&key)
-                        .ok_or_else(|| Failure::new(format!("unsupported key type: {}", key.type_name())))?;
-                    match self.eval(&entry.value)? {
-                        Value::Optional(inner) if entry.optional => {
-                            out.extend(inner.map(|value| (key, *value)));
-                        }
-                        value => drop(out.insert(key, value)),
-                    }
-                }
-                Ok(Value::Map(Arc::new(out)))
-            }
-            Expr::Comprehension(all) => self.comprehend(all),
-            Expr::Struct(_) | Expr::Unspecified => Err(Failure::no_overload()),
+/// What a comprehension binds.
+struct Frame<'a> {
+    fold: &'a Fold,
+    first: Value,
+    second: Option<Value>,
+    gathered: Gathered,
+    /// Whether the result is being made, which knows the items no more.
+    is_over: bool,
+}
+
+/// The result of a comprehension so far.
+enum Gathered {
+    /// It is first evaluated when it is asked for.
+    Unset,
+    Value(Outcome),
+    /// What grows in place. Steps see [`Value::Growing`] instead, for they can but add to it.
+    List(Vec<Value>),
+    Map(BTreeMap<Key, Value>),
+}
+
+impl Gathered {
+    fn start(outcome: Outcome) -> Self {
+        match outcome {
+            Ok(Value::List(list)) if list.items.is_empty() => Self::List(Vec::new()),
+            Ok(Value::Map(map)) if map.is_empty() => Self::Map(BTreeMap::new()),
+            other => Self::Value(other),
         }
     }
 
-    fn variable(&self, name: &str) -> Option<Outcome> {
-        let name = name.trim_start_matches('.');
-        let local = self.locals.iter().rev().find(|(have, _)| have == name).map(|(_, value)| value.clone());
-        local
-            .or_else(|| self.variables.get(name).cloned().map(Ok))
-            .or_else(|| super::functions::named_type(name).map(|_| Ok(Value::Type(name.to_owned()))))
+    fn seen(&self) -> Outcome {
+        match self {
+            Self::Unset | Self::List(_) | Self::Map(_) => Ok(Value::Growing),
+            Self::Value(outcome) => outcome.clone(),
+        }
     }
 
-    fn call(&mut self, call: &CallExpr) -> Outcome {
-        let args = &call.args;
-        match call.func_name.as_str() {
-            "_&&_" | "_||_" => return self.logic(call.func_name == "_||_", args),
-            "_?_:_" => {
-                return match self.eval(&args[0])? {
-                    Value::Bool(true) => self.eval(&args[1]),
-                    Value::Bool(false) => self.eval(&args[2]),
-                    _ => Err(Failure::no_overload()),
-                };
-            }
-            "@not_strictly_false" => {
-                let value = self.eval(&args[0]);
-                return Ok(Value::Bool(!matches!(value, Ok(Value::Bool(false)))));
-            }
-            "or" | "orValue" if call.target.is_some() => {
-                let target = call.target.as_deref().map(|target| self.eval(target)).transpose()?;
-                return match (target, call.func_name.as_str()) {
-                    (Some(Value::Optional(Some(value))), "orValue") => Ok(*value),
-                    (Some(some @ Value::Optional(Some(_))), _) => Ok(some),
-                    (Some(Value::Optional(None)), _) => self.eval(&args[0]),
-                    _ => Err(Failure::no_overload()),
-                };
-            }
-            "_?._" => {
-                let operand = self.eval(&args[0])?;
-                let name = self.eval(&args[1])?;
-                return optional_index(&operand, &name);
-            }
-            _ => {}
+    /// Ends growth.
+    fn settle(&mut self) {
+        let settled = match self {
+            Self::List(items) => Value::list(std::mem::take(items)),
+            Self::Map(map) => Value::Map(Arc::new(std::mem::take(map))),
+            _ => return,
+        };
+        *self = Self::Value(Ok(settled));
+    }
+
+    /// Adds the arguments of a step.
+    fn add(&mut self, args: &[Value]) -> Outcome {
+        match (self, args) {
+            (Self::List(items), [Value::List(more)]) => items.extend(more.items.iter().cloned()),
+            (Self::Map(map), rest) => library::insert(map, rest)?,
+            _ => return Err(Failure::no_overload()),
         }
-        let mut values = Vec::with_capacity(args.len() + 1);
-        let mut name = call.func_name.trim_start_matches('.').to_owned();
-        let mut is_member = false;
-        if let Some(target) = &call.target {
-            let namespaced = dotted(target).map(|prefix| format!("{prefix}.{name}"));
-            match namespaced.filter(|full| super::functions::overloads(full).is_some()) {
-                Some(full) => name = full,
-                None => {
-                    values.push(self.eval(target)?);
-                    is_member = true;
+        Ok(Value::Growing)
+    }
+}
+
+impl<'a> Evaluator<'a> {
+    fn eval(&mut self, step: &'a Step) -> Result<Outcome, Stop> {
+        let outcome = match step {
+            Step::Constant { value, .. } => Ok(value.clone()),
+            Step::Place(place) => {
+                let outcome = self.resolve(place)?;
+                self.tracker.see_place(place);
+                match outcome {
+                    Ok(Value::Optional(inner)) if place.test.is_some() => Ok(Value::Bool(inner.is_some())),
+                    other => other,
                 }
             }
-        }
-        for arg in args {
-            values.push(self.eval(arg)?);
-        }
-        if let (Some(Value::Authorizer(step)), "check") = (values.first(), name.as_str()) {
-            let verb = values.get(1).filter(|_| is_member).ok_or_else(Failure::no_overload)?;
-            return step.check(verb, self.ask).ok_or_else(Failure::no_overload);
-        }
-        self.steps += library::cost(&values);
-        match operator(&name, &values) {
-            Some(outcome) => outcome,
-            None => library::call(&name, is_member, &values),
-        }
+            Step::Logic { is_or, terms, .. } => {
+                let outcome = self.logic(*is_or, terms)?;
+                terms.iter().for_each(|term| self.tracker.drop(term.id()));
+                outcome
+            }
+            Step::Call(call) => return self.call(call),
+            Step::List { items, .. } => {
+                let outcome = self.list(items)?;
+                self.tracker.see_list(items);
+                outcome
+            }
+            Step::Map { entries, .. } => {
+                let outcome = self.map(entries)?;
+                self.tracker.see_map(entries);
+                outcome
+            }
+            Step::Fold(fold) => {
+                let outcome = self.fold(fold)?;
+                self.tracker.drop(fold.range.id());
+                outcome
+            }
+            Step::Member { item, set, .. } => self.eval(item)?.map(|item| Value::Bool(set.contains(&item))),
+            Step::Or { first, otherwise, takes_value, .. } => match self.eval(first)? {
+                Ok(Value::Optional(Some(value))) if *takes_value => Ok(*value),
+                Ok(Value::Optional(None)) => self.eval(otherwise)?,
+                other => other,
+            },
+        };
+        self.tracker.push(step.id(), outcome.as_ref().ok())?;
+        Ok(outcome)
     }
 
-    /// Evaluates `&&` and `||`: what one side settles, the other's error does not matter to.
-    fn logic(&mut self, settles: bool, args: &[IdedExpr]) -> Outcome {
+    /// `&&` and `||`, which a failure on one side does not keep from being decided by the other.
+    fn logic(&mut self, is_or: bool, terms: &'a [Step]) -> Result<Outcome, Stop> {
         let mut failure = None;
-        for arg in args {
-            match self.eval(arg) {
-                Ok(Value::Bool(flag)) if flag == settles => return Ok(Value::Bool(settles)),
+        for term in terms {
+            match self.eval(term)? {
+                Ok(Value::Bool(flag)) if flag == is_or => return Ok(Ok(Value::Bool(flag))),
                 Ok(Value::Bool(_)) => {}
                 Ok(_) => drop(failure.get_or_insert_with(Failure::no_overload)),
-                Err(error) => drop(failure.get_or_insert(error)),
+                Err(why) => drop(failure.get_or_insert(why)),
             }
         }
-        failure.map_or(Ok(Value::Bool(!settles)), Err)
+        Ok(failure.map_or(Ok(Value::Bool(!is_or)), Err))
     }
 
-    fn comprehend(&mut self, all: &ComprehensionExpr) -> Outcome {
-        let range = match self.eval(&all.iter_range)? {
-            Value::Optional(Some(inner)) => *inner,
-            other => other,
-        };
-        let pairs: Vec<(Value, Value)> = match &range {
-            Value::List(list) if all.iter_var2.is_some() => {
-                (0_i64..).map(Value::Int).zip(list.items.iter().cloned()).collect()
+    fn list(&mut self, items: &'a [(Step, bool)]) -> Result<Outcome, Stop> {
+        let mut out = Vec::with_capacity(items.len());
+        for (item, is_optional) in items {
+            match self.eval(item)? {
+                Ok(Value::Optional(inner)) if *is_optional => out.extend(inner.map(|value| *value)),
+                Ok(value) if *is_optional => {
+                    let shown = library::show(&value);
+                    let why = format!("cannot initialize optional list element from non-optional value {shown}");
+                    return Ok(Err(Failure(why)));
+                }
+                Ok(value) => out.push(value),
+                Err(why) => return Ok(Err(why)),
             }
-            Value::List(list) => list.items.iter().map(|item| (item.clone(), Value::Null)).collect(),
-            Value::Map(map) => map.iter().map(|(key, value)| (key.to_value(), value.clone())).collect(),
-            _ => return Err(Failure::no_overload()),
-        };
-        let mut accumulated = self.eval(&all.accu_init);
-        let depth = self.locals.len();
-        for (first, second) in pairs {
-            self.locals.push((all.accu_var.clone(), accumulated.clone()));
-            self.locals.push((all.iter_var.clone(), Ok(first)));
-            if let Some(name) = &all.iter_var2 {
-                self.locals.push((name.clone(), Ok(second)));
-            }
-            if !matches!(self.eval(&all.loop_cond), Ok(Value::Bool(true))) {
-                self.locals.truncate(depth);
-                break;
-            }
-            accumulated = self.eval(&all.loop_step);
-            self.locals.truncate(depth);
         }
-        self.locals.push((all.accu_var.clone(), accumulated));
-        let result = self.eval(&all.result);
-        self.locals.truncate(depth);
-        result
+        Ok(Ok(Value::list(out)))
+    }
+
+    fn map(&mut self, entries: &'a [(Step, Step, bool)]) -> Result<Outcome, Stop> {
+        let mut out = BTreeMap::new();
+        for (key, value, is_optional) in entries {
+            let key = match self.eval(key)? {
+                Ok(key) => key,
+                Err(why) => return Ok(Err(why)),
+            };
+            let value = match self.eval(value)? {
+                Ok(value) => value,
+                Err(why) => return Ok(Err(why)),
+            };
+            let Some(name) = Key::of(&key) else {
+                return Ok(Err(Failure::new(format!("unsupported key type: {}", key.type_name()))));
+            };
+            match value {
+                Value::Optional(Some(value)) if *is_optional => drop(out.insert(name, *value)),
+                Value::Optional(None) if *is_optional => drop(out.remove(&name)),
+                value if *is_optional => {
+                    let (key, value) = (library::show(&key), library::show(&value));
+                    let why = format!("cannot initialize optional entry '{key}' from non-optional value {value}");
+                    return Ok(Err(Failure(why)));
+                }
+                value => drop(out.insert(name, value)),
+            }
+        }
+        Ok(Ok(Value::Map(Arc::new(out))))
+    }
+
+    fn variable(&mut self, name: &str) -> Result<Outcome, Stop> {
+        for at in (0..self.frames.len()).rev() {
+            let frame = &self.frames[at];
+            if name == frame.fold.accumulator {
+                if matches!(frame.gathered, Gathered::Unset) {
+                    // It is evaluated where the comprehension stands, which knows nothing of what is within.
+                    let fold = frame.fold;
+                    let within = self.frames.split_off(at);
+                    let outcome = self.eval(&fold.init)?;
+                    self.frames.extend(within);
+                    self.frames[at].gathered = Gathered::start(outcome);
+                    if self.frames[at].is_over {
+                        self.frames[at].gathered.settle();
+                    }
+                }
+                return Ok(self.frames[at].gathered.seen());
+            }
+            if !frame.is_over && name == frame.fold.first {
+                return Ok(Ok(frame.first.clone()));
+            }
+            if !frame.is_over && frame.fold.second.as_deref() == Some(name) {
+                return Ok(Ok(frame.second.clone().unwrap_or(Value::Null)));
+            }
+        }
+        Ok(match self.variables.get(name) {
+            Some(value) => Ok(value.clone()),
+            None => Err(Failure::new(format!("no such attribute(s): {name}"))),
+        })
+    }
+
+    /// Returns the value of a place, which is no step by itself.
+    fn resolve(&mut self, place: &'a Place) -> Result<Outcome, Stop> {
+        let of = match &place.base {
+            Base::Variable { name, .. } => self.variable(name)?,
+            Base::Result { of, .. } => self.eval(of)?,
+            Base::Choice { condition, truthy, falsy, .. } => {
+                return match self.eval(condition)? {
+                    Ok(Value::Bool(true)) => self.resolve(truthy),
+                    Ok(Value::Bool(false)) => self.resolve(falsy),
+                    Ok(_) => Ok(Err(Failure::no_overload())),
+                    Err(why) => Ok(Err(why)),
+                };
+            }
+        };
+        match of {
+            Ok(value) if !place.qualifiers.is_empty() => self.qualify(value, &place.qualifiers),
+            other => Ok(other),
+        }
+    }
+
+    fn qualify(&mut self, of: Value, qualifiers: &'a [Arc<Qualifier>]) -> Result<Outcome, Stop> {
+        let (mut value, mut is_optional) = match of {
+            Value::Optional(None) => return Ok(Ok(Value::Optional(None))),
+            Value::Optional(Some(inner)) => (*inner, true),
+            other => (other, false),
+        };
+        for qualifier in qualifiers {
+            is_optional |= qualifier.is_optional;
+            let key = match &qualifier.by {
+                By::Constant(key) => Ok(key.clone()),
+                By::Place(place) => self.resolve(place)?,
+                By::Result(step) => self.eval(step)?,
+            };
+            let key = key.and_then(|key| match unfit(&key) {
+                Some(name) => Err(Failure::new(format!("invalid qualifier type: {name}"))),
+                None => Ok(key),
+            });
+            let is_lenient = is_optional || qualifier.is_test;
+            let found = key.and_then(|key| self.select(&value, &key, is_lenient));
+            let outcome = match found {
+                Ok(Some(found)) if qualifier.is_test && !is_optional => {
+                    drop(found);
+                    Ok(Value::Bool(true))
+                }
+                Ok(None) if qualifier.is_test && !is_optional => Ok(Value::Bool(false)),
+                Ok(None) => return Ok(Ok(Value::Optional(None))),
+                Ok(Some(found)) => Ok(found),
+                Err(why) if is_optional => return Ok(Err(why)),
+                Err(why) => Err(why),
+            };
+            if matches!(qualifier.by, By::Result(_)) {
+                self.tracker.drop(qualifier.id);
+            }
+            self.tracker.cost += 1;
+            self.tracker.push(qualifier.id, outcome.as_ref().ok())?;
+            match outcome {
+                Ok(next) => value = next,
+                Err(why) => return Ok(Err(why)),
+            }
+        }
+        Ok(Ok(if is_optional { Value::some(value) } else { value }))
+    }
+
+    /// Finds a field, entry or item; where one may be missing, `None` is that it does.
+    fn select(&self, of: &Value, key: &Value, is_lenient: bool) -> Result<Option<Value>, Failure> {
+        if let (Value::Lazy, Value::String(name)) = (of, key) {
+            return (self.lazy)(name).map(Some);
+        }
+        let (found, missing) = match of {
+            Value::Map(map) => (Key::of(key).and_then(|key| map.get(&key)), "no such key"),
+            Value::List(list) => (list.items.get(list_position(key)?.unwrap_or(usize::MAX)), "index out of bounds"),
+            _ => (None, "no such key"),
+        };
+        match found {
+            Some(found) => Ok(Some(found.clone())),
+            None if is_lenient => Ok(None),
+            None => Err(Failure::new(format!("{missing}: {}", library::show(key)))),
+        }
+    }
+
+    fn call(&mut self, call: &'a Call) -> Result<Outcome, Stop> {
+        let mut values = Vec::with_capacity(call.args.len());
+        let mut failure = None;
+        for arg in &call.args {
+            match self.eval(arg)? {
+                Ok(value) => values.push(value),
+                Err(why) => {
+                    failure.get_or_insert(why);
+                    if call.arguments == Arguments::UntilFailure {
+                        break;
+                    }
+                }
+            }
+        }
+        let outcome = match failure {
+            Some(_) if call.arguments == Arguments::WithFailures => Ok(Value::Bool(true)),
+            Some(why) => Err(why),
+            None => self.invoke(call, &values),
+        };
+        self.tracker.see_call(call, outcome.as_ref().ok())?;
+        Ok(outcome)
+    }
+
+    fn invoke(&mut self, call: &Call, args: &[Value]) -> Outcome {
+        if let [Value::Growing, rest @ ..] = args {
+            let innermost = self.frames.iter_mut().rev().find(|frame| frame.fold.accumulator == super::macros::RESULT);
+            return innermost.map_or_else(|| Err(Failure::no_overload()), |frame| frame.gathered.add(rest));
+        }
+        if call.name == "@not_strictly_false" {
+            return Ok(Value::Bool(!matches!(args, [Value::Bool(false)])));
+        }
+        if let ("check", [Value::Authorizer(step), verb]) = (call.name.as_str(), args)
+            && let Some(decision) = step.check(verb, self.ask)
+        {
+            return Ok(decision);
+        }
+        let outcome = operator(&call.name, args).unwrap_or_else(|| library::call(&call.name, call.is_member, args));
+        outcome.map_err(|failure| if failure.0 == NO_OVERLOAD { Failure(unfitting(call, args)) } else { failure })
+    }
+
+    fn fold(&mut self, fold: &'a Fold) -> Result<Outcome, Stop> {
+        let range = match self.eval(&fold.range)? {
+            Ok(range) => range,
+            Err(why) => return Ok(Err(why)),
+        };
+        let is_double = fold.second.is_some();
+        self.frames.push(Frame { fold, first: Value::Null, second: None, gathered: Gathered::Unset, is_over: false });
+        let ended = match &range {
+            Value::List(list) => {
+                let mut items = list.items.iter().enumerate();
+                items.try_for_each(|(at, item)| {
+                    let (first, second) = match is_double {
+                        true => (Value::Int(at as i64), Some(item.clone())),
+                        false => (item.clone(), None),
+                    };
+                    self.step(fold, first, second)
+                })
+            }
+            Value::Map(map) => map
+                .iter()
+                .try_for_each(|(key, value)| self.step(fold, key.to_value(), is_double.then(|| value.clone()))),
+            other => {
+                self.frames.pop();
+                let why = match unfit(other) {
+                    _ if !is_double => format!("got '{}', expected iterable type", go_type(other)),
+                    _ => format!("unsupported comprehension range type: {}", go_type(other)),
+                };
+                return Ok(Err(Failure(why)));
+            }
+        };
+        if let Err(Some(stop)) = ended {
+            return Err(stop);
+        }
+        if let Some(frame) = self.frames.last_mut() {
+            frame.is_over = true;
+            frame.gathered.settle();
+        }
+        let result = self.eval(&fold.result)?;
+        self.frames.pop();
+        Ok(result)
+    }
+
+    /// Goes on by one item; the error is that there is nothing more to do, or what stops everything.
+    fn step(&mut self, fold: &'a Fold, first: Value, second: Option<Value>) -> Result<(), Option<Stop>> {
+        let frame = self.frames.last_mut().expect("holds because the comprehension pushed its own");
+        (frame.first, frame.second) = (first, second);
+        if let Ok(Value::Bool(false)) = self.eval(&fold.condition).map_err(Some)? {
+            return Err(None);
+        }
+        let outcome = self.eval(&fold.step).map_err(Some)?;
+        if !matches!(outcome, Ok(Value::Growing)) {
+            let frame = self.frames.last_mut().expect("holds because the comprehension pushed its own");
+            frame.gathered = Gathered::Value(outcome);
+        }
+        Ok(())
     }
 }
 
-fn no_attribute(name: &str) -> Failure {
-    Failure::new(format!("no such attribute(s): {name}"))
+/// Says that a function does not take what it was given, in the words cel-go has for this function.
+fn unfitting(call: &Call, args: &[Value]) -> String {
+    let name = call.name.as_str();
+    let Some(first) = args.first() else { return format!("{NO_OVERLOAD}: {name}()") };
+    let is_number = matches!(first, Value::Int(_) | Value::Uint(_) | Value::Double(_));
+    let is_time = matches!(first, Value::Duration(_) | Value::Timestamp(..));
+    let takes_first = match name {
+        "_+_" => is_number || is_time || matches!(first, Value::String(_) | Value::Bytes(_) | Value::List(_)),
+        "_-_" => is_number || is_time,
+        "_*_" | "_/_" => is_number,
+        "_%_" => matches!(first, Value::Int(_) | Value::Uint(_)),
+        "-_" => is_number || matches!(first, Value::Bool(_)),
+        "_<_" | "_<=_" | "_>_" | "_>=_" => {
+            is_number || is_time || matches!(first, Value::Bool(_) | Value::String(_) | Value::Bytes(_))
+        }
+        "size" => false,
+        "!_" | "@in" => true,
+        "contains" | "endsWith" | "matches" | "startsWith" if !call.is_dispatched => true,
+        _ => {
+            let types: Vec<&str> = args.iter().map(Value::type_name).collect();
+            return format!("{NO_OVERLOAD}: {name}({})", types.join(", "));
+        }
+    };
+    if takes_first { NO_OVERLOAD.to_owned() } else { format!("{NO_OVERLOAD}: {name}") }
 }
 
-fn dotted(at: &IdedExpr) -> Option<String> {
-    match &at.expr {
-        Expr::Ident(name) => Some(name.clone()),
-        Expr::Select(select) if !select.test => Some(format!("{}.{}", dotted(&select.operand)?, select.field)),
-        _ => None,
+/// Returns Go's name of a value's type.
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "types.Bool",
+        Value::Int(_) => "types.Int",
+        Value::Uint(_) => "types.Uint",
+        Value::Double(_) => "types.Double",
+        Value::String(_) => "types.String",
+        other => unfit(other).unwrap_or("ref.Val"),
     }
 }
 
@@ -254,64 +498,23 @@ pub(super) fn literal_value(literal: &LiteralValue) -> Value {
     }
 }
 
-pub(super) fn no_such_key(key: &Value) -> Failure {
-    Failure::new(format!("no such key: {}", library::show(key)))
-}
-
-fn field(operand: &Value, name: &str) -> Outcome {
-    match operand {
-        Value::Map(map) => match map.get(&Key::String(Arc::from(name))) {
-            Some(Value::Failed(why)) => Err(Failure::new(&**why)),
-            found => found.cloned().ok_or_else(|| no_such_key(&Value::text(name))),
-        },
-        Value::Optional(_) => optional_index(operand, &Value::text(name)),
-        _ => Err(Failure::new("no such overload")),
-    }
-}
-
-fn has_field(operand: &Value, name: &str) -> Outcome {
-    match operand {
-        Value::Map(map) => Ok(Value::Bool(map.contains_key(&Key::String(Arc::from(name))))),
-        Value::Optional(None) => Ok(Value::Bool(false)),
-        Value::Optional(Some(inner)) => has_field(inner, name),
-        _ => Err(Failure::no_overload()),
-    }
-}
-
-fn optional_index(operand: &Value, key: &Value) -> Outcome {
-    match operand {
-        Value::Optional(None) => Ok(Value::Optional(None)),
-        Value::Optional(Some(inner)) => optional_index(inner, key),
-        Value::Map(map) => {
-            let found = Key::of(key).and_then(|key| map.get(&key)).cloned();
-            Ok(Value::Optional(found.map(Box::new)))
-        }
-        Value::List(list) => {
-            let found = list_position(key).and_then(|at| list.items.get(at)).cloned();
-            Ok(Value::Optional(found.map(Box::new)))
-        }
-        _ => Err(Failure::no_overload()),
-    }
-}
-
-fn list_position(key: &Value) -> Option<usize> {
+/// Returns which item of a list a value asks for; `None` when it is before the first one.
+fn list_position(key: &Value) -> Result<Option<usize>, Failure> {
+    let unsupported = || Failure::new(format!("unsupported index value {} in list", library::show(key)));
     match key {
-        Value::Int(at) => usize::try_from(*at).ok(),
-        Value::Uint(at) => usize::try_from(*at).ok(),
-        Value::Double(at) if at.fract() == 0.0 && *at >= 0.0 => Some(*at as usize),
-        _ => None,
+        Value::Int(at) => Ok(usize::try_from(*at).ok()),
+        Value::Uint(at) => i64::try_from(*at).map(|at| usize::try_from(at).ok()).map_err(|_| unsupported()),
+        Value::Double(at) if at.fract() == 0.0 && at.abs() < 9.0e18 => Ok(usize::try_from(*at as i64).ok()),
+        Value::Double(_) => Err(unsupported()),
+        _ => Err(Failure::new(format!("unsupported index type '{}' in list", key.type_name()))),
     }
 }
 
-fn index(operand: &Value, key: &Value) -> Outcome {
+/// Returns a field of an object.
+fn field(operand: &Value, name: &str) -> Option<Value> {
     match operand {
-        Value::Optional(_) => optional_index(operand, key),
-        Value::Map(map) => Key::of(key).and_then(|key| map.get(&key)).cloned().ok_or_else(|| no_such_key(key)),
-        Value::List(list) => list_position(key)
-            .and_then(|at| list.items.get(at))
-            .cloned()
-            .ok_or_else(|| Failure::new(format!("index out of bounds: {}", library::show(key)))),
-        _ => Err(Failure::no_overload()),
+        Value::Map(map) => map.get(&Key::String(Arc::from(name))).cloned(),
+        _ => None,
     }
 }
 
@@ -327,8 +530,6 @@ fn operator(name: &str, args: &[Value]) -> Option<Outcome> {
         ("_!=_", [a, b]) => Ok(Value::Bool(a != b)),
         ("_<_" | "_<=_" | "_>_" | "_>=_", [a, b]) => order(name, a, b),
         ("_+_" | "_-_" | "_*_" | "_/_" | "_%_", [a, b]) => super::arithmetic::apply(name, a, b),
-        ("_[_]", [operand, key]) => index(operand, key),
-        ("_[?_]", [operand, key]) => optional_index(operand, key),
         ("@in", [item, Value::List(list)]) => Ok(Value::Bool(list.items.contains(item))),
         ("@in", [key, Value::Map(map)]) => Ok(Value::Bool(Key::of(key).is_some_and(|key| map.contains_key(&key)))),
         ("!_" | "-_" | "@in", _) => Err(Failure::no_overload()),
@@ -363,8 +564,7 @@ pub(super) fn concatenate(a: &List, b: &List) -> List {
             }
         }
         ListKind::Map(keys) => {
-            let identity =
-                |item: &Value| -> Vec<Option<Value>> { keys.iter().map(|key| field(item, key).ok()).collect() };
+            let identity = |item: &Value| -> Vec<Option<Value>> { keys.iter().map(|key| field(item, key)).collect() };
             for item in &b.items {
                 match items.iter().position(|have| identity(have) == identity(item)) {
                     Some(at) => items[at] = item.clone(),

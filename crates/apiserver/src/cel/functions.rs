@@ -13,6 +13,8 @@ pub(super) struct Overload {
     /// With the target first where there is one.
     pub(super) args: Vec<Type>,
     pub(super) result: Type,
+    /// The name upstream has for it, where its cost depends on that.
+    pub(super) id: &'static str,
 }
 
 /// Returns the ways to call a function, or `None` when there is none of that name.
@@ -22,15 +24,16 @@ pub(super) fn overloads(name: &str) -> Option<&'static [Overload]> {
 }
 
 /// One line a function: its name, `.` for a method, the types of the target and arguments, and the result. Capitals are
-/// type parameters; `Q`, `IP` and the like stand for the types of the libraries.
+/// type parameters; `Q`, `IP` and the like stand for the types of the libraries. Last comes cel-go's name of the overload, where
+/// costs ask for it; sorting has one for each type upstream, which cost alike.
 const DECLARATIONS: &str = "
-_?_:_ (bool, A, A) A
-_&&_ (bool, bool) bool
-_||_ (bool, bool) bool
+_?_:_ (bool, A, A) A conditional
+_&&_ (bool, bool) bool logical_and
+_||_ (bool, bool) bool logical_or
 !_ (bool) bool
 @not_strictly_false (bool) bool
-_==_ (A, A) bool
-_!=_ (A, A) bool
+_==_ (A, A) bool equals
+_!=_ (A, A) bool not_equals
 _<_ (bool, bool) bool
 _<_ (int, int) bool
 _<_ (int, double) bool
@@ -41,8 +44,8 @@ _<_ (uint, int) bool
 _<_ (double, double) bool
 _<_ (double, int) bool
 _<_ (double, uint) bool
-_<_ (string, string) bool
-_<_ (bytes, bytes) bool
+_<_ (string, string) bool less_string
+_<_ (bytes, bytes) bool less_bytes
 _<_ (timestamp, timestamp) bool
 _<_ (duration, duration) bool
 _<=_ (bool, bool) bool
@@ -55,8 +58,8 @@ _<=_ (uint, int) bool
 _<=_ (double, double) bool
 _<=_ (double, int) bool
 _<=_ (double, uint) bool
-_<=_ (string, string) bool
-_<=_ (bytes, bytes) bool
+_<=_ (string, string) bool less_equals_string
+_<=_ (bytes, bytes) bool less_equals_bytes
 _<=_ (timestamp, timestamp) bool
 _<=_ (duration, duration) bool
 _>_ (bool, bool) bool
@@ -69,8 +72,8 @@ _>_ (uint, int) bool
 _>_ (double, double) bool
 _>_ (double, int) bool
 _>_ (double, uint) bool
-_>_ (string, string) bool
-_>_ (bytes, bytes) bool
+_>_ (string, string) bool greater_string
+_>_ (bytes, bytes) bool greater_bytes
 _>_ (timestamp, timestamp) bool
 _>_ (duration, duration) bool
 _>=_ (bool, bool) bool
@@ -83,18 +86,18 @@ _>=_ (uint, int) bool
 _>=_ (double, double) bool
 _>=_ (double, int) bool
 _>=_ (double, uint) bool
-_>=_ (string, string) bool
-_>=_ (bytes, bytes) bool
+_>=_ (string, string) bool greater_equals_string
+_>=_ (bytes, bytes) bool greater_equals_bytes
 _>=_ (timestamp, timestamp) bool
 _>=_ (duration, duration) bool
-_+_ (bytes, bytes) bytes
+_+_ (bytes, bytes) bytes add_bytes
 _+_ (double, double) double
 _+_ (duration, duration) duration
 _+_ (duration, timestamp) timestamp
 _+_ (timestamp, duration) timestamp
 _+_ (int, int) int
-_+_ ([A], [A]) [A]
-_+_ (string, string) string
+_+_ ([A], [A]) [A] add_list
+_+_ (string, string) string add_string
 _+_ (uint, uint) uint
 _-_ (double, double) double
 _-_ (duration, duration) duration
@@ -112,15 +115,15 @@ _%_ (int, int) int
 _%_ (uint, uint) uint
 -_ (double) double
 -_ (int) int
-_[_] ([A], int) A
-_[_] ({A:B}, A) B
+_[_] ([A], int) A index_list
+_[_] ({A:B}, A) B index_map
 _[_] (?[A], int) ?A
 _[_] (?{A:B}, A) ?B
 _[?_] ([A], int) ?A
 _[?_] (?[A], int) ?A
 _[?_] ({A:B}, A) ?B
 _[?_] (?{A:B}, A) ?B
-@in (A, [A]) bool
+@in (A, [A]) bool in_list
 @in (A, {A:B}) bool
 size (bytes) int
 size .(bytes) int
@@ -134,7 +137,7 @@ type (A) type
 bool (bool) bool
 bool (string) bool
 bytes (bytes) bytes
-bytes (string) bytes
+bytes (string) bytes string_to_bytes
 double (double) double
 double (int) double
 double (string) double
@@ -151,7 +154,7 @@ int (timestamp) int
 int (uint) int
 string (string) string
 string (bool) string
-string (bytes) string
+string (bytes) string bytes_to_string
 string (double) string
 string (duration) string
 string (int) string
@@ -166,11 +169,11 @@ uint (uint) uint
 uint (double) uint
 uint (int) uint
 uint (string) uint
-contains .(string, string) bool
-endsWith .(string, string) bool
+contains .(string, string) bool contains_string
+endsWith .(string, string) bool ends_with_string
 matches (string, string) bool
-matches .(string, string) bool
-startsWith .(string, string) bool
+matches .(string, string) bool matches_string
+startsWith .(string, string) bool starts_with_string
 getDate .(timestamp) int
 getDate .(timestamp, string) int
 getDayOfMonth .(timestamp) int
@@ -249,28 +252,28 @@ indexOf .(string, string, int) int
 lastIndexOf .([A], A) int
 lastIndexOf .(string, string) int
 lastIndexOf .(string, string, int) int
-slice .([A], int, int) [A]
-flatten .([[A]]) [A]
-flatten .([dyn], int) [dyn]
-sort .([int]) [int]
-sort .([uint]) [uint]
-sort .([double]) [double]
-sort .([bool]) [bool]
-sort .([duration]) [duration]
-sort .([timestamp]) [timestamp]
-sort .([string]) [string]
-sort .([bytes]) [bytes]
-@sortByAssociatedKeys .([A], [int]) [A]
-@sortByAssociatedKeys .([A], [uint]) [A]
-@sortByAssociatedKeys .([A], [double]) [A]
-@sortByAssociatedKeys .([A], [bool]) [A]
-@sortByAssociatedKeys .([A], [duration]) [A]
-@sortByAssociatedKeys .([A], [timestamp]) [A]
-@sortByAssociatedKeys .([A], [string]) [A]
-@sortByAssociatedKeys .([A], [bytes]) [A]
-lists.range (int) [int]
-reverse .([A]) [A]
-distinct .([A]) [A]
+slice .([A], int, int) [A] list_slice
+flatten .([[A]]) [A] list_flatten
+flatten .([dyn], int) [dyn] list_flatten
+sort .([int]) [int] list_sort
+sort .([uint]) [uint] list_sort
+sort .([double]) [double] list_sort
+sort .([bool]) [bool] list_sort
+sort .([duration]) [duration] list_sort
+sort .([timestamp]) [timestamp] list_sort
+sort .([string]) [string] list_sort_texts
+sort .([bytes]) [bytes] list_sort_texts
+@sortByAssociatedKeys .([A], [int]) [A] list_sort_by
+@sortByAssociatedKeys .([A], [uint]) [A] list_sort_by
+@sortByAssociatedKeys .([A], [double]) [A] list_sort_by
+@sortByAssociatedKeys .([A], [bool]) [A] list_sort_by
+@sortByAssociatedKeys .([A], [duration]) [A] list_sort_by
+@sortByAssociatedKeys .([A], [timestamp]) [A] list_sort_by
+@sortByAssociatedKeys .([A], [string]) [A] list_sort_by_texts
+@sortByAssociatedKeys .([A], [bytes]) [A] list_sort_by_texts
+lists.range (int) [int] lists_range
+reverse .([A]) [A] list_reverse
+distinct .([A]) [A] list_distinct
 first .([A]) ?A
 last .([A]) ?A
 charAt .(string, int) string
@@ -285,11 +288,11 @@ substring .(string, int, int) string
 trim .(string) string
 join .([string]) string
 join .([string], string) string
-format .(string, [dyn]) string
-strings.quote (string) string
-sets.contains ([A], [A]) bool
-sets.equivalent ([A], [A]) bool
-sets.intersects ([A], [A]) bool
+format .(string, [dyn]) string string_format
+strings.quote (string) string strings_quote
+sets.contains ([A], [A]) bool list_sets_contains_list
+sets.equivalent ([A], [A]) bool list_sets_equivalent_list
+sets.intersects ([A], [A]) bool list_sets_intersects_list
 quantity (string) Q
 isQuantity (string) bool
 sign (Q) int
@@ -314,11 +317,11 @@ isLinkLocalUnicast .(IP) bool
 isGlobalUnicast .(IP) bool
 cidr (string) CIDR
 isCIDR (string) bool
-containsIP .(CIDR, string) bool
+containsIP .(CIDR, string) bool cidr_contains_ip_string
 containsIP .(CIDR, IP) bool
-containsCIDR .(CIDR, string) bool
+containsCIDR .(CIDR, string) bool cidr_contains_cidr_string
 containsCIDR .(CIDR, CIDR) bool
-ip .(CIDR) IP
+ip .(CIDR) IP cidr_ip
 prefixLength .(CIDR) int
 masked .(CIDR) CIDR
 format.named (string) ?F
@@ -373,7 +376,8 @@ fn read() -> HashMap<&'static str, Vec<Overload>> {
         let rest = rest.trim_start_matches(['.', '(']);
         let (args, result) = rest.rsplit_once(") ").expect("holds because the table is constant and tested");
         let args = args.split(", ").filter(|arg| !arg.is_empty()).map(type_of).collect();
-        table.entry(name).or_default().push(Overload { is_member, args, result: type_of(result) });
+        let (result, id) = result.split_once(' ').unwrap_or((result, ""));
+        table.entry(name).or_default().push(Overload { is_member, args, result: type_of(result), id });
     }
     table
 }
@@ -400,7 +404,7 @@ fn type_of(text: &str) -> Type {
         "timestamp" => Type::Timestamp,
         "duration" => Type::Duration,
         "dyn" => Type::Dyn,
-        "type" => Type::Meta(Box::new(Type::Dyn)),
+        "type" => Type::Meta(Box::new(Type::Param("A".to_owned()))),
         "Q" => Type::opaque("kubernetes.Quantity"),
         "URL" => Type::opaque("kubernetes.URL"),
         "IP" => Type::opaque("net.IP"),

@@ -1,203 +1,351 @@
-//! The macros cel-go's extensions add to the standard ones, and walks over parsed expressions.
+//! The macros of CEL, expanded to the very trees cel-go makes of them, since costs follow the tree; and walks over parsed
+//! expressions.
 
 use cel::Env;
 use cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, ListExpr, LiteralValue, MapEntryExpr,
-    MapExpr,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, MapEntryExpr, MapExpr, SelectExpr,
 };
 use cel::parser::{Macro, MacroExprHelper, ParseError};
 
-const RESULT: &str = "@result";
+/// What comprehensions gather their result in; no expression can spell it.
+pub(super) const RESULT: &str = "@result";
+
+/// The most nodes an expression may have that a macro repeats.
+const MOST_COPIED: usize = 50_000;
+
+type Helper<'a> = MacroExprHelper<'a>;
+type Expanded = Result<Option<IdedExpr>, ParseError>;
 
 /// Returns an environment that parses what Kubernetes does.
 pub(super) fn environment() -> Env {
-    let mut env = Env::stdlib();
-    let two = [
-        ("all", 3),
-        ("exists", 3),
-        ("existsOne", 3),
-        ("exists_one", 3),
-        ("transformList", 3),
-        ("transformList", 4),
-        ("transformMap", 3),
-        ("transformMap", 4),
-        ("transformMapEntry", 3),
-        ("transformMapEntry", 4),
-    ];
-    for (name, count) in two {
-        let expand = move |helper: &mut MacroExprHelper<'_>,
-                           target: &mut Option<IdedExpr>,
-                           args: &mut Vec<IdedExpr>| expand_two(name, helper, target, args);
-        env.add_macro(Macro::receiver(name, count, expand))
-            .expect("holds because the standard macros have other arities");
+    let mut env = Env::default();
+    let mut add = |name: &'static str,
+                   count: usize,
+                   expand: fn(&str, &mut Helper<'_>, IdedExpr, Vec<IdedExpr>) -> Expanded| {
+        let expand =
+            move |helper: &mut Helper<'_>, target: &mut Option<IdedExpr>, args: &mut Vec<IdedExpr>| match target.take()
+            {
+                Some(target) => expand(name, helper, target, std::mem::take(args)),
+                None => Ok(None),
+            };
+        env.add_macro(Macro::receiver(name, count, expand)).expect("holds because every macro is added once");
+    };
+    for name in ["all", "exists", "exists_one", "existsOne", "map", "filter"] {
+        add(name, 2, expand_one);
     }
-    env.add_macro(Macro::receiver("sortBy", 2, sort_by)).expect("holds because no other macro has this name");
+    add("map", 3, expand_one);
+    for name in ["all", "exists", "existsOne", "exists_one", "transformList", "transformMap", "transformMapEntry"] {
+        add(name, 3, expand_two);
+    }
+    for name in ["transformList", "transformMap", "transformMapEntry"] {
+        add(name, 4, expand_two);
+    }
+    add("sortBy", 2, sort_by);
+    add("optMap", 2, opt_map);
+    add("optFlatMap", 2, opt_map);
+    env.add_macro(Macro::global("has", 1, has)).expect("holds because every macro is added once");
     env
 }
 
-fn name_of(argument: &IdedExpr, helper: &MacroExprHelper<'_>) -> Result<String, ParseError> {
-    match &argument.expr {
-        Expr::Ident(name) => Ok(name.clone()),
-        _ => Err(helper.new_error(argument.id, "argument must be a simple name")),
-    }
-}
-
-fn call(helper: &mut MacroExprHelper<'_>, name: &str, args: Vec<IdedExpr>) -> IdedExpr {
+fn call(helper: &mut Helper<'_>, name: &str, args: Vec<IdedExpr>) -> IdedExpr {
     helper.next_expr(Expr::Call(CallExpr { func_name: name.to_owned(), target: None, args }))
 }
 
-fn result(helper: &mut MacroExprHelper<'_>) -> IdedExpr {
-    helper.next_expr(Expr::Ident(RESULT.to_owned()))
+fn method(helper: &mut Helper<'_>, target: IdedExpr, name: &str, args: Vec<IdedExpr>) -> IdedExpr {
+    helper.next_expr(Expr::Call(CallExpr { func_name: name.to_owned(), target: Some(Box::new(target)), args }))
 }
 
-fn truth(helper: &mut MacroExprHelper<'_>, flag: bool) -> IdedExpr {
+fn ident(helper: &mut Helper<'_>, name: &str) -> IdedExpr {
+    helper.next_expr(Expr::Ident(name.to_owned()))
+}
+
+fn truth(helper: &mut Helper<'_>, flag: bool) -> IdedExpr {
     helper.next_expr(Expr::Literal(LiteralValue::Boolean(flag.into())))
 }
 
-fn int(helper: &mut MacroExprHelper<'_>, number: i64) -> IdedExpr {
+fn int(helper: &mut Helper<'_>, number: i64) -> IdedExpr {
     helper.next_expr(Expr::Literal(LiteralValue::Int(number.into())))
 }
 
-fn expand_two(
-    name: &str,
-    helper: &mut MacroExprHelper<'_>,
-    target: &mut Option<IdedExpr>,
-    args: &mut Vec<IdedExpr>,
-) -> Result<Option<IdedExpr>, ParseError> {
-    let Some(range) = target.take() else { return Ok(None) };
-    let (first, second) = (name_of(&args[0], helper)?, name_of(&args[1], helper)?);
-    if first == second {
-        return Err(helper.new_error(args[1].id, format!("duplicate variable name: {first}")));
+fn list(helper: &mut Helper<'_>, items: Vec<IdedExpr>) -> IdedExpr {
+    helper.next_expr(Expr::List(ListExpr::new(items)))
+}
+
+fn has(helper: &mut Helper<'_>, _: &mut Option<IdedExpr>, args: &mut Vec<IdedExpr>) -> Expanded {
+    let Some(IdedExpr { id, expr }) = args.pop() else { return Ok(None) };
+    match expr {
+        Expr::Select(select) => Ok(Some(helper.next_expr(Expr::Select(SelectExpr { test: true, ..select })))),
+        _ => Err(helper.new_error(id, "invalid argument to has() macro")),
     }
-    let mut rest = args.drain(2..);
-    let before = rest.next();
-    let after = rest.next();
-    drop(rest);
-    let (filter, body) = match (before, after) {
-        (Some(filter), Some(body)) => (Some(filter), body),
-        (Some(body), None) => (None, body),
-        _ => return Ok(None),
-    };
-    let mut condition = truth(helper, true);
-    let so_far = result(helper);
-    let mut outcome = result(helper);
-    let (init, step) = match name {
+}
+
+/// Takes the name a comprehension binds.
+fn variable(argument: &IdedExpr, helper: &Helper<'_>, otherwise: &str) -> Result<String, ParseError> {
+    match &argument.expr {
+        Expr::Ident(name) if name == "__result__" => {
+            Err(helper.new_error(argument.id, "iteration variable overwrites accumulator variable"))
+        }
+        Expr::Ident(name) => Ok(name.clone()),
+        _ => Err(helper.new_error(argument.id, otherwise)),
+    }
+}
+
+/// How a comprehension goes on from its result so far.
+struct Loop {
+    init: IdedExpr,
+    condition: IdedExpr,
+    step: IdedExpr,
+    result: IdedExpr,
+}
+
+/// Makes the loop of a quantifier or of a transformation to a list.
+fn steps(name: &str, helper: &mut Helper<'_>, filter: Option<IdedExpr>, body: IdedExpr) -> Loop {
+    match name {
         "all" => {
-            let accu = result(helper);
-            condition = call(helper, "@not_strictly_false", vec![accu]);
-            (truth(helper, true), call(helper, "_&&_", vec![so_far, body]))
+            let init = truth(helper, true);
+            let so_far = ident(helper, RESULT);
+            let condition = call(helper, "@not_strictly_false", vec![so_far]);
+            let so_far = ident(helper, RESULT);
+            let step = call(helper, "_&&_", vec![so_far, body]);
+            Loop { init, condition, step, result: ident(helper, RESULT) }
         }
         "exists" => {
-            let accu = result(helper);
-            let negated = call(helper, "!_", vec![accu]);
-            condition = call(helper, "@not_strictly_false", vec![negated]);
-            (truth(helper, false), call(helper, "_||_", vec![so_far, body]))
+            let init = truth(helper, false);
+            let so_far = ident(helper, RESULT);
+            let negated = call(helper, "!_", vec![so_far]);
+            let condition = call(helper, "@not_strictly_false", vec![negated]);
+            let so_far = ident(helper, RESULT);
+            let step = call(helper, "_||_", vec![so_far, body]);
+            Loop { init, condition, step, result: ident(helper, RESULT) }
         }
-        "existsOne" | "exists_one" => {
-            let one = int(helper, 1);
+        "exists_one" | "existsOne" => {
+            let (init, condition) = (int(helper, 0), truth(helper, true));
+            let (so_far, one) = (ident(helper, RESULT), int(helper, 1));
             let more = call(helper, "_+_", vec![so_far, one]);
-            let same = result(helper);
-            let (accu, one) = (result(helper), int(helper, 1));
-            outcome = call(helper, "_==_", vec![accu, one]);
-            (int(helper, 0), call(helper, "_?_:_", vec![body, more, same]))
-        }
-        "transformList" => {
-            let one = helper.next_expr(Expr::List(ListExpr::new(vec![body])));
-            (helper.next_expr(Expr::List(ListExpr::new(Vec::new()))), call(helper, "_+_", vec![so_far, one]))
+            let same = ident(helper, RESULT);
+            let step = call(helper, "_?_:_", vec![body, more, same]);
+            let (so_far, one) = (ident(helper, RESULT), int(helper, 1));
+            Loop { init, condition, step, result: call(helper, "_==_", vec![so_far, one]) }
         }
         _ => {
-            let args = if name == "transformMap" {
-                let key = helper.next_expr(Expr::Ident(first.clone()));
-                vec![so_far, key, body]
-            } else {
-                vec![so_far, body]
-            };
-            let empty = helper.next_expr(Expr::Map(MapExpr { entries: Vec::<IdedEntryExpr>::new() }));
-            (empty, call(helper, "cel.@mapInsert", args))
+            let (init, condition) = (list(helper, Vec::new()), truth(helper, true));
+            let (so_far, one) = (ident(helper, RESULT), list(helper, vec![body]));
+            let step = call(helper, "_+_", vec![so_far, one]);
+            let step = filtered(helper, filter, step);
+            Loop { init, condition, step, result: ident(helper, RESULT) }
         }
-    };
-    let step = match filter {
+    }
+}
+
+/// Leaves the result as it is where the filter does not hold.
+fn filtered(helper: &mut Helper<'_>, filter: Option<IdedExpr>, step: IdedExpr) -> IdedExpr {
+    match filter {
         Some(filter) => {
-            let same = result(helper);
+            let same = ident(helper, RESULT);
             call(helper, "_?_:_", vec![filter, step, same])
         }
         None => step,
-    };
-    Ok(Some(helper.next_expr(Expr::Comprehension(Box::new(ComprehensionExpr {
+    }
+}
+
+fn comprehend(
+    helper: &mut Helper<'_>,
+    range: IdedExpr,
+    (first, second): (String, Option<String>),
+    steps: Loop,
+) -> IdedExpr {
+    helper.next_expr(Expr::Comprehension(Box::new(ComprehensionExpr {
         iter_range: range,
         iter_var: first,
-        iter_var2: Some(second),
+        iter_var2: second,
         accu_var: RESULT.to_owned(),
-        accu_init: init,
+        accu_init: steps.init,
+        loop_cond: steps.condition,
+        loop_step: steps.step,
+        result: steps.result,
+    })))
+}
+
+fn expand_one(name: &str, helper: &mut Helper<'_>, target: IdedExpr, mut args: Vec<IdedExpr>) -> Expanded {
+    let otherwise = if name == "map" || name == "filter" {
+        "argument is not an identifier"
+    } else {
+        "argument must be a simple name"
+    };
+    let bound = variable(&args[0], helper, otherwise)?;
+    let body = args.pop();
+    let Some(body) = body else { return Ok(None) };
+    let steps = match name {
+        "filter" => {
+            let item = args.remove(0);
+            steps(name, helper, Some(body), item)
+        }
+        _ => {
+            let filter = (args.len() == 2).then(|| args.remove(1));
+            steps(name, helper, filter, body)
+        }
+    };
+    Ok(Some(comprehend(helper, target, (bound, None), steps)))
+}
+
+fn expand_two(name: &str, helper: &mut Helper<'_>, target: IdedExpr, mut args: Vec<IdedExpr>) -> Expanded {
+    const OTHERWISE: &str = "argument must be a simple name";
+    let simple = |argument: &IdedExpr| match argument.expr {
+        Expr::Ident(_) => Ok(()),
+        _ => Err(helper.new_error(argument.id, OTHERWISE)),
+    };
+    simple(&args[0])?;
+    simple(&args[1])?;
+    if args[0].expr == args[1].expr {
+        let Expr::Ident(name) = &args[1].expr else { return Ok(None) };
+        return Err(helper.new_error(args[1].id, format!("duplicate variable name: {name}")));
+    }
+    let (first, second) = (variable(&args[0], helper, OTHERWISE)?, variable(&args[1], helper, OTHERWISE)?);
+    let Some(body) = args.pop() else { return Ok(None) };
+    let filter = (args.len() == 3).then(|| args.remove(2));
+    let steps = if name.starts_with("transformMap") {
+        let so_far = ident(helper, RESULT);
+        let args = if name == "transformMap" { vec![so_far, ident(helper, &first), body] } else { vec![so_far, body] };
+        let step = call(helper, "cel.@mapInsert", args);
+        let step = filtered(helper, filter, step);
+        let init = helper.next_expr(Expr::Map(MapExpr { entries: Vec::new() }));
+        Loop { init, condition: truth(helper, true), step, result: ident(helper, RESULT) }
+    } else {
+        steps(name, helper, filter, body)
+    };
+    Ok(Some(comprehend(helper, target, (first, Some(second)), steps)))
+}
+
+/// Evaluates `result` with a name bound to a value, as a comprehension over nothing.
+fn bind(helper: &mut Helper<'_>, name: &str, value: IdedExpr, result: IdedExpr) -> IdedExpr {
+    let (range, condition, step) = (list(helper, Vec::new()), truth(helper, false), ident(helper, name));
+    helper.next_expr(Expr::Comprehension(Box::new(ComprehensionExpr {
+        iter_range: range,
+        iter_var: "#unused".to_owned(),
+        iter_var2: None,
+        accu_var: name.to_owned(),
+        accu_init: value,
         loop_cond: condition,
         loop_step: step,
-        result: outcome,
-    })))))
+        result,
+    })))
 }
 
 /// Expands `list.sortBy(e, key)` to the list sorted by the keys of its items.
-fn sort_by(
-    helper: &mut MacroExprHelper<'_>,
-    target: &mut Option<IdedExpr>,
-    args: &mut Vec<IdedExpr>,
-) -> Result<Option<IdedExpr>, ParseError> {
-    let Some(list) = target.take() else { return Ok(None) };
-    if matches!(list.expr, Expr::Literal(_) | Expr::Map(_) | Expr::Struct(_)) {
+fn sort_by(_: &str, helper: &mut Helper<'_>, target: IdedExpr, args: Vec<IdedExpr>) -> Expanded {
+    const INPUT: &str = "@__sortBy_input__";
+    if matches!(target.expr, Expr::Literal(_) | Expr::Map(_) | Expr::Struct(_)) {
         let why = "sortBy can only be applied to a list, identifier, comprehension, call or select expression";
-        return Err(helper.new_error(list.id, why));
+        return Err(helper.new_error(target.id, why));
     }
-    let name = name_of(&args[0], helper)?;
-    let key = args.remove(1);
-    let so_far = result(helper);
-    let one = helper.next_expr(Expr::List(ListExpr::new(vec![key])));
-    let step = call(helper, "_+_", vec![so_far, one]);
-    let keys = ComprehensionExpr {
-        iter_range: list.clone(),
-        iter_var: name,
-        iter_var2: None,
-        accu_var: RESULT.to_owned(),
-        accu_init: helper.next_expr(Expr::List(ListExpr::new(Vec::new()))),
-        loop_cond: truth(helper, true),
-        loop_step: step,
-        result: result(helper),
-    };
-    let keys = helper.next_expr(Expr::Comprehension(Box::new(keys)));
-    Ok(Some(helper.next_expr(Expr::Call(CallExpr {
-        func_name: "@sortByAssociatedKeys".to_owned(),
-        target: Some(Box::new(list)),
-        args: vec![keys],
-    }))))
+    let input = ident(helper, INPUT);
+    let Some(keys) = expand_one("map", helper, input, args)? else { return Ok(None) };
+    let input = ident(helper, INPUT);
+    let sorted = method(helper, input, "@sortByAssociatedKeys", vec![keys]);
+    Ok(Some(bind(helper, INPUT, target, sorted)))
 }
 
-/// Shows every call of an expression.
-pub(super) fn visit(at: &IdedExpr, see: &mut impl FnMut(&CallExpr)) {
-    visit_with_ids(at, &mut |_, call| see(call));
+/// Expands `optional.optMap(v, e)`: `e` with `v` bound to the value, where there is one.
+fn opt_map(name: &str, helper: &mut Helper<'_>, target: IdedExpr, mut args: Vec<IdedExpr>) -> Expanded {
+    let Expr::Ident(bound) = &args[0].expr else {
+        return Err(helper.new_error(args[0].id, format!("{name}() variable name must be a simple identifier")));
+    };
+    let bound = bound.clone();
+    let Some(body) = args.pop() else { return Ok(None) };
+    // Each of a chain of these doubles what it is called on; upstream goes on until memory ends.
+    if count(&target) > MOST_COPIED {
+        return Err(helper.new_error(target.id, format!("{name}() is called on too large an expression")));
+    }
+    let again = copy(helper, &target);
+    let has_value = method(helper, target, "hasValue", Vec::new());
+    let value = method(helper, again, "value", Vec::new());
+    let mut some = bind(helper, &bound, value, body);
+    if name == "optMap" {
+        some = call(helper, "optional.of", vec![some]);
+    }
+    let none = call(helper, "optional.none", Vec::new());
+    Ok(Some(call(helper, "_?_:_", vec![has_value, some, none])))
+}
+
+fn count(of: &IdedExpr) -> usize {
+    let mut nodes = 0;
+    each(of, &mut |_| nodes += 1);
+    nodes
+}
+
+/// Copies an expression, every part of which becomes known by a number of its own.
+fn copy(helper: &mut Helper<'_>, of: &IdedExpr) -> IdedExpr {
+    let expr = match &of.expr {
+        Expr::Call(call) => Expr::Call(CallExpr {
+            func_name: call.func_name.clone(),
+            target: call.target.as_deref().map(|target| Box::new(copy(helper, target))),
+            args: call.args.iter().map(|arg| copy(helper, arg)).collect(),
+        }),
+        Expr::Comprehension(all) => Expr::Comprehension(Box::new(ComprehensionExpr {
+            iter_range: copy(helper, &all.iter_range),
+            iter_var: all.iter_var.clone(),
+            iter_var2: all.iter_var2.clone(),
+            accu_var: all.accu_var.clone(),
+            accu_init: copy(helper, &all.accu_init),
+            loop_cond: copy(helper, &all.loop_cond),
+            loop_step: copy(helper, &all.loop_step),
+            result: copy(helper, &all.result),
+        })),
+        Expr::List(list) => Expr::List(ListExpr {
+            elements: list.elements.iter().map(|element| copy(helper, element)).collect(),
+            optional_indices: list.optional_indices.clone(),
+        }),
+        Expr::Map(map) => {
+            let mut map = map.clone();
+            for entry in &mut map.entries {
+                if let EntryExpr::MapEntry(entry) = &mut entry.expr {
+                    entry.key = copy(helper, &entry.key);
+                    entry.value = copy(helper, &entry.value);
+                }
+            }
+            Expr::Map(map)
+        }
+        Expr::Select(select) => {
+            Expr::Select(SelectExpr { operand: Box::new(copy(helper, &select.operand)), ..select.clone() })
+        }
+        other => other.clone(),
+    };
+    helper.next_expr(expr)
 }
 
 /// Shows every call of an expression, with the number its place is known by.
 pub(super) fn visit_with_ids(at: &IdedExpr, see: &mut impl FnMut(u64, &CallExpr)) {
+    each(at, &mut |at| {
+        if let Expr::Call(call) = &at.expr {
+            see(at.id, call);
+        }
+    });
+}
+
+/// Shows every part of an expression, those around others first.
+fn each(at: &IdedExpr, see: &mut impl FnMut(&IdedExpr)) {
+    see(at);
     match &at.expr {
         Expr::Call(call) => {
-            see(at.id, call);
-            call.target.iter().for_each(|target| visit_with_ids(target, see));
-            call.args.iter().for_each(|arg| visit_with_ids(arg, see));
+            call.target.iter().for_each(|target| each(target, see));
+            call.args.iter().for_each(|arg| each(arg, see));
         }
         Expr::Comprehension(all) => {
             let parts = [&all.iter_range, &all.accu_init, &all.loop_cond, &all.loop_step, &all.result];
             for part in parts {
-                visit_with_ids(part, see);
+                each(part, see);
             }
         }
-        Expr::List(list) => list.elements.iter().for_each(|element| visit_with_ids(element, see)),
+        Expr::List(list) => list.elements.iter().for_each(|element| each(element, see)),
         Expr::Map(map) => {
             for entry in &map.entries {
                 if let EntryExpr::MapEntry(MapEntryExpr { key, value, .. }) = &entry.expr {
-                    visit_with_ids(key, see);
-                    visit_with_ids(value, see);
+                    each(key, see);
+                    each(value, see);
                 }
             }
         }
-        Expr::Select(select) => visit_with_ids(&select.operand, see),
+        Expr::Select(select) => each(&select.operand, see),
         _ => {}
     }
 }

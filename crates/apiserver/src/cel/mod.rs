@@ -3,20 +3,27 @@
 //! Expressions are parsed by the `cel` crate, with cel-go's grammar and macros. Types are checked and expressions evaluated
 //! here, for the real server refuses expressions whose types do not fit, and tells where.
 //!
-//! Two things differ from the real server: the estimated cost of an expression is not told (an expression may be accepted
-//! that upstream calls too expensive), and the cost of an evaluation is counted in steps, not in upstream's units.
+//! What an expression may cost is estimated from its text and the bounds its variables have, and what it does cost is counted
+//! in the same units, both to the number the real server comes to: it refuses by them.
 
 mod arithmetic;
 pub(crate) mod authorizer;
 mod check;
+mod cost;
 mod declare;
+mod estimate;
 mod eval;
+pub(crate) mod extent;
 mod functions;
+#[cfg(test)]
+mod judge;
 mod library;
 mod macros;
+mod plan;
 mod quantity;
 pub(crate) mod rules;
 mod semver;
+mod tracker;
 pub(crate) mod types;
 mod unify;
 mod urls;
@@ -27,17 +34,19 @@ use std::sync::LazyLock;
 use cel::common::ast::{Expr, SourceInfo};
 use cel::{Env, IdedExpr};
 
-pub(crate) use eval::{Failure, Variables};
+pub(crate) use eval::{Failure, Lazy, Variables};
+use extent::Extent;
+use plan::Step;
 use types::Type;
 use value::Value;
 
 /// An expression that may be evaluated.
 pub(crate) struct Expression {
-    tree: IdedExpr,
+    plan: Result<Step, String>,
     pub(crate) ty: Type,
     mentions: Vec<String>,
-    /// A conversion of a constant that cannot be done, which upstream finds when it plans the evaluation.
-    pub(crate) unplannable: Option<String>,
+    /// The most an evaluation may cost.
+    pub(crate) estimate: u64,
 }
 
 impl std::fmt::Debug for Expression {
@@ -49,6 +58,15 @@ impl std::fmt::Debug for Expression {
 impl Expression {
     /// Reads an expression whose variables have the given types, or tells what is wrong with it, in cel-go's form.
     pub(crate) fn compile(source: &str, variables: &[(&str, Type)]) -> Result<Self, String> {
+        Self::compile_within(source, variables, None)
+    }
+
+    /// Does the same where something is known of how large the variables may be.
+    pub(crate) fn compile_within(
+        source: &str,
+        variables: &[(&str, Type)],
+        extent: Option<&Extent>,
+    ) -> Result<Self, String> {
         static ENV: LazyLock<Env> = LazyLock::new(macros::environment);
         let (tree, info) = ENV.parser().parse_with_source_info(source).map_err(|wrong| {
             let all: Vec<String> = wrong
@@ -62,13 +80,14 @@ impl Expression {
             all.join("\n")
         })?;
         let checked = check::check(&tree, &info, variables);
-        let mut wrong = checked.mistakes;
+        let mut wrong = checked.mistakes.clone();
         if wrong.is_empty() {
             wrong.extend(literal_mistakes(&tree, &info));
         }
         if wrong.is_empty() {
-            let unplannable = impossible_conversion(&tree);
-            return Ok(Self { tree, ty: checked.ty, mentions: checked.variables, unplannable });
+            let plan = plan::plan(&tree, &checked);
+            let estimate = estimate::estimate(&tree, &checked, extent);
+            return Ok(Self { plan, ty: checked.ty, mentions: checked.variables, estimate });
         }
         wrong.sort_by_key(|mistake| mistake.offset);
         let all: Vec<String> = wrong
@@ -86,13 +105,28 @@ impl Expression {
         self.mentions.iter().any(|have| have == variable)
     }
 
-    pub(crate) fn evaluate(&self, variables: &Variables) -> Result<Value, Failure> {
-        self.evaluate_asking(variables, &|_| (false, String::new()))
+    /// Returns why the expression cannot be evaluated at all, as with constants that cannot be converted.
+    pub(crate) fn unplannable(&self) -> Option<&str> {
+        self.plan.as_ref().err().map(String::as_str)
     }
 
-    /// Evaluates an expression that may ask the authorizer.
-    pub(crate) fn evaluate_asking(&self, variables: &Variables, ask: &authorizer::Ask<'_>) -> Result<Value, Failure> {
-        eval::evaluate(&self.tree, variables, ask)
+    /// Evaluates the expression; tells what that cost, too.
+    pub(crate) fn evaluate(&self, variables: &Variables) -> (Result<Value, Failure>, u64) {
+        let unknown = |name: &str| Err(Failure(format!("no such key: {name}")));
+        self.evaluate_asking(variables, &|_| (false, String::new()), &unknown)
+    }
+
+    /// Evaluates an expression that may ask the authorizer, and for fields made when they are asked for.
+    pub(crate) fn evaluate_asking(
+        &self,
+        variables: &Variables,
+        ask: &authorizer::Ask<'_>,
+        lazy: &Lazy<'_>,
+    ) -> (Result<Value, Failure>, u64) {
+        match &self.plan {
+            Ok(step) => eval::evaluate(step, variables, ask, lazy),
+            Err(why) => (Err(Failure(why.clone())), 0),
+        }
     }
 }
 
@@ -168,29 +202,13 @@ fn literal_mistakes(tree: &IdedExpr, info: &SourceInfo) -> Vec<check::Mistake> {
     out
 }
 
-/// Finds a constant that cannot be converted to the type asked for.
-fn impossible_conversion(tree: &IdedExpr) -> Option<String> {
-    const CONVERSIONS: [&str; 8] = ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"];
-    let mut found = None;
-    macros::visit(tree, &mut |call| {
-        if let (None, [argument]) = (&call.target, &call.args[..])
-            && CONVERSIONS.contains(&call.func_name.as_str())
-            && let Some(value) = macros::constant(argument)
-            && let Err(failure) = library::call(&call.func_name, false, &[value])
-        {
-            found.get_or_insert(failure.0);
-        }
-    });
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn eval(source: &str) -> Result<Value, String> {
         let expression = Expression::compile(source, &[])?;
-        expression.evaluate(&Variables::default()).map_err(|failure| failure.0)
+        expression.evaluate(&Variables::default()).0.map_err(|failure| failure.0)
     }
 
     #[test]

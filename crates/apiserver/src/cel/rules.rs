@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
+use super::extent::Extent;
 use super::types::Type;
 use super::value::Value;
 use super::{Expression, Variables, declare};
@@ -15,13 +16,26 @@ use crate::error::Cause;
 /// Longest message a rule may make, in bytes.
 const MAX_MESSAGE: usize = 5 * 1024;
 
+/// What all rules may cost for one object (k8s: `celconfig.RuntimeCELCostBudget`).
+const BUDGET: u64 = 10_000_000;
+
+const OUT_OF_BUDGET: &str =
+    "validation failed due to running out of cost budget, no further validation rules will be run";
+
+const LIMIT_EXCEEDED: &str = "operation cancelled: actual cost limit exceeded";
+
 /// What is wrong with a rule.
 #[derive(Debug)]
 pub(crate) enum RuleError {
     /// The rule itself.
     Rule(String),
     /// The expression that makes its message.
-    Message { why: String, uses_old_self: bool },
+    Message {
+        why: String,
+        uses_old_self: bool,
+        /// The most the rule itself may cost.
+        cost: u64,
+    },
 }
 
 /// One rule, ready to be evaluated.
@@ -33,6 +47,8 @@ pub(crate) struct Rule {
     spec: Json,
     path: Option<String>,
     pub(crate) uses_old_self: bool,
+    /// The most an evaluation of the rule, and of the expression of its message, may cost.
+    pub(crate) costs: (u64, Option<u64>),
 }
 
 impl Rule {
@@ -53,37 +69,43 @@ pub(crate) fn compile(schema: &Json, is_resource: bool) -> Vec<Result<Rule, Rule
         return Vec::new();
     }
     let ty = declare::type_of(schema, is_resource).unwrap_or_default();
-    rules.iter().map(|rule| compile_one(rule, schema, &ty)).collect()
+    let extent = Extent::of(schema, is_resource);
+    rules.iter().map(|rule| compile_one(rule, schema, &ty, extent.as_ref())).collect()
 }
 
-fn compile_one(rule: &Json, schema: &Json, ty: &Type) -> Result<Rule, RuleError> {
+fn compile_one(rule: &Json, schema: &Json, ty: &Type, extent: Option<&Extent>) -> Result<Rule, RuleError> {
     let old = if rule["optionalOldSelf"] == true { Type::optional(ty.clone()) } else { ty.clone() };
     let variables = [("self", ty.clone()), ("oldSelf", old)];
     let source = rule["rule"].as_str().unwrap_or_default();
-    let expression =
-        Expression::compile(source, &variables).map_err(|why| RuleError::Rule(format!("compilation failed: {why}")))?;
+    let expression = Expression::compile_within(source, &variables, extent)
+        .map_err(|why| RuleError::Rule(format!("compilation failed: {why}")))?;
     if expression.ty != Type::Bool {
         return Err(RuleError::Rule("cel expression must evaluate to a bool".to_owned()));
     }
-    if let Some(why) = &expression.unplannable {
+    if let Some(why) = expression.unplannable() {
         return Err(RuleError::Rule(format!("program instantiation failed: {why}")));
     }
     let uses_old_self = expression.mentions("oldSelf");
-    let refuse = |why: String| RuleError::Message { why, uses_old_self };
+    let cost = expression.estimate;
+    let refuse = |why: String| RuleError::Message { why, uses_old_self, cost };
     let message_expression = match rule["messageExpression"].as_str().filter(|source| !source.is_empty()) {
         None => None,
         Some(source) => {
-            let message = Expression::compile(source, &variables)
+            let message = Expression::compile_within(source, &variables, extent)
                 .map_err(|why| refuse(format!("messageExpression compilation failed: {why}")))?;
             if message.ty != Type::String {
                 return Err(refuse("messageExpression must evaluate to a string".to_owned()));
+            }
+            if let Some(why) = message.unplannable() {
+                return Err(refuse(format!("messageExpression instantiation failed: {why}")));
             }
             Some(message)
         }
     };
     let path = rule["fieldPath"].as_str().filter(|path| !path.is_empty());
     let path = path.and_then(|path| field_path(path, schema));
-    Ok(Rule { expression, message_expression, spec: rule.clone(), path, uses_old_self })
+    let costs = (cost, message_expression.as_ref().map(|message| message.estimate));
+    Ok(Rule { expression, message_expression, spec: rule.clone(), path, uses_old_self, costs })
 }
 
 /// The rules of a schema and of everything below it.
@@ -162,32 +184,40 @@ impl SchemaRules {
     /// Checks an object, or one that succeeds `old` under the whole schema.
     pub(crate) fn check(&self, object: &Json, old: Option<&Json>, schema: &Json) -> Verdict {
         let current = old.map(|old| Correlated { value: object, old, schema });
-        let mut verdict = Verdict::default();
-        self.visit(object, old, None, Ratchet { current, parent: None }, &mut verdict);
-        verdict
+        let mut visit = Visit { verdict: Verdict::default(), budget: BUDGET };
+        // That nothing is left to evaluate rules with is told among the causes.
+        let _ = self.visit(object, old, None, Ratchet { current, parent: None }, &mut visit);
+        visit.verdict
     }
 
     /// Checks a part of an object; nothing is forgiven.
     pub(crate) fn check_at(&self, value: &Json, old: Option<&Json>, path: &str) -> Vec<Cause> {
-        let mut verdict = Verdict::default();
-        self.visit(value, old, Some(path), Ratchet::default(), &mut verdict);
-        verdict.causes
+        let mut visit = Visit { verdict: Verdict::default(), budget: BUDGET };
+        let _ = self.visit(value, old, Some(path), Ratchet::default(), &mut visit);
+        visit.verdict.causes
     }
 
-    fn visit(&self, value: &Json, old: Option<&Json>, path: Option<&str>, ratchet: Ratchet<'_>, out: &mut Verdict) {
+    fn visit(
+        &self,
+        value: &Json,
+        old: Option<&Json>,
+        path: Option<&str>,
+        ratchet: Ratchet<'_>,
+        out: &mut Visit,
+    ) -> Result<(), Spent> {
         if value.is_null() {
-            return;
+            return Ok(());
         }
         if !self.rules.is_empty() {
-            self.apply(value, old.filter(|old| !old.is_null()), path, ratchet, out);
+            self.apply(value, old.filter(|old| !old.is_null()), path, ratchet, out)?;
         }
         match value {
             Json::Array(items) => {
-                let Some(below) = &self.items else { return };
+                let Some(below) = &self.items else { return Ok(()) };
                 for (at, item) in items.iter().enumerate() {
                     let before = old.and_then(|old| old_item(&self.schema, old, item));
                     let path = format!("{}[{at}]", path.unwrap_or_default());
-                    below.visit(item, before, Some(&path), ratchet.index(at), out);
+                    below.visit(item, before, Some(&path), ratchet.index(at), out)?;
                 }
             }
             Json::Object(map) => {
@@ -195,62 +225,146 @@ impl SchemaRules {
                     let before = old.and_then(|old| old.get(name));
                     if let Some(below) = &self.additional {
                         let path = format!("{}[{name}]", path.unwrap_or_default());
-                        below.visit(child, before, Some(&path), ratchet.key(name), out);
+                        below.visit(child, before, Some(&path), ratchet.key(name), out)?;
                     }
                     if let Some(below) = self.properties.get(name) {
                         let path = path.map_or_else(|| name.clone(), |path| format!("{path}.{name}"));
-                        below.visit(child, before, Some(&path), ratchet.key(name), out);
+                        below.visit(child, before, Some(&path), ratchet.key(name), out)?;
                     }
                 }
             }
             _ => {}
         }
+        Ok(())
     }
 
-    fn apply(&self, value: &Json, old: Option<&Json>, path: Option<&str>, ratchet: Ratchet<'_>, out: &mut Verdict) {
+    fn apply(
+        &self,
+        value: &Json,
+        old: Option<&Json>,
+        path: Option<&str>,
+        ratchet: Ratchet<'_>,
+        out: &mut Visit,
+    ) -> Result<(), Spent> {
+        let kind = json!(self.schema["type"].as_str().unwrap_or_default());
+        let field = path.unwrap_or("<nil>");
+        if out.budget == 0 {
+            return out.end(Cause::invalid(field, &kind, OUT_OF_BUDGET));
+        }
         let convert = |json: &Json| declare::value_of(json, &self.schema, self.is_resource);
         let mut variables = Variables::default().with("self", convert(value));
         let old_self = old.filter(|_| self.rules.iter().any(|rule| rule.uses_old_self)).map(convert);
-        let kind = json!(self.schema["type"].as_str().unwrap_or_default());
-        let field = path.unwrap_or("<nil>");
+        if let Some(old_self) = &old_self {
+            variables.set("oldSelf", old_self.clone());
+        }
         for rule in &self.rules {
             let optional = rule.spec["optionalOldSelf"] == true;
             if rule.uses_old_self && old.is_none() && !optional {
                 continue;
             }
-            if optional {
-                variables.set("oldSelf", Value::Optional(old_self.clone().map(Box::new)));
-            } else if let Some(old_self) = &old_self {
-                variables.set("oldSelf", old_self.clone());
+            let outcome = if optional {
+                let old_self = Value::Optional(old_self.clone().map(Box::new));
+                rule.expression.evaluate(&variables.clone().with("oldSelf", old_self))
+            } else {
+                rule.expression.evaluate(&variables)
+            };
+            if !out.spend(outcome.1) {
+                return out.end(Cause::invalid(field, &kind, OUT_OF_BUDGET));
             }
-            match rule.expression.evaluate(&variables) {
+            match outcome.0 {
                 Ok(Value::Bool(true)) => continue,
                 Ok(_) => {}
                 Err(failure) => {
                     let why = failure_words(&failure.0, rule.shown());
-                    out.causes.push(Cause::invalid(field, &kind, why));
+                    let cause = Cause::invalid(field, &kind, why);
+                    if failure.0.starts_with(LIMIT_EXCEEDED) {
+                        return out.end(cause);
+                    }
+                    out.verdict.causes.push(cause);
                     continue;
                 }
             }
-            let detail = rule.message_expression.as_ref().and_then(|message| made_message(message, &variables));
-            let detail = detail.unwrap_or_else(|| match rule.text("message") {
-                "" => format!("failed rule: {}", rule.shown()),
-                message => message.trim().to_owned(),
-            });
             let field = match (&rule.path, path) {
                 (Some(inner), Some(path)) => format!("{path}.{inner}"),
                 (Some(inner), None) => inner.clone(),
                 (None, _) => field.to_owned(),
             };
+            let is_forgiven = !rule.uses_old_self && ratchet.forgives();
+            let made = rule.message_expression.as_ref().map(|message| made_message(message, rule, &variables, out));
+            let made = match made.unwrap_or(Ok(None)) {
+                Ok(made) => made,
+                Err(why) => {
+                    out.tell(Cause::invalid(field, &kind, why), is_forgiven);
+                    return Err(Spent);
+                }
+            };
+            let detail = made.unwrap_or_else(|| match rule.text("message") {
+                "" => format!("failed rule: {}", rule.shown()),
+                message => message.trim().to_owned(),
+            });
             let shown = Some(value).filter(|_| kind != "object" && kind != "array");
-            let cause = cause_for(rule.text("reason"), field, shown, &detail);
-            if !rule.uses_old_self && ratchet.forgives() {
-                out.warnings.push(format!("{}: {}", cause.field, cause.message));
-            } else {
-                out.causes.push(cause);
-            }
+            out.tell(cause_for(rule.text("reason"), field, shown, &detail), is_forgiven);
+        }
+        Ok(())
+    }
+}
+
+/// What evaluating rules has found, and what more it may cost.
+struct Visit {
+    verdict: Verdict,
+    budget: u64,
+}
+
+/// There is nothing left to evaluate rules with.
+struct Spent;
+
+impl Visit {
+    /// Takes a cost from the budget; returns whether there was enough left.
+    fn spend(&mut self, cost: u64) -> bool {
+        let left = self.budget.checked_sub(cost);
+        self.budget = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    fn end(&mut self, cause: Cause) -> Result<(), Spent> {
+        self.verdict.causes.push(cause);
+        Err(Spent)
+    }
+
+    fn tell(&mut self, cause: Cause, is_forgiven: bool) {
+        if is_forgiven {
+            self.verdict.warnings.push(format!("{}: {}", cause.field, cause.message));
+        } else {
+            self.verdict.causes.push(cause);
         }
     }
+}
+
+/// Evaluates the expression of a message; one that makes no single line of a sensible length makes none. The error is that
+/// there is nothing left to evaluate rules with.
+fn made_message(
+    expression: &Expression,
+    rule: &Rule,
+    variables: &Variables,
+    out: &mut Visit,
+) -> Result<Option<String>, String> {
+    let (outcome, cost) = expression.evaluate(variables);
+    if !out.spend(cost) {
+        let why = "messageExpression evaluation failed due to running out of cost budget, no further validation rules \
+                   will be run";
+        return Err(why.to_owned());
+    }
+    let text = match outcome {
+        Ok(Value::String(text)) => text.trim().to_owned(),
+        Err(failure) if failure.0.starts_with(LIMIT_EXCEEDED) => {
+            let source = crate::error::show(&rule.spec["messageExpression"]);
+            return Err(format!(
+                "no further validation rules will be run due to call cost exceeds limit for messageExpression: {source}"
+            ));
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(text).filter(|text| !text.is_empty() && text.len() <= MAX_MESSAGE && !text.contains('\n')))
 }
 
 /// Keeps of a schema what is needed to find the old self of a list's items.
@@ -270,19 +384,12 @@ fn failure_words(failure: &str, rule: &str) -> String {
             "'{failure}': call arguments did not match a supported operator, function or macro signature for rule: {rule}"
         );
     }
-    if failure.starts_with("operation cancelled: actual cost limit exceeded") {
+    if failure.starts_with(LIMIT_EXCEEDED) {
         return format!(
             "'{failure}': no further validation rules will be run due to call cost exceeds limit for rule: {rule}"
         );
     }
     format!("{failure} evaluating rule: {rule}")
-}
-
-/// Evaluates the expression of a message; one that makes no single line of a sensible length makes none.
-pub(crate) fn made_message(expression: &Expression, variables: &Variables) -> Option<String> {
-    let Ok(Value::String(text)) = expression.evaluate(variables) else { return None };
-    let text = text.trim();
-    (!text.is_empty() && text.len() <= MAX_MESSAGE && !text.contains('\n')).then(|| text.to_owned())
 }
 
 fn cause_for(reason: &str, field: String, value: Option<&Json>, detail: &str) -> Cause {

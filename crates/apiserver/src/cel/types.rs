@@ -103,3 +103,13 @@ impl fmt::Display for Type {
         }
     }
 }
+
+/// Prints a type as cel-go's `Type.String` does.
+pub(crate) fn go_name(ty: &Type) -> String {
+    match ty {
+        Type::Null => "null_type".to_owned(),
+        Type::Timestamp => "google.protobuf.Timestamp".to_owned(),
+        Type::Duration => "google.protobuf.Duration".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -37,8 +37,10 @@ pub(crate) enum Value {
     Semver(Arc<Version>),
     /// A named format.
     Format(&'static str),
-    /// What could not be evaluated; looking at it fails.
-    Failed(Arc<str>),
+    /// The result of a comprehension so far, as its steps see it.
+    Growing,
+    /// An object whose fields are made when they are asked for.
+    Lazy,
     /// A question to the authorizer, or its answer.
     Authorizer(Arc<super::authorizer::Step>),
 }
@@ -131,7 +133,8 @@ impl Value {
             Self::Cidr(..) => "net.CIDR",
             Self::Semver(_) => "kubernetes.Semver",
             Self::Format(_) => "kubernetes.NamedFormat",
-            Self::Failed(_) => "error",
+            Self::Growing => "list",
+            Self::Lazy => "map",
             Self::Authorizer(step) => step.type_name(),
         }
     }

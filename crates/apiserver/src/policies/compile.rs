@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use serde_json::Value;
 
 use crate::cel::Expression;
-use crate::cel::types::{ObjectType, Type};
+use crate::cel::types::{ObjectType, Type, go_name};
 use crate::cluster::lock;
 
 /// Which variables an expression may mention besides those it always may.
@@ -103,7 +103,7 @@ fn namespace_type() -> Type {
 pub(crate) fn compile(source: &str, known: &[(&str, Type)], wanted: &[Type]) -> Result<Expression, String> {
     let expression = Expression::compile(source, known).map_err(|why| format!("compilation failed: {why}"))?;
     if wanted.is_empty() || wanted.contains(&expression.ty) {
-        return match &expression.unplannable {
+        return match expression.unplannable() {
             Some(why) => Err(format!("program instantiation failed: {why}")),
             None => Ok(expression),
         };
@@ -114,16 +114,6 @@ pub(crate) fn compile(source: &str, known: &[(&str, Type)], wanted: &[Type]) -> 
     } else {
         format!("must evaluate to one of [{}] but got {}", names.join(" "), go_name(&expression.ty))
     })
-}
-
-/// Prints a type as cel-go's `Type.String` does.
-pub(crate) fn go_name(ty: &Type) -> String {
-    match ty {
-        Type::Null => "null_type".to_owned(),
-        Type::Timestamp => "google.protobuf.Timestamp".to_owned(),
-        Type::Duration => "google.protobuf.Duration".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 /// A named expression of a policy.
@@ -139,7 +129,7 @@ pub(crate) struct Named {
 pub(crate) struct Validation {
     pub(crate) source: String,
     pub(crate) expression: Result<Expression, String>,
-    pub(crate) message_expression: Option<Expression>,
+    pub(crate) message_expression: Option<Result<Expression, String>>,
     pub(crate) message: String,
     pub(crate) reason: String,
 }
@@ -202,7 +192,7 @@ impl Policy {
             Validation {
                 expression: compile(&source, &known, &[Type::Bool]),
                 source,
-                message_expression: compile(&message, &for_messages, &[Type::String]).ok(),
+                message_expression: (!message.is_empty()).then(|| compile(&message, &for_messages, &[Type::String])),
                 message: text(&validation["message"]).trim().to_owned(),
                 reason: text(&validation["reason"]),
             }

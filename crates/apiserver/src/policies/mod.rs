@@ -9,18 +9,18 @@ mod check;
 mod compile;
 pub(crate) mod matching;
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 pub(crate) use check::{check_binding, check_conditions, check_policy, check_rules, check_selectors};
-pub(crate) use compile::go_name;
 
 use crate::auth::{self, Access, Subject, User};
-use crate::cel::Variables;
 use crate::cel::authorizer::{Question, Step};
-use crate::cel::value::{Key, Value as CelValue};
+use crate::cel::value::Value as CelValue;
+use crate::cel::{Expression, Failure, Variables};
 use crate::cluster::State;
 use crate::error::{ApiError, Cause};
 use crate::registry::{Registry, Target, WriteOptions};
@@ -325,18 +325,38 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    fn evaluate(&self, named: &Named) -> Result<CelValue, String> {
-        let expression = named.expression.as_ref().map_err(Clone::clone)?;
-        expression
-            .evaluate_asking(&self.variables, &|question| self.ask(question))
-            .map_err(|failure| format!("expression '{}' resulted in error: {}", named.source, failure.0))
+    /// Evaluates an expression that may cost no more than what is left of a budget.
+    fn evaluate(
+        &self,
+        source: &str,
+        expression: &Result<Expression, String>,
+        own: &Own<'_>,
+        budget: &mut u64,
+    ) -> Result<Result<CelValue, String>, OutOfBudget> {
+        let expression = match expression {
+            Ok(expression) => expression,
+            Err(why) => return Ok(Err(format!("compilation error: {why}"))),
+        };
+        let ask = |question: &Question| self.ask(question);
+        let (outcome, cost) = expression.evaluate_asking(&self.variables, &ask, &|name| own.get(name, self));
+        for spent in [own.spent.take(), cost] {
+            *budget = budget.checked_sub(spent).ok_or(OutOfBudget)?;
+        }
+        Ok(outcome.map_err(|failure| format!("expression '{source}' resulted in error: {}", failure.0)))
     }
 
     /// Returns whether all conditions hold; when one does not, the errors of others do not matter.
     pub(crate) fn meet(&self, conditions: &[Named]) -> Result<bool, String> {
-        let mut wrong = Vec::new();
+        let (mut wrong, mut outcomes) = (Vec::new(), Vec::new());
+        let mut budget = CONDITIONS_BUDGET;
+        // Conditions are asked before the namespace is known.
+        let inputs = Self { variables: self.variables.clone().with("namespaceObject", CelValue::Null), ..*self };
         for condition in conditions {
-            match self.evaluate(condition) {
+            let outcome = inputs.evaluate(&condition.source, &condition.expression, &Own::of(&[]), &mut budget);
+            outcomes.push(outcome.map_err(|OutOfBudget| OUT_OF_BUDGET.to_owned())?);
+        }
+        for outcome in outcomes {
+            match outcome {
                 Ok(CelValue::Bool(false)) => return Ok(false),
                 Ok(_) => {}
                 Err(why) => wrong.push(why),
@@ -347,6 +367,57 @@ impl<'a> Inputs<'a> {
             [one] => Err(one.clone()),
             all => Err(format!("[{}]", all.join(", "))),
         }
+    }
+}
+
+/// What all validations of a policy may cost for one object, and all match conditions
+/// (k8s: `RuntimeCELCostBudget`, `RuntimeCELCostBudgetMatchConditions`).
+const BUDGET: u64 = 10_000_000;
+const CONDITIONS_BUDGET: u64 = 2_500_000;
+
+/// Longest message an expression may make, in bytes.
+const MAX_MESSAGE: usize = 5 * 1024;
+
+const OUT_OF_BUDGET: &str =
+    "validation failed due to running out of cost budget, no further validation rules will be run";
+
+/// There is nothing left to evaluate expressions with.
+#[derive(Debug)]
+struct OutOfBudget;
+
+/// The variables of a policy, each evaluated when it is first asked for.
+struct Own<'a> {
+    variables: &'a [Named],
+    known: RefCell<BTreeMap<String, Result<CelValue, Failure>>>,
+    /// What evaluating them has cost and was not accounted for yet.
+    spent: Cell<u64>,
+}
+
+impl<'a> Own<'a> {
+    fn of(variables: &'a [Named]) -> Self {
+        Self { variables, known: RefCell::default(), spent: Cell::default() }
+    }
+
+    fn get(&self, name: &str, inputs: &Inputs<'_>) -> Result<CelValue, Failure> {
+        if let Some(known) = self.known.borrow().get(name) {
+            return known.clone();
+        }
+        let variable = self.variables.iter().rev().find(|variable| variable.name == name);
+        let Some(variable) = variable else { return Err(Failure(format!("no such key: {name}"))) };
+        let expression = match &variable.expression {
+            Ok(expression) => expression,
+            Err(why) => return Err(Failure(format!("composited variable {name:?} fails to compile: {why}"))),
+        };
+        // One that asks for itself, as one of two with the same name may, gets no answer.
+        let circular = Err(Failure(format!("composited variable {name:?} fails to evaluate: it depends on itself")));
+        self.known.borrow_mut().insert(name.to_owned(), circular);
+        let ask = |question: &Question| inputs.ask(question);
+        let (outcome, cost) = expression.evaluate_asking(&inputs.variables, &ask, &|name| self.get(name, inputs));
+        self.spent.set(self.spent.get().saturating_add(cost));
+        let told = |failure: Failure| Failure(format!("composited variable {name:?} fails to evaluate: {}", failure.0));
+        let outcome = outcome.map_err(told);
+        self.known.borrow_mut().insert(name.to_owned(), outcome.clone());
+        outcome
     }
 }
 
@@ -392,39 +463,63 @@ fn evaluate(policy: &Policy, inputs: &Inputs<'_>, fails: bool) -> Vec<(String, S
         Ok(false) => return Vec::new(),
         Err(why) => return on_error(why),
     }
-    let mut inputs = Inputs { variables: inputs.variables.clone(), ..*inputs };
-    let mut own = BTreeMap::new();
-    for variable in &policy.variables {
-        inputs.variables.set("variables", CelValue::map(own.clone()));
-        let value = inputs.evaluate(variable).unwrap_or_else(|why| {
-            let why = why.split_once(" resulted in error: ").map_or(why.as_str(), |(_, why)| why);
-            CelValue::Failed(format!("composited variable {:?} fails to evaluate: {why}", variable.name).into())
-        });
-        own.insert(Key::String(variable.name.as_str().into()), value);
-    }
-    inputs.variables.set("variables", CelValue::map(own));
-    let mut out = Vec::new();
+    let mut budget = BUDGET;
+    let inputs = Inputs { variables: inputs.variables.clone().with("variables", CelValue::Lazy), ..*inputs };
+    let own = Own::of(&policy.variables);
+    let mut outcomes = Vec::new();
     for validation in &policy.validations {
-        let result = validation.expression.as_ref().map_err(Clone::clone).and_then(|expression| {
-            expression
-                .evaluate_asking(&inputs.variables, &|question| inputs.ask(question))
-                .map_err(|failure| format!("expression '{}' resulted in error: {}", validation.source, failure.0))
-        });
-        match result {
-            Ok(CelValue::Bool(true)) => {}
-            Ok(_) => {
-                let made = validation.message_expression.as_ref();
-                let made = made.and_then(|made| crate::cel::rules::made_message(made, &inputs.variables));
+        match inputs.evaluate(&validation.source, &validation.expression, &own, &mut budget) {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(OutOfBudget) => return on_error(OUT_OF_BUDGET.to_owned()),
+        }
+    }
+    let messages = messages(policy, &inputs, &mut budget);
+    let mut out = Vec::new();
+    for (at, (validation, outcome)) in policy.validations.iter().zip(outcomes).enumerate() {
+        match (outcome, &messages) {
+            (Err(why), _) => out.extend(on_error(why)),
+            (Ok(_), Err(OutOfBudget)) => out.extend(on_error(format!("failed messageExpression: {OUT_OF_BUDGET}"))),
+            (Ok(CelValue::Bool(true)), _) => {}
+            (Ok(_), Ok(messages)) => {
+                let made = messages.get(at).cloned().flatten();
                 let message = made.or_else(|| Some(validation.message.clone()).filter(|text| !text.is_empty()));
                 let message = message.unwrap_or_else(|| format!("failed expression: {}", validation.source.trim()));
                 out.push((message, validation.reason.clone()));
             }
-            Err(why) => out.extend(on_error(why)),
         }
     }
+    out.extend(annotation_errors(policy, &inputs).into_iter().flat_map(on_error));
+    out
+}
+
+/// Makes the messages of all validations, whether they hold or not; those that make none, or no single line of a sensible
+/// length, have none.
+fn messages(policy: &Policy, inputs: &Inputs<'_>, budget: &mut u64) -> Result<Vec<Option<String>>, OutOfBudget> {
+    let inputs = Inputs { variables: inputs.variables.without_authorizer(), ..*inputs };
+    let own = Own::of(&policy.variables);
+    let mut out = Vec::new();
+    for validation in &policy.validations {
+        let made = match &validation.message_expression {
+            Some(expression) => inputs.evaluate("", expression, &own, budget)?.ok(),
+            None => None,
+        };
+        out.push(match made {
+            Some(CelValue::String(text)) => Some(text.trim().to_owned())
+                .filter(|text| !text.is_empty() && text.len() <= MAX_MESSAGE && !text.contains('\n')),
+            _ => None,
+        });
+    }
+    Ok(out)
+}
+
+fn annotation_errors(policy: &Policy, inputs: &Inputs<'_>) -> Vec<String> {
+    let inputs = Inputs { variables: inputs.variables.without_authorizer(), ..*inputs };
+    let own = Own::of(&policy.variables);
+    let (mut budget, mut out) = (BUDGET, Vec::new());
     for annotation in &policy.annotations {
-        if let Err(why) = inputs.evaluate(annotation) {
-            out.extend(on_error(why));
+        match inputs.evaluate(&annotation.source, &annotation.expression, &own, &mut budget) {
+            Ok(outcome) => out.extend(outcome.err()),
+            Err(OutOfBudget) => return vec![OUT_OF_BUDGET.to_owned()],
         }
     }
     out

@@ -78,7 +78,7 @@ fn mistake_in_expression(source: &str) -> Option<String> {
         Err(why) => Some(format!("compilation failed: {why}")),
         Ok(expression) if matches!(expression.ty, Type::Bool | Type::Dyn) => None,
         Ok(expression) => {
-            let found = crate::policies::go_name(&expression.ty);
+            let found = crate::cel::types::go_name(&expression.ty);
             Some(format!("must evaluate to bool or the unknown type, not {found}"))
         }
     }

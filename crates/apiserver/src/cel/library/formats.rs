@@ -41,6 +41,19 @@ pub(super) fn call(name: &str, args: &[Value]) -> Option<Outcome> {
     }))
 }
 
+/// Returns the length upstream takes the regular expression of a format to have.
+pub(in crate::cel) fn pattern_size(format: &str) -> u64 {
+    match format {
+        "dns1123Label" | "dns1123LabelPrefix" | "dns1035Label" | "dns1035LabelPrefix" => 30,
+        "labelValue" => 40,
+        "byte" => 84,
+        "date" | "datetime" => 71,
+        "uri" => 1103,
+        "uuid" => 70,
+        _ => 60,
+    }
+}
+
 fn validate(format: &str, text: &str) -> Vec<String> {
     // A generated name goes on with other letters, so that its beginning may end in a dash.
     let unfinished = text.strip_suffix('-').map_or_else(|| text.to_owned(), |text| format!("{text}a"));

@@ -8,13 +8,14 @@ mod net;
 mod strings;
 pub(super) mod times;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use regex::Regex;
 
 pub(super) use convert::show;
 pub(super) use format::check as check_format;
+pub(super) use formats::pattern_size as format_pattern_size;
 
 use super::authorizer::Step;
 use super::eval::{Failure, Outcome};
@@ -23,18 +24,6 @@ use super::semver::Version;
 use super::urls::Url;
 use super::value::{Key, Value};
 use crate::cluster::lock;
-
-/// Returns what a call costs besides the step it is, for arguments of a size.
-pub(super) fn cost(args: &[Value]) -> u64 {
-    args.iter()
-        .map(|arg| match arg {
-            Value::String(text) => text.len() as u64 / 10,
-            Value::Bytes(bytes) => bytes.len() as u64 / 10,
-            Value::List(list) => list.items.len() as u64 / 10,
-            _ => 0,
-        })
-        .sum()
-}
 
 /// Calls a function; the target of a method is its first argument.
 pub(super) fn call(name: &str, is_member: bool, args: &[Value]) -> Outcome {
@@ -75,33 +64,28 @@ fn general(name: &str, args: &[Value]) -> Option<Outcome> {
             });
             Ok(Value::list(present.collect()))
         }
-        ("cel.@mapInsert", [Value::Map(map), rest @ ..]) => insert(map, rest),
+        ("cel.@mapInsert", [Value::Map(map), rest @ ..]) => {
+            let mut map = (**map).clone();
+            insert(&mut map, rest).map(|()| Value::Map(Arc::new(map)))
+        }
         _ => return None,
     })
 }
 
-fn insert(map: &Arc<std::collections::BTreeMap<Key, Value>>, rest: &[Value]) -> Outcome {
-    let mut out = (**map).clone();
+/// Adds a key and value, or the entries of another map, to a map that has none of them.
+pub(super) fn insert(map: &mut BTreeMap<Key, Value>, rest: &[Value]) -> Result<(), Failure> {
     let mut put = |key: Key, value: Value| {
-        if out.contains_key(&key) {
+        if map.contains_key(&key) {
             return Err(Failure::new(format!("insert failed: key {} already exists", show(&key.to_value()))));
         }
-        out.insert(key, value);
+        map.insert(key, value);
         Ok(())
     };
     match rest {
-        [key, value] => {
-            let key = Key::of(key).ok_or_else(Failure::no_overload)?;
-            put(key, value.clone())?;
-        }
-        [Value::Map(more)] => {
-            for (key, value) in more.iter() {
-                put(key.clone(), value.clone())?;
-            }
-        }
-        _ => return Err(Failure::no_overload()),
+        [key, value] => put(Key::of(key).ok_or_else(Failure::no_overload)?, value.clone()),
+        [Value::Map(more)] => more.iter().try_for_each(|(key, value)| put(key.clone(), value.clone())),
+        _ => Err(Failure::no_overload()),
     }
-    Ok(Value::Map(Arc::new(out)))
 }
 
 fn authorize(name: &str, step: &Step, args: &[Value]) -> Option<Outcome> {
@@ -192,7 +176,7 @@ fn semver(text: &str, loose: bool) -> Outcome {
 }
 
 /// Compiles a regular expression, once.
-fn regex(pattern: &str) -> Result<Regex, Failure> {
+pub(super) fn regex(pattern: &str) -> Result<Regex, Failure> {
     static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
     /// Patterns may come from objects; beyond this many they are forgotten.
     const MOST: usize = 1024;

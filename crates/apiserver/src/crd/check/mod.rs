@@ -4,6 +4,7 @@
 //! Versions whose schema, subresources, columns or selectable fields are all alike have them hoisted to the top of the
 //! spec, since that is how the real server keeps them and names them in its messages.
 
+mod costs;
 mod defaults;
 mod dump;
 mod path;
@@ -100,7 +101,7 @@ fn check_spec(spec: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
         check_deprecation(version, &path, causes);
         if !alike[0] {
             let has_status = version["subresources"].get("status").is_some();
-            check_schema(version, &format!("{path}.schema"), has_status, causes);
+            check_schema(version, &format!("{path}.schema"), (has_status, has_same_schema(version, old)), causes);
         }
         if !alike[1] {
             check_subresources(&version["subresources"], &format!("{path}.subresources"), causes);
@@ -139,7 +140,7 @@ fn check_spec(spec: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     if let Some(first) = versions.first() {
         if alike[0] && top.is_some() {
             let has_status = versions.iter().any(|version| version["subresources"].get("status").is_some());
-            check_schema(first, "spec.validation", has_status, causes);
+            check_schema(first, "spec.validation", (has_status, has_same_schema(first, old)), causes);
         }
         if alike[1] {
             check_subresources(&first["subresources"], "spec.subresources", causes);
@@ -203,7 +204,13 @@ fn check_deprecation(version: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-fn check_schema(version: &Value, path: &str, has_status: bool, causes: &mut Vec<Cause>) {
+/// Returns whether a version's schema is what it was in the old CRD.
+fn has_same_schema(version: &Value, old: Option<&Value>) -> bool {
+    let before = old.map(|old| list(&old["spec"]["versions"])).unwrap_or_default();
+    before.iter().any(|old| old["name"] == version["name"] && old["schema"] == version["schema"])
+}
+
+fn check_schema(version: &Value, path: &str, (has_status, is_old): (bool, bool), causes: &mut Vec<Cause>) {
     let Some(schema) = version["schema"].get("openAPIV3Schema").filter(|schema| schema.is_object()) else { return };
     let path = format!("{path}.openAPIV3Schema");
     if has_status {
@@ -218,7 +225,7 @@ fn check_schema(version: &Value, path: &str, has_status: bool, causes: &mut Vec<
     }
     let with_rules = wrong.is_empty();
     causes.extend(wrong);
-    causes.extend(schema::check(schema, &path, with_rules));
+    causes.extend(schema::check(schema, &path, with_rules, is_old));
 }
 
 /// With a status of its own, the root may say only what can be said of the status apart.

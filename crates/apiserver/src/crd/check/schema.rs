@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{dump, list, path as field_path, text};
+use super::{costs, dump, list, path as field_path, text};
+use crate::cel::extent::Extent;
 use crate::cel::rules::{self, RuleError};
 use crate::error::Cause;
 
@@ -22,6 +23,23 @@ struct Place<'a> {
     uncorrelatable: Option<String>,
     /// Whether rules are compiled; not below `not`, `allOf`, `anyOf` and `oneOf`, nor where the schema is wrong.
     with_rules: bool,
+    /// How many such values an object may have, where the lists and maps around it are bounded.
+    cardinality: Option<u64>,
+    /// Whether each rule may cost what it likes, as those do that were accepted before.
+    is_unbounded: bool,
+}
+
+impl Place<'_> {
+    /// Returns the cardinality of what is within a node.
+    fn within(&self, schema: &Value) -> Option<u64> {
+        let most = |key: &str| schema[key].as_i64().map(|most| u64::try_from(most).unwrap_or(0));
+        let factor = match text(&schema["type"]) {
+            "object" if !schema["additionalProperties"].is_null() => most("maxProperties")?,
+            "array" => most("maxItems")?,
+            _ => 1,
+        };
+        self.cardinality.map(|cardinality| cardinality.saturating_mul(factor))
+    }
 }
 
 /// Mistakes of the schema, and of its rules, which are told after them.
@@ -29,27 +47,39 @@ struct Place<'a> {
 struct Found {
     schema: Vec<Cause>,
     rules: Vec<Cause>,
+    /// What rules and the expressions of their messages may cost, with their paths.
+    costs: Vec<(String, u64)>,
 }
 
 impl Found {
     fn merge(&mut self, other: Self) {
         self.schema.extend(other.schema);
         self.rules.extend(other.rules);
+        self.costs.extend(other.costs);
     }
 }
 
-/// Returns what is wrong with a schema and everything below it.
-pub(super) fn check(schema: &Value, path: &str, with_rules: bool) -> Vec<Cause> {
-    let place = Place { is_root: true, no_defaults: None, in_metadata: false, uncorrelatable: None, with_rules };
+/// Returns what is wrong with a schema and everything below it; one that `is_old` was accepted before.
+pub(super) fn check(schema: &Value, path: &str, with_rules: bool, is_old: bool) -> Vec<Cause> {
+    let place = Place {
+        is_root: true,
+        no_defaults: None,
+        in_metadata: false,
+        uncorrelatable: None,
+        with_rules,
+        cardinality: Some(1),
+        is_unbounded: is_old,
+    };
     let mut found = check_node(schema, path, &place);
     found.schema.append(&mut found.rules);
+    costs::check_total(path, found.costs, &mut found.schema);
     found.schema
 }
 
 fn check_node(schema: &Value, path: &str, place: &Place<'_>) -> Found {
     let mut found = Found::default();
     check_keywords(schema, path, place, &mut found.schema);
-    let below = Place { is_root: false, ..place.clone() };
+    let below = Place { is_root: false, cardinality: place.within(schema), ..place.clone() };
     let additional = &schema["additionalProperties"];
     if !additional.is_null() {
         let has_properties = schema["properties"].as_object().is_some_and(|map| !map.is_empty());
@@ -95,7 +125,7 @@ fn check_node(schema: &Value, path: &str, place: &Place<'_>) -> Found {
     check_item_rules(schema, path, &mut found.schema);
     check_rule_fields(schema, path, &mut found.schema);
     if found.schema.is_empty() && place.with_rules {
-        check_rules(schema, path, place, &mut found.rules);
+        check_rules(schema, path, place, &mut found);
     }
     found
 }
@@ -314,12 +344,20 @@ fn check_rule_fields(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-fn check_rules(schema: &Value, path: &str, place: &Place<'_>, causes: &mut Vec<Cause>) {
+fn check_rules(schema: &Value, path: &str, place: &Place<'_>, found: &mut Found) {
     let given = list(&schema["x-kubernetes-validations"]);
     if given.is_empty() {
         return;
     }
     let is_resource = place.is_root || schema["x-kubernetes-embedded-resource"] == true;
+    let Some(extent) = Extent::of(schema, is_resource) else {
+        let message = "Internal error: internal error: failed to construct type information for x-kubernetes-validations \
+                       rules: unable to convert structural schema to CEL declarations";
+        let field = format!("{path}.x-kubernetes-validations");
+        found.rules.push(Cause { reason: "InternalError", message: message.to_owned(), field });
+        return;
+    };
+    let count = place.cardinality.unwrap_or_else(|| extent.most_in_request());
     for (at, (rule, compiled)) in given.iter().zip(rules::compile(schema, is_resource)).enumerate() {
         let field = |name: &str| format!("{path}.x-kubernetes-validations[{at}].{name}");
         let invalid = |name: &str, why: &str| Cause {
@@ -327,13 +365,29 @@ fn check_rules(schema: &Value, path: &str, place: &Place<'_>, causes: &mut Vec<C
             message: format!("Invalid value: {}: {why}", dump::rule(rule)),
             field: field(name),
         };
+        let costs = match &compiled {
+            Ok(compiled) => compiled.costs,
+            Err(RuleError::Message { cost, .. }) => (*cost, None),
+            Err(RuleError::Rule(_)) => (0, None),
+        };
+        let mut charge = |name: &str, what: &str, cost: u64| {
+            if !place.is_unbounded {
+                found.rules.extend(costs::check_one(field(name), what, cost));
+            }
+            found.costs.push((field(name), cost));
+        };
+        charge("rule", "estimated rule cost", costs.0.saturating_mul(count));
+        if let Some(cost) = costs.1 {
+            charge("messageExpression", "estimated messageExpression cost", cost);
+        }
+        let causes = &mut found.rules;
         let uses_old_self = match compiled {
             Ok(compiled) => compiled.uses_old_self,
             Err(RuleError::Rule(why)) => {
                 causes.push(invalid("rule", &why));
                 false
             }
-            Err(RuleError::Message { why, uses_old_self }) => {
+            Err(RuleError::Message { why, uses_old_self, .. }) => {
                 causes.push(invalid("messageExpression", &why));
                 uses_old_self
             }
