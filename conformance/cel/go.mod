@@ -1,6 +1,6 @@
 module bowline/conformance/cel
 
-go 1.25.0
+go 1.26
 
 require (
 	github.com/google/cel-go v0.26.0

@@ -30,6 +30,22 @@ pub(crate) fn control_plane() -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(program))
 }
 
+/// Builds the program that tells what expressions are and cost, unless it is built already; `None` where there is no Go.
+pub(crate) fn cel() -> anyhow::Result<Option<PathBuf>> {
+    let program = target().join("conformance/cel");
+    let source = root().join("conformance/cel");
+    if is_newer(&program, &source)? {
+        return Ok(Some(program));
+    }
+    if Command::new("go").arg("version").output().is_err() {
+        return Ok(None);
+    }
+    say("Building CEL as kube-apiserver has it");
+    let (from, out) = (source.display().to_string(), program.display().to_string());
+    run("go", &["-C", &from, "build", "-trimpath", "-o", &out, "."], &[])?;
+    Ok(Some(program))
+}
+
 /// Builds the clients that must not be able to tell our API server from the real one, unless they are built already.
 ///
 /// Returns the folder that holds `clients`, `kubectl`, `helm3` and `helm4`; `None` where there is no Go.

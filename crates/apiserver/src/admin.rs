@@ -137,6 +137,23 @@ impl Admin {
         })
     }
 
+    /// Applies a status under this manager's name, taking over fields of others.
+    pub(crate) fn apply_status(&self, gvr: &Gvr, config: &Value) -> Result<Arc<Value>, ApiError> {
+        self.cluster.with_registry(|registry| {
+            let resource = registry.resource(gvr)?;
+            let (namespace, name) = (text(config, "namespace"), text(config, "name"));
+            let target = Target { resource: &resource, namespace: &namespace, name: &name, subresource: "status" };
+            let mut options = WriteOptions { force: true, ..self.options() };
+            registry.patch(&target, PatchKind::Apply, config, &mut options).map(|(object, _)| object)
+        })
+    }
+
+    /// Returns what type checking says of a policy's expressions.
+    pub(crate) fn policy_warnings(&self, spec: &Value) -> Vec<Value> {
+        let catalog = self.cluster.with_state(|state, _| Arc::clone(&state.catalog));
+        crate::policies::type_warnings(&catalog, spec)
+    }
+
     /// Deletes an object; `false` when there was none.
     pub fn delete(&self, gvr: &Gvr, namespace: &str, name: &str, options: &DeleteOptions) -> Result<bool, ApiError> {
         self.cluster.with_registry(|registry| {

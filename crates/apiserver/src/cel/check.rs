@@ -50,16 +50,15 @@ impl Checked {
 }
 
 /// Checks an expression whose free variables have the given types.
-pub(super) fn check(expression: &IdedExpr, source: &SourceInfo, variables: &[(&str, Type)]) -> Checked {
+pub(super) fn check(expression: &IdedExpr, text: Text<'_>, variables: &[(&str, Type)]) -> Checked {
     let root = variables.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect();
     let mut checker = Checker {
-        source,
+        text,
         scopes: vec![root],
         mapping: Mapping::default(),
         mistakes: Vec::new(),
         mentioned: Vec::new(),
         next_param: 0,
-        in_format: 0,
         types: HashMap::new(),
         references: HashMap::new(),
     };
@@ -73,21 +72,19 @@ pub(super) fn check(expression: &IdedExpr, source: &SourceInfo, variables: &[(&s
 }
 
 struct Checker<'a> {
-    source: &'a SourceInfo,
+    text: Text<'a>,
     scopes: Vec<HashMap<String, Type>>,
     mapping: Mapping,
     mistakes: Vec<Mistake>,
     mentioned: Vec<String>,
     next_param: usize,
-    /// How many calls of `format` are around, whose arguments may be of any types.
-    in_format: usize,
     types: HashMap<u64, Type>,
     references: HashMap<u64, Reference>,
 }
 
 impl Checker<'_> {
     fn refuse(&mut self, at: &IdedExpr, message: String) -> Type {
-        let offset = self.source.offset_for(at.id).map_or(0, |(start, _)| start as usize);
+        let offset = self.text.offset_of(at);
         self.mistakes.push(Mistake { offset, message });
         Type::Error
     }
@@ -188,9 +185,7 @@ impl Checker<'_> {
             self.references.insert(at.id, Reference::Call { name: call.func_name.clone(), overloads: Vec::new() });
             return self.mapping.resolve(&ty, false);
         }
-        self.in_format += usize::from(call.func_name == "format");
         let mut args: Vec<Type> = call.args.iter().map(|arg| self.check(arg)).collect();
-        self.in_format -= usize::from(call.func_name == "format");
         let Some(target) = &call.target else {
             let name = call.func_name.trim_start_matches('.');
             return match functions::overloads(name) {
@@ -292,7 +287,7 @@ impl Checker<'_> {
         for (at, element) in list.elements.iter().enumerate() {
             let ty = self.check(element);
             let ty = self.unwrap_element(element, ty, list.optional_indices.contains(&at));
-            of = Some(self.join(element, of, ty));
+            of = Some(self.join(of, ty));
         }
         let of = of.unwrap_or_else(|| self.fresh());
         Type::list(of)
@@ -318,27 +313,23 @@ impl Checker<'_> {
         for entry in &map.entries {
             let EntryExpr::MapEntry(entry) = &entry.expr else { continue };
             let key = self.check(&entry.key);
-            keys = Some(self.join(&entry.key, keys, key));
+            keys = Some(self.join(keys, key));
             let value = self.check(&entry.value);
             let value = self.unwrap_element(&entry.value, value, entry.optional);
-            values = Some(self.join(&entry.value, values, value));
+            values = Some(self.join(values, value));
         }
         let keys = keys.unwrap_or_else(|| self.fresh());
         let values = values.unwrap_or_else(|| self.fresh());
         Type::map(keys, values)
     }
 
-    /// Elements of a literal must be of one type.
-    fn join(&mut self, at: &IdedExpr, before: Option<Type>, next: Type) -> Type {
+    /// Elements of a literal that are of several types are of any.
+    fn join(&mut self, before: Option<Type>, next: Type) -> Type {
         let Some(before) = before else { return next };
         if self.mapping.assign(&before, &next) {
             return most_general(&before, &next);
         }
-        if self.in_format > 0 {
-            return Type::Dyn;
-        }
-        let (before, next) = (self.mapping.resolve(&before, false), self.mapping.resolve(&next, false));
-        self.refuse(at, format!("expected type '{before}' but found '{next}'"))
+        Type::Dyn
     }
 
     fn check_comprehension(&mut self, all: &ComprehensionExpr) -> Type {
@@ -381,6 +372,34 @@ impl Checker<'_> {
         if !self.mapping.assign(want, have) {
             self.refuse(at, format!("expected type '{want}' but found '{have}'"));
         }
+    }
+}
+
+/// The text of an expression, and where its parts are.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
+    pub(super) source: &'a str,
+    pub(super) info: &'a SourceInfo,
+    /// Which part each was copied from that a macro repeats.
+    pub(super) copies: &'a HashMap<u64, u64>,
+}
+
+impl Text<'_> {
+    /// Returns where a part of the expression is, or what it was copied from, in bytes.
+    pub(super) fn offset_of(&self, at: &IdedExpr) -> usize {
+        let mut id = at.id;
+        while let Some(of) = self.copies.get(&id) {
+            id = *of;
+        }
+        let start = self.info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        let is_negative = match &at.expr {
+            Expr::Literal(LiteralValue::Int(number)) => *number.inner() < 0,
+            Expr::Literal(LiteralValue::Double(number)) => *number.inner() < 0.0,
+            _ => false,
+        };
+        // The parser takes a negative number to begin behind its sign.
+        let before = self.source.get(..start).unwrap_or_default().trim_end();
+        if is_negative && before.ends_with('-') { before.len() - 1 } else { start }
     }
 }
 

@@ -59,6 +59,16 @@ pub(crate) fn escape(name: &str) -> Option<String> {
 /// Adds what every resource has to its schema.
 pub(super) fn with_meta(schema: &Json) -> Json {
     let mut schema = schema.clone();
+    let (own, meta) = (&schema["properties"], &schema["properties"]["metadata"]);
+    let is_text = |schema: &Json| schema["type"] == "string";
+    if is_text(&own["kind"])
+        && is_text(&own["apiVersion"])
+        && meta["type"] == "object"
+        && is_text(&meta["properties"]["name"])
+        && is_text(&meta["properties"]["generateName"])
+    {
+        return schema;
+    }
     let text = json!({"type": "string"});
     if !schema["properties"].is_object() {
         schema["properties"] = json!({});
@@ -75,8 +85,8 @@ pub(crate) fn type_of(schema: &Json, is_resource: bool) -> Option<Type> {
     named_type_of(schema, is_resource, "object")
 }
 
-fn named_type_of(schema: &Json, is_resource: bool, name: &str) -> Option<Type> {
-    if schema["x-kubernetes-int-or-string"] == true {
+pub(crate) fn named_type_of(schema: &Json, is_resource: bool, name: &str) -> Option<Type> {
+    if schema["x-kubernetes-int-or-string"] == true || schema["format"] == "int-or-string" {
         return Some(Type::Dyn);
     }
     let with_own;

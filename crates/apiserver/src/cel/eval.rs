@@ -285,7 +285,9 @@ impl<'a> Evaluator<'a> {
             }
         };
         match of {
-            Ok(value) if !place.qualifiers.is_empty() => self.qualify(value, &place.qualifiers),
+            Ok(value) if !place.qualifiers.is_empty() || matches!(value, Value::Optional(_)) => {
+                self.qualify(value, &place.qualifiers)
+            }
             other => Ok(other),
         }
     }
@@ -293,7 +295,10 @@ impl<'a> Evaluator<'a> {
     fn qualify(&mut self, of: Value, qualifiers: &'a [Arc<Qualifier>]) -> Result<Outcome, Stop> {
         let (mut value, mut is_optional) = match of {
             Value::Optional(None) => return Ok(Ok(Value::Optional(None))),
-            Value::Optional(Some(inner)) => (*inner, true),
+            Value::Optional(Some(inner)) => match unwrapped(*inner) {
+                Ok(inner) => (inner, true),
+                Err(why) => return Ok(Err(why)),
+            },
             other => (other, false),
         };
         for qualifier in qualifiers {
@@ -448,10 +453,29 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// Returns what an optional holds as upstream has it after it was turned to a value of Go's and back: optionals within are
+/// lost, and what the libraries add cannot be turned back.
+fn unwrapped(value: Value) -> Result<Value, Failure> {
+    let refuse = |what: String| Err(Failure(format!("unsupported conversion to ref.Val: {what}")));
+    match value {
+        Value::Optional(None) => Ok(Value::Null),
+        Value::Optional(Some(inner)) => unwrapped(*inner),
+        Value::List(list) if list.kind != ListKind::Ordered => Ok(Value::list(list.items.clone())),
+        Value::Quantity(_) => refuse("(*resource.Quantity)".to_owned()),
+        Value::Ip(ip) => refuse(format!("(netip.Addr){ip}")),
+        Value::Cidr(ip, bits) => refuse(format!("(netip.Prefix){ip}/{bits}")),
+        Value::Url(_) => refuse("(*url.URL)".to_owned()),
+        Value::Semver(_) => refuse("(semver.Version)".to_owned()),
+        other => Ok(other),
+    }
+}
+
 /// Says that a function does not take what it was given, in the words cel-go has for this function.
 fn unfitting(call: &Call, args: &[Value]) -> String {
     let name = call.name.as_str();
     let Some(first) = args.first() else { return format!("{NO_OVERLOAD}: {name}()") };
+    // These have methods, so that upstream looks for the function among them.
+    let has_methods = matches!(first, Value::String(_) | Value::Duration(_) | Value::Timestamp(..));
     let is_number = matches!(first, Value::Int(_) | Value::Uint(_) | Value::Double(_));
     let is_time = matches!(first, Value::Duration(_) | Value::Timestamp(..));
     let takes_first = match name {
@@ -464,14 +488,14 @@ fn unfitting(call: &Call, args: &[Value]) -> String {
             is_number || is_time || matches!(first, Value::Bool(_) | Value::String(_) | Value::Bytes(_))
         }
         "size" => false,
-        "!_" | "@in" => true,
+        "!_" | "@in" | "_==_" => true,
         "contains" | "endsWith" | "matches" | "startsWith" if !call.is_dispatched => true,
         _ => {
             let types: Vec<&str> = args.iter().map(Value::type_name).collect();
             return format!("{NO_OVERLOAD}: {name}({})", types.join(", "));
         }
     };
-    if takes_first { NO_OVERLOAD.to_owned() } else { format!("{NO_OVERLOAD}: {name}") }
+    if takes_first || has_methods { NO_OVERLOAD.to_owned() } else { format!("{NO_OVERLOAD}: {name}") }
 }
 
 /// Returns Go's name of a value's type.
@@ -526,6 +550,8 @@ fn operator(name: &str, args: &[Value]) -> Option<Outcome> {
             number.checked_neg().map(Value::Int).ok_or_else(|| Failure::new("integer overflow"))
         }
         ("-_", [Value::Double(number)]) => Ok(Value::Double(-number)),
+        ("_==_", [Value::Quantity(_), Value::Quantity(b)]) if b.is_computed => Err(Failure::no_overload()),
+        ("_!=_", [Value::Quantity(_), Value::Quantity(b)]) if b.is_computed => Ok(Value::Bool(true)),
         ("_==_", [a, b]) => Ok(Value::Bool(a == b)),
         ("_!=_", [a, b]) => Ok(Value::Bool(a != b)),
         ("_<_" | "_<=_" | "_>_" | "_>=_", [a, b]) => order(name, a, b),

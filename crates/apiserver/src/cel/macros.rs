@@ -1,6 +1,9 @@
 //! The macros of CEL, expanded to the very trees cel-go makes of them, since costs follow the tree; and walks over parsed
 //! expressions.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use cel::Env;
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, MapEntryExpr, MapExpr, SelectExpr,
@@ -310,42 +313,54 @@ fn copy(helper: &mut Helper<'_>, of: &IdedExpr) -> IdedExpr {
         }
         other => other.clone(),
     };
-    helper.next_expr(expr)
+    let copied = helper.next_expr(expr);
+    COPIES.with_borrow_mut(|copies| copies.insert(copied.id, of.id));
+    copied
 }
 
-/// Shows every call of an expression, with the number its place is known by.
-pub(super) fn visit_with_ids(at: &IdedExpr, see: &mut impl FnMut(u64, &CallExpr)) {
-    each(at, &mut |at| {
-        if let Expr::Call(call) = &at.expr {
-            see(at.id, call);
-        }
-    });
+thread_local! {
+    /// Which part of the expression being read each copy was made from, for mistakes are told where the first one is: the
+    /// parser itself only knows where the macro was called.
+    static COPIES: RefCell<HashMap<u64, u64>> = RefCell::default();
+}
+
+/// Takes what is known of the copies made while an expression was read.
+pub(super) fn take_copies() -> HashMap<u64, u64> {
+    COPIES.take()
 }
 
 /// Shows every part of an expression, those around others first.
 fn each(at: &IdedExpr, see: &mut impl FnMut(&IdedExpr)) {
+    each_unless(at, &|_| false, see);
+}
+
+/// Does the same without some parts and what is within them.
+pub(super) fn each_unless(at: &IdedExpr, is_exempt: &impl Fn(&IdedExpr) -> bool, see: &mut impl FnMut(&IdedExpr)) {
+    if is_exempt(at) {
+        return;
+    }
     see(at);
     match &at.expr {
         Expr::Call(call) => {
-            call.target.iter().for_each(|target| each(target, see));
-            call.args.iter().for_each(|arg| each(arg, see));
+            call.target.iter().for_each(|target| each_unless(target, is_exempt, see));
+            call.args.iter().for_each(|arg| each_unless(arg, is_exempt, see));
         }
         Expr::Comprehension(all) => {
             let parts = [&all.iter_range, &all.accu_init, &all.loop_cond, &all.loop_step, &all.result];
             for part in parts {
-                each(part, see);
+                each_unless(part, is_exempt, see);
             }
         }
-        Expr::List(list) => list.elements.iter().for_each(|element| each(element, see)),
+        Expr::List(list) => list.elements.iter().for_each(|element| each_unless(element, is_exempt, see)),
         Expr::Map(map) => {
             for entry in &map.entries {
                 if let EntryExpr::MapEntry(MapEntryExpr { key, value, .. }) = &entry.expr {
-                    each(key, see);
-                    each(value, see);
+                    each_unless(key, is_exempt, see);
+                    each_unless(value, is_exempt, see);
                 }
             }
         }
-        Expr::Select(select) => each(&select.operand, see),
+        Expr::Select(select) => each_unless(&select.operand, is_exempt, see),
         _ => {}
     }
 }

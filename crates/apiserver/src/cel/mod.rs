@@ -18,6 +18,7 @@ mod functions;
 #[cfg(test)]
 mod judge;
 mod library;
+mod literals;
 mod macros;
 mod plan;
 mod quantity;
@@ -31,9 +32,9 @@ pub(crate) mod value;
 
 use std::sync::LazyLock;
 
-use cel::common::ast::{Expr, SourceInfo};
-use cel::{Env, IdedExpr};
+use cel::Env;
 
+pub(crate) use declare::named_type_of;
 pub(crate) use eval::{Failure, Lazy, Variables};
 use extent::Extent;
 use plan::Step;
@@ -69,20 +70,32 @@ impl Expression {
     ) -> Result<Self, String> {
         static ENV: LazyLock<Env> = LazyLock::new(macros::environment);
         let (tree, info) = ENV.parser().parse_with_source_info(source).map_err(|wrong| {
-            let all: Vec<String> = wrong
-                .errors
+            let is_consequence = |message: &str| message.starts_with("Incomplete `ExprContext`");
+            let mut told: Vec<_> = wrong.errors.iter().filter(|error| !is_consequence(&error.msg)).collect();
+            if told.is_empty() {
+                told = wrong.errors.iter().collect();
+            }
+            let all: Vec<String> = told
                 .iter()
                 .map(|error| {
                     let (line, column) = (error.pos.0.max(1) as usize, error.pos.1.max(1) as usize);
-                    show_mistake(source, line, column - 1, &syntax_message(&error.msg))
+                    let text = source.split('\n').nth(line - 1).unwrap_or_default();
+                    // Columns are in bytes.
+                    let letters = text.char_indices().take_while(|(at, _)| *at < column - 1).count();
+                    let before: usize = source.split('\n').take(line - 1).map(|line| line.len() + 1).sum();
+                    let message = expected(&error.msg, source.get(..before + column - 1).unwrap_or(source));
+                    show_mistake(source, line, letters, &syntax_message(&message))
                 })
                 .collect();
             all.join("\n")
         })?;
-        let checked = check::check(&tree, &info, variables);
+        let copies = macros::take_copies();
+        let checked = check::check(&tree, check::Text { source, info: &info, copies: &copies }, variables);
         let mut wrong = checked.mistakes.clone();
         if wrong.is_empty() {
-            wrong.extend(literal_mistakes(&tree, &info));
+            let text = check::Text { source, info: &info, copies: &copies };
+            wrong.extend(literals::unfit(&tree, &text, &checked));
+            wrong.extend(literals::mixed(&tree, &text, &checked));
         }
         if wrong.is_empty() {
             let plan = plan::plan(&tree, &checked);
@@ -130,8 +143,37 @@ impl Expression {
     }
 }
 
+/// Tells of what was expected at the end of a text only what must come first, as upstream does.
+fn expected(message: &str, before: &str) -> String {
+    let Some((what, _)) = message.split_once(" expecting {").filter(|(what, set)| {
+        what.contains("mismatched input") && (set.starts_with("'=='") || set.starts_with("<EOF>"))
+    }) else {
+        return message.to_owned();
+    };
+    let mut open = Vec::new();
+    let mut quote = None;
+    for letter in before.chars() {
+        match (quote, letter) {
+            (Some(mark), letter) if letter == mark => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(letter),
+            (None, '(') => open.push(')'),
+            (None, '[') => open.push(']'),
+            (None, '{') => open.push('}'),
+            (None, '?') => open.push(':'),
+            (None, ':') => drop(open.pop_if(|last| *last == ':')),
+            (None, ')' | ']' | '}') => while open.pop().is_some_and(|last| last != letter) {},
+            _ => {}
+        }
+    }
+    let wanted = open.last().map_or_else(|| "<EOF>".to_owned(), |last| format!("'{last}'"));
+    format!("{what} expecting {wanted}")
+}
+
 fn syntax_message(message: &str) -> String {
-    if message.starts_with("Syntax error") || message.contains("argument") || message.contains("macro") {
+    const OF_MACROS: [&str; 6] =
+        ["argument", "macro", "variable", "sortBy can only", "is called on too large", "reserved identifier"];
+    if message.starts_with("Syntax error") || OF_MACROS.iter().any(|words| message.contains(words)) {
         message.to_owned()
     } else {
         format!("Syntax error: {message}")
@@ -141,7 +183,7 @@ fn syntax_message(message: &str) -> String {
 /// Returns the line, from 1, and the column, from 0, of a place in a text.
 fn place(source: &str, offset: usize) -> (usize, usize) {
     let (mut line, mut column) = (1, 0);
-    for letter in source.chars().take(offset) {
+    for (_, letter) in source.char_indices().take_while(|(at, _)| *at < offset) {
         if letter == '\n' {
             (line, column) = (line + 1, 0);
         } else {
@@ -159,46 +201,14 @@ fn show_mistake(source: &str, line: usize, column: usize, message: &str) -> Stri
     let text = source.split('\n').nth(line - 1).unwrap_or_default();
     let mut out = format!("ERROR: <input>:{line}:{}: {message}", column + 1);
     if !text.is_empty() {
-        out.extend(["\n | ", text, "\n | ", &".".repeat(column), "^"]);
+        // Letters of several bytes are pointed at by wide marks.
+        let mut letters = text.chars();
+        let dots: String =
+            letters.by_ref().take(column).map(|letter| if letter.is_ascii() { '.' } else { '．' }).collect();
+        let dots = dots + &".".repeat(column.saturating_sub(text.chars().count()));
+        let mark = if letters.next().is_none_or(|letter| letter.is_ascii()) { "^" } else { "＾" };
+        out.extend(["\n | ", text, "\n | ", &dots, mark]);
     }
-    out
-}
-
-/// Refuses constants that are no durations, timestamps or regular expressions where such are called for.
-fn literal_mistakes(tree: &IdedExpr, info: &SourceInfo) -> Vec<check::Mistake> {
-    let mut out = Vec::new();
-    macros::visit_with_ids(tree, &mut |id, call| {
-        let at = |id: u64| info.offset_for(id).map_or(0, |(start, _)| start as usize);
-        if call.func_name == "format"
-            && let Some(template) = call.target.as_deref().and_then(macros::literal_text)
-            && let [IdedExpr { expr: Expr::List(list), .. }] = &call.args[..]
-        {
-            let args: Vec<_> = list.elements.iter().map(macros::constant).collect();
-            if let Err((wrong, message)) = library::check_format(template, &args) {
-                let offset = at(wrong.map_or(id, |wrong| list.elements[wrong].id));
-                out.push(check::Mistake { offset, message });
-            }
-            return;
-        }
-        let (name, argument) = match (&call.target, &call.args[..]) {
-            (None, [argument]) if call.func_name == "duration" || call.func_name == "timestamp" => {
-                (call.func_name.as_str(), argument)
-            }
-            (Some(_), [argument]) if call.func_name == "matches" => ("matches", argument),
-            (None, [_, argument]) if call.func_name == "matches" => ("matches", argument),
-            _ => return,
-        };
-        let Some(text) = macros::literal_text(argument) else { return };
-        let value = Value::text(text);
-        let wrong = match name {
-            "matches" => regex::Regex::new(text).is_err(),
-            name => library::call(name, false, &[value]).is_err(),
-        };
-        if wrong {
-            let offset = info.offset_for(argument.id).map_or(0, |(start, _)| start as usize);
-            out.push(check::Mistake { offset, message: format!("invalid {name} argument") });
-        }
-    });
     out
 }
 

@@ -7,6 +7,8 @@ pub(crate) struct Quantity {
     mantissa: i128,
     /// The power of ten, never above zero.
     scale: i32,
+    /// Whether it is a sum or difference, which upstream cannot compare others with by `==`.
+    pub(super) is_computed: bool,
 }
 
 /// Longest fraction a quantity keeps, as upstream: nano.
@@ -18,7 +20,7 @@ impl Quantity {
         const FORMAT: &str =
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
         if text.is_empty() {
-            return Err("cannot parse '': quantities must match".to_owned());
+            return Err(FORMAT.to_owned());
         }
         let end = text.find(|letter: char| !letter.is_ascii_digit() && !"+-.".contains(letter)).unwrap_or(text.len());
         let (number, suffix) = text.split_at(end);
@@ -34,17 +36,22 @@ impl Quantity {
         }
         let mut mantissa = all.parse::<i128>().map_err(|_| "unable to parse numeric part of quantity".to_owned())?;
         let mut scale = -i32::try_from(fraction.len()).unwrap_or(i32::MAX);
+        let tail = suffix.trim_start_matches(|letter: char| "eEinumkKMGTP".contains(letter));
+        let tail = tail.strip_prefix(['+', '-']).unwrap_or(tail);
+        if !tail.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(FORMAT.to_owned());
+        }
         let (base, exponent) = suffix_of(suffix).ok_or("unable to parse quantity's suffix")?;
         if base == 2 {
             mantissa = mantissa.checked_shl(exponent.unsigned_abs()).unwrap_or(i128::MAX);
         } else {
             scale += exponent;
         }
-        Ok(Self { mantissa: mantissa * sign, scale }.normal())
+        Ok(Self { mantissa: mantissa * sign, scale, is_computed: false }.normal())
     }
 
     pub(crate) fn of_int(number: i64) -> Self {
-        Self { mantissa: i128::from(number), scale: 0 }
+        Self { mantissa: i128::from(number), scale: 0, is_computed: false }
     }
 
     fn normal(mut self) -> Self {
@@ -76,11 +83,11 @@ impl Quantity {
 
     pub(crate) fn add(self, other: Self) -> Self {
         let (a, b, scale) = self.aligned(other);
-        Self { mantissa: a.saturating_add(b), scale }.normal()
+        Self { mantissa: a.saturating_add(b), scale, is_computed: true }.normal()
     }
 
     pub(crate) fn sub(self, other: Self) -> Self {
-        self.add(Self { mantissa: -other.mantissa, scale: other.scale })
+        self.add(Self { mantissa: -other.mantissa, ..other })
     }
 
     pub(crate) fn compare(self, other: Self) -> Ordering {

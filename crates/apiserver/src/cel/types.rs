@@ -97,7 +97,7 @@ impl fmt::Display for Type {
                 let params: Vec<String> = params.iter().map(Self::to_string).collect();
                 write!(f, "{name}({})", params.join(", "))
             }
-            Self::Meta(of) if **of == Self::Dyn => f.write_str("type"),
+            Self::Meta(of) if **of == Self::Error => f.write_str("type"),
             Self::Meta(of) => write!(f, "type({of})"),
             Self::Param(name) => f.write_str(name),
         }

@@ -23,10 +23,9 @@ impl Url {
         let scheme_end = text.find(|letter: char| !letter.is_ascii_alphanumeric() && !"+-.".contains(letter));
         let (scheme, rest) = match scheme_end {
             Some(0) if text.starts_with(':') => return refuse("missing protocol scheme"),
-            Some(at) if text[at..].starts_with(':') => {
-                if !text.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
-                    return refuse("first path segment in URL cannot contain colon");
-                }
+            Some(at)
+                if text[at..].starts_with(':') && text.starts_with(|letter: char| letter.is_ascii_alphabetic()) =>
+            {
                 (text[..at].to_lowercase(), &text[at + 1..])
             }
             _ => (String::new(), text),

@@ -22,6 +22,7 @@ mod jobs;
 mod kubelet;
 mod object;
 mod pods;
+mod policies;
 mod replica_sets;
 mod requests;
 mod revisions;
@@ -193,6 +194,7 @@ impl Simulation {
             Kind::Budget => self.budget(namespace, name),
             Kind::Autoscaler => self.autoscaler(namespace, name),
             Kind::SigningRequest => self.signing_request(name),
+            Kind::Policy => self.policy(name),
             Kind::Node | Kind::ControllerRevision => Ok(()),
             Kind::EndpointSlice | Kind::Endpoints => Ok(()),
         };

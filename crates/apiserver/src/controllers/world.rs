@@ -33,10 +33,11 @@ pub(super) enum Kind {
     Budget,
     Autoscaler,
     SigningRequest,
+    Policy,
 }
 
 /// Each kind with its `apiVersion`, Kubernetes' own name and plural.
-const KINDS: [(Kind, &str, &str, &str); 19] = [
+const KINDS: [(Kind, &str, &str, &str); 20] = [
     (Kind::Node, "v1", "Node", "nodes"),
     (Kind::Deployment, "apps/v1", "Deployment", "deployments"),
     (Kind::ReplicaSet, "apps/v1", "ReplicaSet", "replicasets"),
@@ -56,6 +57,7 @@ const KINDS: [(Kind, &str, &str, &str); 19] = [
     (Kind::Budget, "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     (Kind::Autoscaler, "autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     (Kind::SigningRequest, "certificates.k8s.io/v1", "CertificateSigningRequest", "certificatesigningrequests"),
+    (Kind::Policy, "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
 ];
 
 impl Kind {

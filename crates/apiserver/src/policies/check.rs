@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::compile::{Knows, compile, variables, variables_type};
+use super::compile::{Knows, compile, declared, variables, variables_type};
 use crate::builtins::Builtins;
 use crate::cel::types::Type;
 use crate::crd::names::{dns_1035_label, dns_1123_subdomain, path_segment, qualified_name};
@@ -290,7 +290,7 @@ fn check_variables(own: &Value, has_params: bool, causes: &mut Vec<Cause>) -> Op
         }
         let known = variables(Knows { params: has_params, authorizer: true }, Some(variables_type(&fields)));
         match compile(source, &known, &[]) {
-            Ok(expression) => drop(fields.insert(name.to_owned(), expression.ty)),
+            Ok(expression) => drop(fields.insert(name.to_owned(), declared(&expression.ty))),
             Err(why) => causes.push(Cause::invalid(field("expression"), &variable["expression"], why)),
         }
     }

@@ -179,7 +179,7 @@ impl Policy {
         for variable in all("variables") {
             let (name, source) = (text(&variable["name"]), text(&variable["expression"]));
             let expression = compile(&source, &variables(knows, Some(variables_type(&fields))), &[]);
-            let ty = expression.as_ref().map_or(Type::Dyn, |expression| expression.ty.clone());
+            let ty = expression.as_ref().map_or(Type::Dyn, |expression| declared(&expression.ty));
             fields.insert(name.clone(), ty);
             own.push(Named { name, source, expression });
         }
@@ -217,6 +217,16 @@ pub(crate) fn compile_conditions(conditions: &[Value], has_params: bool) -> Vec<
         Named { name: condition["name"].as_str().unwrap_or_default().to_owned(), source, expression }
     };
     conditions.iter().map(one).collect()
+}
+
+/// Returns the type a variable is declared to have: what is neither simple nor a list or map may be anything.
+pub(crate) fn declared(ty: &Type) -> Type {
+    match ty {
+        Type::List(of) => Type::list(declared(of)),
+        Type::Map(key, value) => Type::map(declared(key), declared(value)),
+        Type::Object(_) | Type::Opaque(..) | Type::Meta(_) | Type::Error | Type::Param(_) => Type::Dyn,
+        simple => simple.clone(),
+    }
 }
 
 /// The type of `variables`, with those that have been declared so far.

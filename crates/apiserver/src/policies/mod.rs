@@ -3,11 +3,12 @@
 //!
 //! A policy is asked once an object is valid. Audit annotations are evaluated, for their errors count, but written nowhere,
 //! since this server keeps no audit log. The status of policies, with what type checking found, is the business of a
-//! controller of the controller manager, which is not simulated.
+//! controller.
 
 mod check;
 mod compile;
 pub(crate) mod matching;
+mod typecheck;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::resource::{Gvr, Resource};
 use crate::rules;
 use compile::Policy;
 pub(crate) use compile::{Named, compile_conditions};
+pub(crate) use typecheck::warnings as type_warnings;
 
 /// A request to be judged.
 #[derive(Debug, Clone, Copy)]

@@ -173,8 +173,10 @@ impl Made {
         let body = self.of(body_kind, depth - 1);
         self.bound.pop();
         let mut out = String::new();
+        let template = template.replace("sortBy", "sort#y");
         for letter in template.chars() {
             match letter {
+                '#' => out.push('B'),
                 'R' => out.push_str(&range),
                 'V' => out.push_str(&name),
                 'B' => out.push_str(&body),
@@ -357,7 +359,7 @@ fn templates(kind: Kind) -> &'static [&'static str] {
             "format.qualifiedName().validate(<s>).hasValue()",
             "format.uri().validate(<s>).hasValue()",
             "<i> / <i> == <i> || <b>",
-            "<b> ? <b> : <b>",
+            "(<b> ? <b> : <b>)",
             "self.port == <dyn>",
             "self.items == self.items",
             "self.inner == self.inner",
@@ -426,7 +428,7 @@ fn templates(kind: Kind) -> &'static [&'static str] {
             "<v>.compareTo(<v>)",
             "<o>.orValue(<i>)",
             "<o>.value()",
-            "<b> ? <i> : <i>",
+            "(<b> ? <i> : <i>)",
             "{'a': <i>}.a",
             "[<i>, <i>][1]",
             "self.limits.map(k, self.limits[k]).sum()",
@@ -484,7 +486,7 @@ fn templates(kind: Kind) -> &'static [&'static str] {
             "'%s|%s'.format([<d>, <t>])",
             "<ls>[0]",
             "<ls>[<i>]",
-            "<b> ? <s> : <s>",
+            "(<b> ? <s> : <s>)",
             "<url>.getHost()",
             "<url>.getHostname()",
             "<url>.getPort()",
@@ -532,7 +534,7 @@ fn templates(kind: Kind) -> &'static [&'static str] {
             "[?<o>, <i>]",
             "[<o>, <o>].unwrapOpt()",
             "[[[<i>]]].flatten(2).map(q, size(string(q)))",
-            "<b> ? <li> : <li>",
+            "(<b> ? <li> : <li>)",
             "{1: <li>}[1]",
         ],
         Kind::Texts => &[
@@ -563,7 +565,7 @@ fn templates(kind: Kind) -> &'static [&'static str] {
             "<li>.transformMap(n, q, n + q).transformMapEntry(k, v, {string(k): v})",
             "{?'o': <o>}",
             "{'x': <i>}.transformMap(k, v, v + <i>)",
-            "<b> ? <m> : <m>",
+            "(<b> ? <m> : <m>)",
         ],
         Kind::Optional => &[
             "optional.of(<i>)",
@@ -586,7 +588,7 @@ fn templates(kind: Kind) -> &'static [&'static str] {
             "dyn(<li>)[<i>]",
             "dyn(<i>) + dyn(<i>)",
             "dyn(<s>) + dyn(<s>)",
-            "<b> ? dyn(<i>) : dyn(<s>)",
+            "(<b> ? dyn(<i>) : dyn(<s>))",
             "dyn(<o>)",
             "[dyn(<i>), dyn(<s>)][<i>]",
             "dyn(<d>)",
@@ -594,9 +596,9 @@ fn templates(kind: Kind) -> &'static [&'static str] {
             "self.port",
         ],
         Kind::Quantity => &["quantity(<s>)", "<q>.add(<q>)", "<q>.sub(<i>)", "<q>.add(<i>)", "<q>.sub(<q>)"],
-        Kind::Ip => &["ip(<s>)", "<cidr>.ip()", "<b> ? <ip> : <ip>"],
+        Kind::Ip => &["ip(<s>)", "<cidr>.ip()", "(<b> ? <ip> : <ip>)"],
         Kind::Cidr => &["cidr(<s>)", "<cidr>.masked()"],
-        Kind::Url => &["url(<s>)", "<b> ? <url> : <url>"],
+        Kind::Url => &["url(<s>)", "(<b> ? <url> : <url>)"],
         Kind::Semver => &["semver(<s>)", "semver(<s>, true)"],
     }
 }

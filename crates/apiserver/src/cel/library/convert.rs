@@ -35,7 +35,7 @@ pub(super) fn call(name: &str, args: &[Value]) -> Option<Outcome> {
     })
 }
 
-fn conversion_error(from: &str, to: &str) -> Failure {
+pub(super) fn conversion_error(from: &str, to: &str) -> Failure {
     Failure::new(format!("type conversion error from '{from}' to '{to}'"))
 }
 
@@ -97,6 +97,8 @@ pub(in crate::cel) fn show(value: &Value) -> String {
                 let items: Vec<String> = list.items.iter().map(show).collect();
                 format!("[{}]", items.join(", "))
             }
+            // Upstream's null is a number within.
+            Value::Null => "0".to_owned(),
             other => other.type_name().to_owned(),
         },
     }

@@ -37,13 +37,24 @@ pub(super) fn format(template: &str, args: &[Value]) -> Result<String, Failure> 
     Ok(out)
 }
 
-/// Finds what is wrong with a template and those of its arguments that are known; tells the argument, if it is one's.
-pub(in crate::cel) fn check(template: &str, args: &[Option<Value>]) -> Result<(), (Option<usize>, String)> {
+/// Finds what is wrong with a template for so many arguments; `misfit` tells the argument, or the part of it, that a clause
+/// does not take, and its type.
+pub(in crate::cel) fn check<T>(
+    template: &str,
+    count: usize,
+    misfit: &dyn Fn(usize, char) -> Option<(T, String)>,
+) -> Result<(), (Option<T>, String)> {
     let mut letters = template.chars().peekable();
     let mut used = 0;
     while let Some(letter) = letters.next() {
         if letter != '%' || letters.next_if_eq(&'%').is_some() {
             continue;
+        }
+        if letters.peek().is_none() {
+            return Err((None, "unexpected end of string".to_owned()));
+        }
+        if used >= count {
+            return Err((None, format!("index {used} out of range")));
         }
         if letters.next_if_eq(&'.').is_some() {
             while letters.next_if(char::is_ascii_digit).is_some() {}
@@ -53,17 +64,32 @@ pub(in crate::cel) fn check(template: &str, args: &[Option<Value>]) -> Result<()
             let why = format!("could not parse formatting clause: unrecognized formatting clause \"{clause}\"");
             return Err((None, why));
         }
-        let arg = args.get(used).ok_or_else(|| (None, format!("index {used} out of range")))?;
-        if let Some(Err(failure)) = arg.as_ref().map(|arg| one(clause, None, arg)) {
-            return Err((Some(used), failure.0));
+        if let Some((wrong, ty)) = misfit(used, clause) {
+            return Err((Some(wrong), format!("error during formatting: {}, was given {ty}", takes(clause))));
         }
         used += 1;
     }
-    if used < args.len() {
-        let why = format!("too many arguments supplied to string.format (expected {used}, got {})", args.len());
+    if used < count {
+        let why = format!("too many arguments supplied to string.format (expected {used}, got {count})");
         return Err((None, why));
     }
     Ok(())
+}
+
+/// Says what a clause takes.
+fn takes(clause: char) -> &'static str {
+    match clause {
+        'd' => "decimal clause can only be used on integers",
+        'f' => "fixed-point clause can only be used on doubles",
+        'e' => "scientific clause can only be used on doubles",
+        'b' => "only integers and bools can be formatted as binary",
+        'x' | 'X' => "only integers, byte buffers, and strings can be formatted as hex",
+        'o' => "octal clause can only be used on integers",
+        _ => {
+            "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and \
+             timestamps"
+        }
+    }
 }
 
 fn one(clause: char, precision: Option<usize>, arg: &Value) -> Result<String, Failure> {
@@ -85,8 +111,11 @@ fn one(clause: char, precision: Option<usize>, arg: &Value) -> Result<String, Fa
                     return Err(wrong(&format!("{name} clause can only be used on doubles")));
                 }
             };
-            if !number.is_finite() {
-                return Ok(float(number));
+            if number.is_infinite() {
+                return Ok(if number > 0.0 { "∞" } else { "-∞" }.to_owned());
+            }
+            if number.is_nan() {
+                return Ok("NaN".to_owned());
             }
             let precision = precision.unwrap_or(6);
             Ok(if clause == 'f' { fixed(number, precision) } else { scientific(number, precision) })
@@ -162,6 +191,21 @@ fn float(number: f64) -> String {
     }
 }
 
+/// Prints what is within a list or map: so that it could be written in an expression.
+fn show_within(arg: &Value) -> Result<String, Failure> {
+    Ok(match arg {
+        Value::String(text) => bowline_smd::quote_go(text),
+        Value::Bytes(bytes) => format!("b{}", bowline_smd::quote_go(&String::from_utf8_lossy(bytes))),
+        Value::Timestamp(at, zone) => format!("timestamp({:?})", times::print(*at, *zone)),
+        Value::Duration(nanos) => format!("duration({:?})", times::print_duration(*nanos)),
+        Value::Double(number) if !number.is_finite() => format!("{number:?}"),
+        Value::Double(number) => format!("{number:.6}"),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Type(_) => show(arg)?,
+        Value::List(_) | Value::Map(_) => show(arg)?,
+        other => return Err(Failure::new(format!("no formatting function for {}", other.type_name()))),
+    })
+}
+
 fn show(arg: &Value) -> Result<String, Failure> {
     Ok(match arg {
         Value::Null => "null".to_owned(),
@@ -175,15 +219,16 @@ fn show(arg: &Value) -> Result<String, Failure> {
         Value::Duration(nanos) => times::print_duration(*nanos),
         Value::Type(name) => name.clone(),
         Value::List(list) => {
-            let items = list.items.iter().map(show).collect::<Result<Vec<_>, _>>()?;
+            let items = list.items.iter().map(show_within).collect::<Result<Vec<_>, _>>()?;
             format!("[{}]", items.join(", "))
         }
         Value::Map(map) => {
             let mut entries = Vec::new();
             for (key, value) in map.iter() {
-                entries.push(format!("{}: {}", show(&key.to_value())?, show(value)?));
+                entries.push((show_within(&key.to_value())?, show_within(value)?));
             }
             entries.sort();
+            let entries: Vec<String> = entries.iter().map(|(key, value)| format!("{key}:{value}")).collect();
             format!("{{{}}}", entries.join(", "))
         }
         other => {

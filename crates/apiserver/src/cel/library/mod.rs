@@ -58,11 +58,14 @@ fn general(name: &str, args: &[Value]) -> Option<Outcome> {
         ("value", [Value::Optional(Some(inner))]) => Ok((**inner).clone()),
         ("value", [Value::Optional(None)]) => Err(Failure::new("optional.none() dereference")),
         ("optional.unwrap" | "unwrapOpt", [Value::List(list)]) => {
-            let present = list.items.iter().filter_map(|item| match item {
-                Value::Optional(inner) => inner.as_deref().cloned(),
-                other => Some(other.clone()),
-            });
-            Ok(Value::list(present.collect()))
+            let mut present = Vec::new();
+            for item in &list.items {
+                match item {
+                    Value::Optional(inner) => present.extend(inner.as_deref().cloned()),
+                    other => return Some(Err(Failure::new(format!("value {} is not optional", show(other))))),
+                }
+            }
+            Ok(Value::list(present))
         }
         ("cel.@mapInsert", [Value::Map(map), rest @ ..]) => {
             let mut map = (**map).clone();
@@ -175,6 +178,34 @@ fn semver(text: &str, loose: bool) -> Outcome {
     version.map(|version| Value::Semver(Arc::new(version))).map_err(Failure)
 }
 
+/// Escapes the braces that repeat nothing, which Go takes for letters.
+fn literal_braces(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some(at) = rest.find(['\\', '{']) {
+        out.push_str(&rest[..at]);
+        let tail = &rest[at..];
+        let end = if tail.starts_with('\\') {
+            // Of what is escaped, classes and letters by number have braces.
+            let length = tail.chars().take(2).map(char::len_utf8).sum();
+            let has_braces = tail[1..].starts_with(['p', 'P', 'x']) && tail[2.min(tail.len())..].starts_with('{');
+            if has_braces { tail.find('}').map_or(length, |end| end + 1) } else { length }
+        } else {
+            let inner = tail[1..].split('}').next().unwrap_or_default();
+            let (least, most) = inner.split_once(',').unwrap_or((inner, ""));
+            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            let repeats = tail.contains('}') && !least.is_empty() && is_number(least) && is_number(most);
+            if !repeats {
+                out.push('\\');
+            }
+            1
+        };
+        out.push_str(&tail[..end]);
+        rest = &tail[end..];
+    }
+    out + rest
+}
+
 /// Compiles a regular expression, once.
 pub(super) fn regex(pattern: &str) -> Result<Regex, Failure> {
     static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
@@ -184,7 +215,8 @@ pub(super) fn regex(pattern: &str) -> Result<Regex, Failure> {
     if let Some(found) = compiled.get(pattern) {
         return Ok(found.clone());
     }
-    let regex = Regex::new(pattern).map_err(|error| Failure::new(crate::crd::explain_regex(&error, pattern)))?;
+    let regex = Regex::new(&literal_braces(pattern))
+        .map_err(|error| Failure::new(crate::crd::explain_regex(&error, pattern)))?;
     if compiled.len() >= MOST {
         compiled.clear();
     }

@@ -79,7 +79,64 @@ fn explain(text: &str) -> String {
         }
         return if parts.len() < 4 { "IPv4 address too short".to_owned() } else { "IPv4 address too long".to_owned() };
     }
-    format!("unexpected character (at {text:?})")
+    if text[first..].starts_with('%') {
+        return "missing IPv6 address".to_owned();
+    }
+    explain_six(text)
+}
+
+/// Goes through the fields of an IPv6 address as Go does.
+fn explain_six(text: &str) -> String {
+    let mut rest = text.strip_prefix("::").unwrap_or(text);
+    let (mut ellipsis, mut fields) = (rest.len() < text.len(), 0);
+    if ellipsis && rest.is_empty() {
+        return "unexpected character".to_owned();
+    }
+    while fields < 8 {
+        let end = rest.find(|letter: char| !letter.is_ascii_hexdigit()).unwrap_or(rest.len());
+        if end > 4 {
+            return format!("each group must have 4 or less digits (at {rest:?})");
+        }
+        if end == 0 {
+            return format!("each colon-separated field must have at least one digit (at {rest:?})");
+        }
+        if rest[end..].starts_with('.') {
+            if !ellipsis && fields != 6 {
+                return format!("embedded IPv4 address must replace the final 2 fields of the address (at {rest:?})");
+            }
+            return explain(rest);
+        }
+        fields += 1;
+        rest = &rest[end..];
+        if rest.is_empty() {
+            break;
+        }
+        if !rest.starts_with(':') {
+            return format!("unexpected character, want colon (at {rest:?})");
+        }
+        if rest.len() == 1 {
+            return format!("colon must be followed by more characters (at {rest:?})");
+        }
+        rest = &rest[1..];
+        if rest.starts_with(':') {
+            if ellipsis {
+                return format!("multiple :: in address (at {rest:?})");
+            }
+            ellipsis = true;
+            rest = &rest[1..];
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+    if !rest.is_empty() {
+        return format!("trailing garbage after address (at {rest:?})");
+    }
+    if fields < 8 && !ellipsis {
+        "address string too short".to_owned()
+    } else {
+        "the :: must expand to at least one field of zeros".to_owned()
+    }
 }
 
 fn parse_cidr(text: &str) -> Result<(IpAddr, u8), Failure> {

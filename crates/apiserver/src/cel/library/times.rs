@@ -5,27 +5,33 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::super::eval::{Failure, Outcome};
 use super::super::value::Value;
+use super::convert::conversion_error;
 
 pub(super) fn call(name: &str, args: &[Value]) -> Option<Outcome> {
     match (name, args) {
         ("timestamp", [value @ Value::Timestamp(..)]) | ("duration", [value @ Value::Duration(_)]) => {
             Some(Ok(value.clone()))
         }
+        // The first instant of the year 1, and the last one of 9999.
+        ("timestamp", [Value::Int(seconds)]) if !(-62_135_596_800..=253_402_300_799).contains(seconds) => {
+            Some(Err(Failure::new("timestamp overflow")))
+        }
         ("timestamp", [Value::Int(seconds)]) => Some(
             Timestamp::from_second(*seconds)
                 .map(|at| Value::Timestamp(at, 0))
                 .map_err(|_| Failure::new("timestamp overflow")),
         ),
-        ("timestamp", [Value::String(text)]) => Some(parse(text).ok_or_else(|| {
-            Failure::new(format!(
-                "parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?} as \"2006\""
-            ))
-        })),
-        ("duration", [Value::Int(nanos)]) => Some(Ok(Value::Duration(*nanos))),
-        ("duration", [Value::String(text)]) => Some(parse_duration(text).map(Value::Duration)),
+        ("timestamp", [Value::String(text)]) => {
+            Some(parse(text).ok_or_else(|| conversion_error("string", "google.protobuf.Timestamp")))
+        }
+        ("duration", [Value::Int(_)]) => Some(Err(conversion_error("int", "google.protobuf.Duration"))),
+        ("duration", [Value::String(text)]) => {
+            let refuse = |_| conversion_error("string", "google.protobuf.Duration");
+            Some(parse_duration(text).map(Value::Duration).map_err(refuse))
+        }
         (_, [Value::Duration(nanos)]) => duration_part(name, *nanos).map(|part| Ok(Value::Int(part))),
         (_, [Value::Timestamp(at, _)]) => part(name, *at, TimeZone::UTC).map(|part| Ok(Value::Int(part))),
-        (_, [Value::Timestamp(at, _), Value::String(zone)]) => match zone_of(zone) {
+        (_, [Value::Timestamp(at, _), Value::String(zone)]) => match zone_of(zone, *at) {
             Ok(zone) => part(name, *at, zone).map(|part| Ok(Value::Int(part))),
             Err(failure) => Some(Err(failure)),
         },
@@ -112,12 +118,13 @@ fn duration_part(name: &str, nanos: i64) -> Option<i64> {
         "getHours" => nanos / 3_600_000_000_000,
         "getMinutes" => nanos / 60_000_000_000,
         "getSeconds" => nanos / 1_000_000_000,
-        "getMilliseconds" => nanos / 1_000_000 % 1_000,
+        "getMilliseconds" => nanos / 1_000_000,
         _ => return None,
     })
 }
 
-fn zone_of(name: &str) -> Result<TimeZone, Failure> {
+/// Returns a zone, which may be one that has the offset the named one has at an instant.
+fn zone_of(name: &str, at: Timestamp) -> Result<TimeZone, Failure> {
     let fixed = || {
         let (sign, rest) = match name.as_bytes().first()? {
             b'-' => (-1, &name[1..]),
@@ -134,7 +141,10 @@ fn zone_of(name: &str) -> Result<TimeZone, Failure> {
     if name.is_empty() || name == "UTC" {
         return Ok(TimeZone::UTC);
     }
-    TimeZone::get(name).map_err(|_| Failure::new(format!("unknown time zone {name}")))
+    let zone: chrono_tz::Tz = name.parse().map_err(|_| Failure::new(format!("unknown time zone {name}")))?;
+    let utc = chrono::DateTime::from_timestamp(at.as_second(), 0).unwrap_or_default().naive_utc();
+    let offset = chrono::Offset::fix(&chrono::TimeZone::offset_from_utc_datetime(&zone, &utc)).local_minus_utc();
+    Ok(TimeZone::fixed(Offset::from_seconds(offset).unwrap_or(Offset::UTC)))
 }
 
 fn part(name: &str, at: Timestamp, zone: TimeZone) -> Option<i64> {
