@@ -231,7 +231,7 @@ impl Server {
             let _ = write.shutdown().await;
         };
         let mut answer = Vec::new();
-        let (_, _) = tokio::join!(writing, read.read_to_end(&mut answer));
+        let ((), _) = tokio::join!(writing, read.read_to_end(&mut answer));
         let _ = served.await;
         answer
     }

@@ -66,8 +66,11 @@ impl Request {
     }
 }
 
+/// The algorithms of one kind by the curve of the key, where that matters.
+type Choices = &'static [(&'static str, &'static dyn VerificationAlgorithm)];
+
 /// The algorithms by which requests are signed, with what Go says of a signature that does not fit.
-const ALGORITHMS: [(&str, &[(&str, &'static dyn VerificationAlgorithm)], &str); 8] = [
+const ALGORITHMS: [(&str, Choices, &str); 8] = [
     (
         "1.2.840.10045.4.3.2",
         &[

@@ -66,7 +66,8 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     };
     let is_running = status_of(&pod, &container).is_some_and(|status| status["state"].get("running").is_some());
     let session = Session { cluster: call.cluster.clone(), pod, container, command, streams, is_running };
-    if upgrade::wants_web_socket(call.headers) { over_web_socket(call, session) } else { over_spdy(call, session) }
+    let is_web_socket = upgrade::wants_web_socket(call.headers);
+    Ok(if is_web_socket { over_web_socket(call, session) } else { over_spdy(call, session) })
 }
 
 /// Refuses what a kubelet refuses before it changes the protocol.
@@ -78,21 +79,21 @@ fn refuse(session: &Session) -> Option<Response<Body>> {
     (!session.is_running).then(|| reply::text(500, &session.no_container()))
 }
 
-fn over_web_socket(call: &Call<'_>, session: Session) -> Result<Response<Body>, ApiError> {
+fn over_web_socket(call: &Call<'_>, session: Session) -> Response<Body> {
     let asked = upgrade::list(call.headers, &SEC_WEBSOCKET_PROTOCOL);
     let protocol = if asked.contains(&NEWEST) {
         NEWEST
     } else {
         if let Some(refusal) = refuse(&session) {
-            return Ok(refusal);
+            return refusal;
         }
         match asked.iter().find_map(|asked| WEB_SOCKET.into_iter().find(|known| known == asked)) {
             Some(known) => known,
             None if asked.is_empty() => "",
-            None => return Ok(reply::text(403, "")),
+            None => return reply::text(403, ""),
         }
     };
-    Ok(upgrade::web_socket(call.headers, protocol, move |socket| async move {
+    upgrade::web_socket(call.headers, protocol, move |socket| async move {
         let stop = session.cluster.stopped().clone();
         let talk = async {
             if let Ok(line) = Line::over_web_socket(socket, protocol, session.streams).await {
@@ -100,18 +101,18 @@ fn over_web_socket(call: &Call<'_>, session: Session) -> Result<Response<Body>, 
             }
         };
         let _ = stop.run_until_cancelled(talk).await;
-    }))
+    })
 }
 
-fn over_spdy(call: &Call<'_>, session: Session) -> Result<Response<Body>, ApiError> {
+fn over_spdy(call: &Call<'_>, session: Session) -> Response<Body> {
     if let Some(refusal) = refuse(&session) {
-        return Ok(refusal);
+        return refusal;
     }
     let protocol = match agree(call, &SPDY) {
         Ok(protocol) => protocol,
-        Err(refusal) => return Ok(refusal),
+        Err(refusal) => return *refusal,
     };
-    Ok(upgrade::spdy(protocol, move |connection| async move {
+    upgrade::spdy(protocol, move |connection| async move {
         let stop = session.cluster.stopped().clone();
         let talk = async {
             if let Ok(line) = Line::over_spdy(connection, protocol, session.streams).await {
@@ -119,24 +120,24 @@ fn over_spdy(call: &Call<'_>, session: Session) -> Result<Response<Body>, ApiErr
             }
         };
         let _ = stop.run_until_cancelled(talk).await;
-    }))
+    })
 }
 
 /// Finds the protocol to speak inside SPDY: the first of the client's that is known (k8s: `httpstream.Handshake`).
-pub(super) fn agree(call: &Call<'_>, known: &[&'static str]) -> Result<&'static str, Response<Body>> {
+pub(super) fn agree(call: &Call<'_>, known: &[&'static str]) -> Result<&'static str, Box<Response<Body>>> {
     if !call.headers.contains_key(&STREAM_PROTOCOL) {
         let count = call.headers.len();
         let why = format!(
             "unable to upgrade: header X-Stream-Protocol-Version does not exist in request with {count} headers"
         );
-        return Err(reply::text(400, &(why + "\n")));
+        return Err(Box::new(reply::text(400, &(why + "\n"))));
     }
     let asked = upgrade::list(call.headers, &STREAM_PROTOCOL);
     if let Some(agreed) = asked.iter().find_map(|asked| known.iter().find(|known| *known == asked)) {
         if call.header(UPGRADE).to_ascii_lowercase().contains("spdy/3.1") {
             return Ok(agreed);
         }
-        return Err(reply::text(400, "unable to upgrade: missing upgrade headers in request\n"));
+        return Err(Box::new(reply::text(400, "unable to upgrade: missing upgrade headers in request\n")));
     }
     let why = format!(
         "unable to upgrade: unable to negotiate protocol: client supports [{}], server accepts [{}]\n",
@@ -147,7 +148,7 @@ pub(super) fn agree(call: &Call<'_>, known: &[&'static str]) -> Result<&'static 
     for protocol in known {
         refusal.headers_mut().append("x-accepted-stream-protocol-versions", HeaderValue::from_static(protocol));
     }
-    Err(refusal)
+    Err(Box::new(refusal))
 }
 
 impl Session {

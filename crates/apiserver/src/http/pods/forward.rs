@@ -88,7 +88,7 @@ pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
             Ok(protocol) => upgrade::spdy(protocol, move |connection| async move {
                 pod.until_stopped(over_spdy(pod.clone(), connection)).await;
             }),
-            Err(refusal) => refusal,
+            Err(refusal) => *refusal,
         });
     }
     if tunnelled.contains(&PROTOCOL) {

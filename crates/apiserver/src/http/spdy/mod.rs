@@ -311,7 +311,7 @@ impl Reader {
         let (data, taken) = mpsc::channel(PIECES);
         {
             let mut table = lock(&self.table);
-            if stream % 2 == 0 || stream <= table.last {
+            if stream.is_multiple_of(2) || stream <= table.last {
                 return Err(Broken);
             }
             table.last = stream;
