@@ -83,6 +83,12 @@ fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOpt
             .chain(unknown.iter().map(|path| format!("unknown field {path:?}")))
             .collect();
         if options.validation == FieldValidation::Strict && !mistakes.is_empty() {
+            // A configuration is merged before its text is read strictly.
+            let of_text = mistakes.iter().find(|mistake| mistake.starts_with(crate::http::body::YAML_ERRORS));
+            if let (true, Some(mistake)) = (options.applied, of_text) {
+                let why = format!("error strict decoding YAML: error converting YAML to JSON: {mistake}");
+                return Err(ApiError::bad_request(why));
+            }
             return Err(refuse(&format!("strict decoding error: {}", mistakes.join(", "))));
         }
         for mistake in mistakes {

@@ -4,7 +4,8 @@
 //! does; [`two_way_patch`] and [`three_way_patch`] compute one as `kubectl apply` and Helm 3 do. Where Go walks a map,
 //! whose order changes from run to run, the order here is that of the names: of several mistakes the first is told.
 //!
-//! Two things of Go are left out. A value that cannot be compared, such as a map where a list's items have their name,
+//! Three things of Go are left out. Deleting from a set of scalars in the same patch that adds to it leaves a list whose
+//! room Go counts otherwise, which shows in the order when the list had repeated values. A value that cannot be compared, such as a map where a list's items have their name,
 //! makes Go panic; here it is compared. And Go's sort is not stable: beyond twelve items, those of one name may change
 //! places among themselves.
 

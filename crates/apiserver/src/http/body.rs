@@ -55,14 +55,48 @@ fn text(media: Media, bytes: &[u8]) -> Result<Decoded, String> {
 
 /// Reads the first document of a text, as upstream does; of a key that is there twice the last counts.
 fn yaml(bytes: &[u8]) -> Result<Decoded, String> {
+    if let Some(text) = utf16(bytes) {
+        return yaml_proper(text.as_bytes());
+    }
+    if let Err(error) = std::str::from_utf8(bytes) {
+        return Err(format!("yaml: {}", not_utf8(bytes, error)));
+    }
     if let Some(value) = plain::parse(bytes) {
         return Ok(Decoded { value, mistakes: Vec::new() });
     }
     yaml_proper(bytes)
 }
 
+/// Reads a text of UTF-16, which YAML may be in when it begins with the mark of its byte order.
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let (order, rest): (fn([u8; 2]) -> u16, _) = match bytes {
+        [0xff, 0xfe, rest @ ..] => (u16::from_le_bytes, rest),
+        [0xfe, 0xff, rest @ ..] => (u16::from_be_bytes, rest),
+        _ => return None,
+    };
+    let units: Vec<u16> = rest.chunks_exact(2).map(|unit| order([unit[0], unit[1]])).collect();
+    String::from_utf16(&units).ok()
+}
+
+/// What go-yaml says of bytes that are no UTF-8.
+fn not_utf8(bytes: &[u8], error: std::str::Utf8Error) -> &'static str {
+    let wrong = &bytes[error.valid_up_to()..];
+    let width = match wrong.first() {
+        Some(0xc0..=0xdf) => 2,
+        Some(0xe0..=0xef) => 3,
+        Some(0xf0..=0xf7) => 4,
+        _ => return "invalid leading UTF-8 octet",
+    };
+    match wrong.get(1..width) {
+        None => "incomplete UTF-8 octet sequence",
+        Some(rest) if rest.iter().any(|byte| byte & 0xc0 != 0x80) => "invalid trailing UTF-8 octet",
+        Some(_) if width == 3 && wrong[0] == 0xed || width == 4 && wrong[0] >= 0xf4 => "invalid Unicode character",
+        Some(_) => "invalid length of a UTF-8 sequence",
+    }
+}
+
 fn yaml_proper(bytes: &[u8]) -> Result<Decoded, String> {
-    let limits = Limits { max_bytes: MAX_BODY_BYTES, max_alias_bytes: MAX_BODY_BYTES, ..Limits::default() };
+    let limits = Limits { max_bytes: MAX_BODY_BYTES, max_alias_bytes: MAX_BODY_BYTES, max_depth: json::MAX_DEPTH };
     let (documents, problems) = bowline_yaml::parse_documents_as(Rules::Sigs, bytes, &limits);
     let first = documents.first();
     let before = |line: u32| first.is_none_or(|first| line < first.line);
@@ -91,6 +125,13 @@ fn yaml_proper(bytes: &[u8]) -> Result<Decoded, String> {
 
 /// Tells a mistake as go-yaml 2 does, which numbers the lines of its parser from 0 and those of its scanner from 1.
 fn go_yaml(problem: &Problem) -> String {
+    if problem.message.starts_with("maps and lists are nested deeper") {
+        return "yaml: exceeded max depth of 10000".to_owned();
+    }
+    // Told without a line.
+    if problem.message.starts_with("unknown anchor") {
+        return format!("yaml: {}", problem.message);
+    }
     const PARSER: [&str; 6] = [
         "did not find expected <",
         "did not find expected '",

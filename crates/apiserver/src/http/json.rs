@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 ///
 /// Go stops at 10,000. What reads a body after this reader walks it by recursion, on stacks of two megabytes; nothing of
 /// use is a tenth as deep as this.
-const MAX_DEPTH: usize = 500;
+pub(super) const MAX_DEPTH: usize = 500;
 
 /// A value, and the paths of the fields it gives twice.
 #[derive(Debug, Default, PartialEq)]
@@ -88,7 +88,7 @@ impl Reader<'_> {
         let letter = self.next()?;
         Ok(Some(match letter {
             b'{' => {
-                check_depth(open)?;
+                check_depth(open, letter)?;
                 match self.next()? {
                     b'}' => Value::Object(Map::new()),
                     letter => {
@@ -99,7 +99,7 @@ impl Reader<'_> {
                 }
             }
             b'[' => {
-                check_depth(open)?;
+                check_depth(open, letter)?;
                 self.skip_space();
                 if self.text.get(self.at) == Some(&b']') {
                     self.at += 1;
@@ -285,8 +285,8 @@ impl Reader<'_> {
     }
 }
 
-fn check_depth(open: &[Open]) -> Result<(), String> {
-    if open.len() < MAX_DEPTH { Ok(()) } else { Err("exceeded max depth".to_owned()) }
+fn check_depth(open: &[Open], letter: u8) -> Result<(), String> {
+    if open.len() < MAX_DEPTH { Ok(()) } else { Err(unexpected(letter, "exceeded max depth")) }
 }
 
 fn spell(open: &[Open], name: &str) -> String {
@@ -373,7 +373,7 @@ mod tests {
             assert_eq!(parse(text.as_bytes()).expect_err(text), want, "{text}");
         }
         let deep = "[".repeat(100_000);
-        assert_eq!(parse(deep.as_bytes()).expect_err("too deep"), "exceeded max depth");
+        assert_eq!(parse(deep.as_bytes()).expect_err("too deep"), "invalid character '[' exceeded max depth");
         let lone = parse(br#""\ud800x\ud83d\ude00""#).expect("half a pair is replaced");
         assert_eq!(lone.value, json!("\u{fffd}x\u{1f600}"));
     }

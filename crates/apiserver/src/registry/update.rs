@@ -362,6 +362,9 @@ fn go_text(current: &Value, patched: &Value) -> String {
 
 /// Says that a value does not fit its Go type as one says who turns maps into structs, rather than reads JSON.
 fn restored(why: &str) -> String {
+    if why.starts_with("illegal base64") {
+        return format!("error decoding from json: {why}");
+    }
     let parts = why.strip_prefix("json: cannot unmarshal ").and_then(|rest| {
         let (found, rest) = rest.split_once(" into Go struct field ")?;
         Some((found, rest.rsplit_once(" of type ")?.1))
