@@ -9,7 +9,7 @@ use crate::go;
 
 /// Whether lists are of maps; their items must be of one kind.
 pub(super) fn is_of_maps<L: AsRef<[Value]>>(lists: &[L]) -> Result<bool, PatchError> {
-    let mut items = lists.iter().flat_map(|list| list.as_ref());
+    let mut items = lists.iter().flat_map(AsRef::as_ref);
     let first = items.next().ok_or(PatchError::NoItems)?;
     if first.is_array() {
         return Err(PatchError::ListOfLists);
