@@ -93,9 +93,9 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn sequence(mut self) -> Vec<Value> {
-        let length = 5 + self.rng.below(7);
+        let length = 4 + self.rng.below(6);
         let mut steps = Vec::new();
-        if self.rng.chance(4) {
+        if self.rng.chance(2) {
             steps = self.many_updaters();
         }
         while steps.len() < length {
