@@ -237,14 +237,21 @@ pub(crate) fn validate(
         if let Some(causes) = validate_extension(resource, subresource, object, old, warnings) {
             return causes;
         }
-        let mut mistakes = builtins.validate(&resource.group, &resource.kind, object, old);
+        let (group, kind) = (&resource.group, &resource.kind);
+        let mut mistakes = builtins.validate(group, kind, object, old);
         if let Some(old) = old {
-            mistakes.extend(match subresource {
-                "status" => builtins.validate_status(&resource.group, &resource.kind, old, object),
+            let more = match subresource {
+                "status" => builtins.validate_status(group, kind, old, object),
                 // Only the parts of a pod that these may change are taken from what is written.
                 "ephemeralcontainers" | "resize" => Vec::new(),
-                _ => builtins.check_immutable(&resource.group, &resource.kind, old, object),
-            });
+                _ => builtins.check_immutable(group, kind, old, object),
+            };
+            let is_first = subresource != "status" && builtins.tells_changes_first(group, kind);
+            let at = match mistakes.iter().position(|mistake| !mistake.field.starts_with("metadata")) {
+                Some(at) if is_first => at,
+                _ => mistakes.len(),
+            };
+            mistakes.splice(at..at, more);
         }
         return mistakes.into_iter().map(Cause::from).collect();
     };
@@ -294,6 +301,15 @@ pub(crate) fn warnings(resource: &Resource, object: &Value) -> Vec<String> {
         Some(_) => Vec::new(),
         None => Builtins::get().warnings(&resource.group, &resource.kind, object),
     }
+}
+
+/// Returns what the client is warned of when a valid object replaces `old`.
+pub(crate) fn update_warnings(target: &Target<'_>, old: &Value, object: &Value) -> Vec<String> {
+    let resource = target.resource;
+    if resource.custom().is_some() || !matches!(target.subresource, "" | "scale") {
+        return Vec::new();
+    }
+    Builtins::get().update_warnings(&resource.group, &resource.kind, old, object)
 }
 
 impl From<FieldError> for Cause {
@@ -446,9 +462,9 @@ fn refuse(resource: &Resource, name: &str, mistakes: Vec<FieldError>) -> ApiErro
     ApiError::invalid(&resource.group, &resource.kind, name, causes)
 }
 
-/// Returns whether the server counts a kind's `metadata.generation`.
+/// Returns whether the server raises a kind's `metadata.generation`.
 pub(crate) fn counts_generations(resource: &Resource) -> bool {
-    resource.custom().is_some() || Builtins::get().sets_generation(&resource.group, &resource.kind)
+    resource.custom().is_some() || Builtins::get().raises_generation(&resource.group, &resource.kind)
 }
 
 /// Returns whether a change is one of what is wanted, not only of metadata or status.
@@ -484,7 +500,7 @@ pub(crate) fn needs_resource_version(resource: &Resource) -> bool {
                 | ("coordination.k8s.io", "leases" | "leasecandidates")
                 | ("node.k8s.io", "runtimeclasses")
                 | ("policy", "poddisruptionbudgets")
-                | ("storage.k8s.io", "csidrivers" | "csinodes")
+                | ("storage.k8s.io", "csidrivers" | "csinodes" | "csistoragecapacities" | "volumeattachments")
         )
 }
 
@@ -630,6 +646,19 @@ pub(crate) fn to_storage(resource: &Resource, mut object: Value, catalog: &Catal
         tidy(&mut object, "autoscaling", "v2", "HorizontalPodAutoscaler");
     }
     object
+}
+
+/// Returns whether a custom resource is stored without fields that the stored version's schema has defaults for.
+///
+/// That is so where it was written in another version, or as a scale, which no schema is applied to.
+pub(crate) fn lacks_stored_defaults(resource: &Resource, object: &Value, catalog: &Catalog) -> bool {
+    let Some(custom) = resource.custom().filter(|custom| custom.storage_defaults) else { return false };
+    let mut kept = object.clone();
+    if catalog.storage_version(resource) != resource.version {
+        custom.prune_to_storage(&mut kept);
+    }
+    let filled = custom.filled_in(&kept);
+    filled != kept
 }
 
 /// Writes a converted object as its new type is written.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::validate::{forbidden, invalid};
-use super::{FieldError, Quantity};
+use super::{FieldError, Quantity, internals};
 
 const IMMUTABLE: &str = "field is immutable";
 
@@ -14,48 +14,52 @@ const FIELDS: &[(&str, &str, &[&str])] = &[
     ("apps", "DaemonSet", &["spec.selector"]),
     ("apps", "Deployment", &["spec.selector"]),
     ("apps", "ReplicaSet", &["spec.selector"]),
-    (
-        "batch",
-        "Job",
-        &[
-            "spec.selector",
-            "spec.template",
-            "spec.completionMode",
-            "spec.podFailurePolicy",
-            "spec.backoffLimitPerIndex",
-            "spec.managedBy",
-            "spec.successPolicy",
-        ],
-    ),
     ("discovery.k8s.io", "EndpointSlice", &["addressType"]),
     ("networking.k8s.io", "IngressClass", &["spec.controller"]),
     ("node.k8s.io", "RuntimeClass", &["handler"]),
-    ("policy", "PodDisruptionBudget", &[]),
-    ("storage.k8s.io", "StorageClass", &["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"]),
+    ("storage.k8s.io", "CSIStorageCapacity", &["nodeTopology", "storageClassName"]),
 ];
+
+/// Kinds whose changes are told before what else is wrong with them, sorted.
+const TOLD_FIRST: [(&str, &str); 5] = [
+    ("", "ConfigMap"),
+    ("", "Secret"),
+    ("apps", "DaemonSet"),
+    ("networking.k8s.io", "IngressClass"),
+    ("storage.k8s.io", "VolumeAttributesClass"),
+];
+
+pub(super) fn is_told_first(group: &str, kind: &str) -> bool {
+    TOLD_FIRST.contains(&(group, kind))
+}
+
+/// Whole specs that stay as they were made, with the type that messages print, by group and kind.
+const SPECS: [(&str, &str, &str); 3] = [
+    ("resource.k8s.io", "ResourceClaim", "ResourceClaimSpec"),
+    ("resource.k8s.io", "ResourceClaimTemplate", "ResourceClaimTemplateSpec"),
+    ("storage.k8s.io", "VolumeAttachment", "VolumeAttachmentSpec"),
+];
+
+/// Says that a field may not change, printing it as its internal type prints.
+fn changed(field: &str, ty: &str, value: &Value) -> FieldError {
+    let message = format!("Invalid value: {}: {IMMUTABLE}", internals::compact(ty, value));
+    FieldError { field: field.to_owned(), reason: "FieldValueInvalid", message }
+}
 
 pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<FieldError> {
     let mut problems = Vec::new();
     let row = FIELDS.iter().find(|(have_group, have_kind, _)| (*have_group, *have_kind) == (group, kind));
     for path in row.map(|(_, _, paths)| *paths).unwrap_or_default() {
         let pointer = format!("/{}", path.replace('.', "/"));
-        if old.pointer(&pointer) == new.pointer(&pointer) {
-            continue;
+        if old.pointer(&pointer) != new.pointer(&pointer) {
+            problems.push(invalid(path, new.pointer(&pointer).unwrap_or(&Value::Null), IMMUTABLE));
         }
-        // A suspended job may still be told where to run.
-        let suspended = old["spec"]["suspend"] == true;
-        if *path == "spec.template"
-            && suspended
-            && same_but_for_placement(&old["spec"]["template"], &new["spec"]["template"])
-        {
-            continue;
-        }
-        if kind == "StorageClass" && *path != "reclaimPolicy" && *path != "volumeBindingMode" {
-            let detail = format!("updates to {path} are forbidden.");
-            problems.push(forbidden(path, &detail));
-            continue;
-        }
-        problems.push(invalid(path, new.pointer(&pointer).unwrap_or(&Value::Null), IMMUTABLE));
+    }
+    let spec = SPECS.iter().find(|(have_group, have_kind, _)| (*have_group, *have_kind) == (group, kind));
+    if let Some((_, _, ty)) = spec
+        && old["spec"] != new["spec"]
+    {
+        problems.push(changed("spec", ty, &new["spec"]));
     }
     match (group, kind) {
         ("", "ConfigMap" | "Secret") => data(old, new, &mut problems),
@@ -64,12 +68,23 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<Fi
         ("", "Pod") => pod(old, new, &mut problems),
         ("", "Service") => service(old, new, &mut problems),
         ("apps", "StatefulSet") => stateful_set(old, new, &mut problems),
-        ("batch", "Job") => completions(old, new, &mut problems),
+        ("batch", "Job") => job(old, new, &mut problems),
         ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") if old["roleRef"] != new["roleRef"] => {
             // Upstream prints its internal type, whose fields have no names but Go's.
             let role = &new["roleRef"];
             let role = json!({ "APIGroup": role["apiGroup"], "Kind": role["kind"], "Name": role["name"] });
             problems.push(invalid("roleRef", &role, "cannot change roleRef"));
+        }
+        ("storage.k8s.io", "CSINode") => drivers(old, new, &mut problems),
+        ("storage.k8s.io", "StorageClass") => {
+            for field in ["parameters", "provisioner", "reclaimPolicy"] {
+                if old[field] != new[field] {
+                    problems.push(forbidden(field, &format!("updates to {field} are forbidden.")));
+                }
+            }
+            if old["volumeBindingMode"] != new["volumeBindingMode"] {
+                problems.push(invalid("volumeBindingMode", &new["volumeBindingMode"], IMMUTABLE));
+            }
         }
         ("storage.k8s.io", "CSIDriver") => {
             // Upstream gives one of the fields another name here.
@@ -165,9 +180,16 @@ fn volume(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
         }
         spec
     };
-    if source(old) != source(new) {
-        problems
-            .push(forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"));
+    let before = source(old);
+    let mut after = source(new);
+    // The secret for growing a volume may be named later.
+    if before["csi"].is_object() && before["csi"].get("controllerExpandSecretRef").is_none() {
+        drop(after["csi"].as_object_mut().map(|csi| csi.remove("controllerExpandSecretRef")));
+    }
+    if before != after {
+        let diff = internals::difference("PersistentVolumeSource", &before, &after);
+        let detail = format!("spec.persistentvolumesource is immutable after creation\n{diff}");
+        problems.push(forbidden("spec.persistentvolumesource", &detail));
     }
     if old["spec"]["volumeMode"] != new["spec"]["volumeMode"] {
         problems.push(invalid("volumeMode", &new["spec"]["volumeMode"], IMMUTABLE));
@@ -180,31 +202,41 @@ fn quantity(value: &Value) -> Option<Quantity> {
 
 fn claim(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     let bound = new["status"]["phase"] == "Bound";
-    let comparable = |object: &Value| {
-        let mut spec = object["spec"].clone();
-        if old["spec"].get("volumeName").is_none() {
-            drop(spec.as_object_mut().map(|spec| spec.remove("volumeName")));
+    let (mut before, mut after) = (old["spec"].clone(), new["spec"].clone());
+    let put = |spec: &mut Value, field: &str, value: Option<&Value>| {
+        if let Some(map) = spec.as_object_mut() {
+            match value {
+                Some(value) => drop(map.insert(field.to_owned(), value.clone())),
+                None => drop(map.remove(field)),
+            }
         }
-        if bound {
-            drop(spec.as_object_mut().map(|spec| spec.remove("volumeAttributesClassName")));
-            drop(
-                spec.pointer_mut("/resources/requests").and_then(Value::as_object_mut).map(|map| map.remove("storage")),
-            );
-        }
-        spec
     };
-    if comparable(old) != comparable(new) {
-        let detail =
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
-        problems.push(forbidden("spec", detail));
+    if before.get("volumeName").is_none() {
+        put(&mut before, "volumeName", new["spec"].get("volumeName"));
+    }
+    if bound {
+        put(&mut after, "volumeAttributesClassName", old["spec"].get("volumeAttributesClassName"));
+        if let Some(requests) = after.pointer_mut("/resources/requests") {
+            put(requests, "storage", old.pointer("/spec/resources/requests/storage"));
+        }
+    }
+    if before != after {
+        let diff = internals::difference("PersistentVolumeClaimSpec", &before, &after);
+        let detail = format!(
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound \
+             claims\n{diff}"
+        );
+        problems.push(forbidden("spec", &detail));
     }
     let size = |object: &Value| quantity(&object["spec"]["resources"]["requests"]["storage"]);
     let capacity = quantity(&new["status"]["capacity"]["storage"]);
-    if let (Some(before), Some(after)) = (size(old), size(new))
-        && after < before
-        && capacity.is_none_or(|capacity| after <= capacity)
-    {
+    let none = || "0".parse::<Quantity>().expect("holds because nought is a quantity");
+    let (before, after) = (size(old).unwrap_or_else(none), size(new).unwrap_or_else(none));
+    if after < before && after <= capacity.unwrap_or_else(none) {
         problems.push(forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"));
+    }
+    if old["spec"]["volumeMode"] != new["spec"]["volumeMode"] {
+        problems.push(invalid("volumeMode", &new["spec"]["volumeMode"], IMMUTABLE));
     }
 }
 
@@ -283,8 +315,34 @@ fn pod(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
         let detail = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
                       `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
                       `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
-        problems.push(forbidden("spec", detail));
+        let diff = internals::difference("PodSpec", &old["spec"], &as_if_allowed(old, new));
+        problems.push(forbidden("spec", &format!("{detail}\n{diff}")));
     }
+}
+
+/// Returns a pod's new spec with what may change as it was.
+fn as_if_allowed(old: &Value, new: &Value) -> Value {
+    let (before, mut spec) = (&old["spec"], new["spec"].clone());
+    for list in ["containers", "initContainers"] {
+        let containers = spec.get_mut(list).and_then(Value::as_array_mut);
+        for (at, container) in containers.into_iter().flatten().enumerate() {
+            container["image"] = before[list][at]["image"].clone();
+        }
+    }
+    let gated = ["nodeSelector", "affinity"].into_iter().filter(|_| !gates(old).is_empty());
+    for field in ["activeDeadlineSeconds", "schedulingGates", "tolerations"].into_iter().chain(gated) {
+        if let Some(map) = spec.as_object_mut() {
+            match before.get(field) {
+                Some(value) => drop(map.insert(field.to_owned(), value.clone())),
+                None => drop(map.remove(field)),
+            }
+        }
+    }
+    let negative = before["terminationGracePeriodSeconds"].as_i64().is_some_and(|secs| secs < 0);
+    if negative && spec["terminationGracePeriodSeconds"] == 1 {
+        spec["terminationGracePeriodSeconds"] = before["terminationGracePeriodSeconds"].clone();
+    }
+    spec
 }
 
 fn service(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
@@ -342,15 +400,58 @@ fn stateful_set(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     }
 }
 
+/// A job keeps its pods as they are; one that is suspended and has not run may still be told where.
+fn job(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    completions(old, new, problems);
+    let (before, after) = (&old["spec"], &new["spec"]);
+    if before["selector"] != after["selector"] {
+        problems.push(invalid("spec.selector", &after["selector"], IMMUTABLE));
+    }
+    let is_free = before["suspend"] == true && old["status"]["startTime"].is_null();
+    let (was, is) = (&before["template"], &after["template"]);
+    if was != is && !(is_free && same_but_for_placement(was, is)) {
+        problems.push(changed("spec.template", "PodTemplateSpec", is));
+    }
+    for (field, ty) in [
+        ("completionMode", "*s"),
+        ("podFailurePolicy", "*PodFailurePolicy"),
+        ("backoffLimitPerIndex", "*i"),
+        ("managedBy", "*s"),
+        ("successPolicy", "*SuccessPolicy"),
+    ] {
+        if before[field] != after[field] {
+            problems.push(changed(&format!("spec.{field}"), ty, &after[field]));
+        }
+    }
+}
+
 fn completions(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     let (before, after) = (&old["spec"], &new["spec"]);
-    if before["completions"] == after["completions"] {
+    let (was, is) = (&before["completions"], &after["completions"]);
+    if was == is {
         return;
     }
-    // An indexed job may grow or shrink as long as completions and parallelism move together.
-    let elastic = after["completionMode"] == "Indexed" && after["completions"] == after["parallelism"];
-    if !elastic {
-        problems.push(invalid("spec.completions", &after["completions"], IMMUTABLE));
+    if after["completionMode"] != "Indexed" {
+        problems.push(invalid("spec.completions", is, IMMUTABLE));
+    } else if !is.is_null() && *is != after["parallelism"] {
+        problems.push(invalid("spec.completions", is, "can only be modified in tandem with spec.parallelism"));
+    }
+}
+
+/// A driver that a node has keeps everything but how much it can take.
+fn drivers(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    let all = |node: &Value| node["spec"]["drivers"].as_array().cloned().unwrap_or_default();
+    let fixed = |driver: &Value| {
+        let mut driver = driver.clone();
+        drop(driver.as_object_mut().map(|driver| driver.remove("allocatable")));
+        driver
+    };
+    for before in all(old) {
+        for after in all(new).iter().filter(|after| after["name"] == before["name"]) {
+            if fixed(&before) != fixed(after) {
+                problems.push(changed("spec.drivers", "CSINodeDriver", &fixed(after)));
+            }
+        }
     }
 }
 
@@ -361,8 +462,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted() {
+    fn the_tables_are_sorted() {
         assert!(FIELDS.is_sorted_by_key(|row| (row.0, row.1)));
+        assert!(SPECS.is_sorted());
+        assert!(TOLD_FIRST.is_sorted());
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod defaults;
 mod gates;
 mod images;
 mod immutable;
+mod internals;
+mod line_diff;
 pub(crate) mod names;
 #[cfg(test)]
 mod parity;
@@ -278,6 +280,16 @@ impl Builtins {
         warnings::of_new(group, kind, object)
     }
 
+    /// Returns what its client is warned of when a valid object replaces `old`.
+    pub fn update_warnings(&self, group: &str, kind: &str, old: &Value, object: &Value) -> Vec<String> {
+        warnings::of_successor(group, kind, old, object)
+    }
+
+    /// Returns whether a change of what may not change is told before what else is wrong with an object.
+    pub fn tells_changes_first(&self, group: &str, kind: &str) -> bool {
+        immutable::is_told_first(group, kind)
+    }
+
     /// Checks that an update changes no field that may not change.
     pub fn check_immutable(&self, group: &str, kind: &str, old: &Value, new: &Value) -> Vec<FieldError> {
         immutable::check(group, kind, old, new)
@@ -286,6 +298,15 @@ impl Builtins {
     /// Returns what is wrong with a status that was written where `old` was.
     pub fn validate_status(&self, group: &str, kind: &str, old: &Value, new: &Value) -> Vec<FieldError> {
         validate::validate_status(group, kind, old, new)
+    }
+
+    /// Returns whether a change of what is wanted raises `metadata.generation`.
+    pub fn raises_generation(&self, group: &str, kind: &str) -> bool {
+        match (group, kind) {
+            ("scheduling.k8s.io", "PriorityClass") => false,
+            ("storage.k8s.io", "CSIDriver") => true,
+            _ => self.sets_generation(group, kind),
+        }
     }
 
     /// Returns whether the server counts `metadata.generation` for a kind; for others it leaves the client's value.

@@ -1,4 +1,5 @@
-//! What a client is warned of when it creates a valid object (`WarningsOnCreate` of each strategy, `pkg/api/*/warnings.go`).
+//! What a client is warned of when it creates or changes a valid object (`WarningsOnCreate` and `WarningsOnUpdate` of each
+//! strategy, `pkg/api/*/warnings.go`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,6 +89,43 @@ pub(super) fn of_new(group: &str, kind: &str, object: &Value) -> Vec<String> {
             let why = "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent \
                        possible logging of tokens in volume attributes";
             out.push(why.to_owned());
+        }
+        _ => {}
+    }
+    out
+}
+
+/// Returns the warnings about an object that takes the place of `old`.
+pub(super) fn of_successor(group: &str, kind: &str, old: &Value, object: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    let is_wanted_anew = old["metadata"]["generation"] != object["metadata"]["generation"];
+    let (before, spec) = (&old["spec"], &object["spec"]);
+    match (group, kind) {
+        ("", "Node" | "PersistentVolume" | "PersistentVolumeClaim" | "Secret" | "Service")
+        | ("networking.k8s.io", "NetworkPolicy")
+        | ("node.k8s.io", "RuntimeClass") => return of_new(group, kind, object),
+        ("", "PodTemplate") if is_wanted_anew => pod(&object["template"], "template", &mut out),
+        // Upstream takes one for the other.
+        ("", "ReplicationController") if is_wanted_anew => pod(&before["template"], "spec.template", &mut out),
+        ("apps", "Deployment" | "ReplicaSet") | ("batch", "Job") if is_wanted_anew => {
+            pod(&spec["template"], "spec.template", &mut out);
+        }
+        ("apps", "DaemonSet") if before["template"] != spec["template"] => {
+            pod(&spec["template"], "spec.template", &mut out);
+        }
+        ("apps", "StatefulSet") => {
+            if is_wanted_anew {
+                pod(&spec["template"], "spec.template", &mut out);
+            }
+            for (index, claim) in items(spec, "volumeClaimTemplates") {
+                self::claim(&claim["spec"], &format!("spec.volumeClaimTemplates[{index}].Spec"), &mut out);
+            }
+        }
+        ("batch", "CronJob") if is_wanted_anew => {
+            pod(&spec["jobTemplate"]["spec"]["template"], "spec.jobTemplate.spec.template", &mut out);
+        }
+        ("storage.k8s.io", "CSIDriver") if before["tokenRequests"] != spec["tokenRequests"] => {
+            return of_new(group, kind, object);
         }
         _ => {}
     }

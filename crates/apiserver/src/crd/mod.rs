@@ -67,8 +67,20 @@ impl CrdVersion {
 
     /// Takes from an object of another version what the stored one does not have.
     pub(crate) fn fit_storage(&self, object: &mut Value) {
-        prune(object, &self.storage_schema);
+        self.prune_to_storage(object);
         apply_defaults(object, &self.storage_schema);
+    }
+
+    /// Takes from an object of another version what the stored one does not have, and gives it nothing.
+    pub(crate) fn prune_to_storage(&self, object: &mut Value) {
+        prune(object, &self.storage_schema);
+    }
+
+    /// Returns an object with the defaults of the stored version.
+    pub(crate) fn filled_in(&self, object: &Value) -> Value {
+        let mut filled = object.clone();
+        apply_defaults(&mut filled, &self.storage_schema);
+        filled
     }
 
     /// Returns what is wrong with an object, or with its succeeding `old`; through `/status` only the status counts.
@@ -126,6 +138,8 @@ impl CrdVersion {
                         Some(next) => at = next,
                         None => return,
                     },
+                    // Nothing is below what is null.
+                    Value::Null => return,
                     other => {
                         let dotted = field.clone();
                         let why = format!(

@@ -230,14 +230,17 @@ impl Registry<'_> {
             Builtins::get().read_back(&resource.group, &resource.version, &resource.kind, &mut object);
         }
         if options.dry_run {
-            return Ok(Arc::new(object));
+            // It is written and read again all the same, only not kept.
+            let stored = Arc::new(rules::to_storage(resource, object, &self.state.catalog));
+            return Ok(rules::present(resource, &stored));
         }
         admission::collect(self, charges);
+        let lacks_defaults = rules::lacks_stored_defaults(resource, &object, &self.state.catalog);
         let stored = self.commit(resource, (target.namespace.to_owned(), name), object)?;
         if let Some(replay) = &mut self.replay {
             replay.take_prepared();
         }
-        self.settle_form(resource, &stored, options);
+        self.settle_form(resource, &stored, options, lacks_defaults);
         Ok(rules::present(resource, &stored.value))
     }
 }

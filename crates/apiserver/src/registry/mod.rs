@@ -264,11 +264,11 @@ impl Registry<'_> {
         Ok(stored)
     }
 
-    /// Notes whether storage keeps an object as it is read back.
-    fn settle_form(&mut self, resource: &Resource, stored: &Stored, options: &WriteOptions) {
+    /// Notes whether storage keeps an object as it is read back, which fills in the defaults it lacks.
+    fn settle_form(&mut self, resource: &Resource, stored: &Stored, options: &WriteOptions, lacks_defaults: bool) {
         // What is converted for storage is read on the way.
         let converted = resource.custom().is_some() && stored.value["apiVersion"] != resource.api_version();
-        if options.unsettled && !converted {
+        if lacks_defaults || (options.unsettled && !converted) {
             self.state.unsettled.insert(stored.uid.to_string());
         } else {
             self.state.unsettled.remove(&*stored.uid);

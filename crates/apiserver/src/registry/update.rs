@@ -225,6 +225,7 @@ impl Registry<'_> {
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, target.name, causes));
         }
+        options.warnings.extend(rules::update_warnings(target, current, &object));
         let request = update_of(target, current);
         admission::validate(self, &request, &object, &mut options.warnings)?;
         if target.subresource == "scale" {
@@ -252,11 +253,14 @@ impl Registry<'_> {
             return Ok(Arc::clone(current));
         }
         if options.dry_run {
-            return Ok(Arc::new(object));
+            // It is written and read again all the same, only not kept.
+            let stored = Arc::new(rules::to_storage(resource, object, &self.state.catalog));
+            return Ok(rules::present(resource, &stored));
         }
         admission::collect(self, charges);
+        let lacks_defaults = rules::lacks_stored_defaults(resource, &object, &self.state.catalog);
         let stored = self.commit(resource, target.key(), object)?;
-        self.settle_form(resource, &stored, options);
+        self.settle_form(resource, &stored, options, lacks_defaults);
         Ok(rules::present(resource, &stored.value))
     }
 }

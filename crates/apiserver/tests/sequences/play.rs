@@ -206,6 +206,7 @@ pub(crate) struct Normal {
     addresses: BTreeMap<String, usize>,
     names: Vec<(String, String)>,
     uid: Regex,
+    volume: Regex,
     version: Regex,
 }
 
@@ -217,6 +218,7 @@ impl Normal {
             addresses: BTreeMap::new(),
             names: names.iter().map(|(placeholder, name)| ((*name).to_owned(), (*placeholder).to_owned())).collect(),
             uid: Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}").expect("a pattern"),
+            volume: Regex::new("^kube-api-access-[a-z0-9]{5}$").expect("a pattern"),
             version: Regex::new(r#"(\\?"resourceVersion\\?":\\?")(\d+)"#).expect("a pattern"),
         }
     }
@@ -229,6 +231,12 @@ impl Normal {
             && causes.first().is_some_and(|cause| cause["reason"] == "FieldManagerConflict")
         {
             causes.sort_by_key(|cause| cause["message"].to_string());
+        }
+        if value["body"]["details"]["group"] == CUSTOM_GROUP {
+            sort_causes(&mut value["body"]);
+        }
+        if let Some(message) = value["body"]["message"].as_str().and_then(first_unknown_field) {
+            value["body"]["message"] = json!(message);
         }
         value
     }
@@ -265,6 +273,9 @@ impl Normal {
         if matches!(key, "clusterIP" | "clusterIPs") && text.parse::<std::net::IpAddr>().is_ok() {
             return format!("<ip-{}>", label(&mut self.addresses, text));
         }
+        if self.volume.is_match(text) {
+            return format!("kube-api-access-<{}>", label(&mut self.addresses, text));
+        }
         let text = self.plain(text);
         let uids = &mut self.uids;
         let text = self.uid.replace_all(&text, |found: &regex::Captures<'_>| {
@@ -280,6 +291,32 @@ impl Normal {
         });
         text.into_owned()
     }
+}
+
+/// The group of the custom resources that sequences are about.
+const CUSTOM_GROUP: &str = "seq.bowline.test";
+
+/// Sorts what is wrong with a custom resource: Go goes through a schema's fields in the order of a map, another one each
+/// time.
+fn sort_causes(body: &mut Value) {
+    if let Some(causes) = body.pointer_mut("/details/causes").and_then(Value::as_array_mut) {
+        causes.sort_by_key(Value::to_string);
+    }
+    let list = body["message"].as_str().and_then(|message| message.split_once(" is invalid: ["));
+    if let Some((what, list)) = list {
+        let mut items: Vec<&str> = list.trim_end_matches(']').split(", ").collect();
+        items.sort_unstable();
+        body["message"] = json!(format!("{what} is invalid: [{}]", items.join(", ")));
+    }
+}
+
+/// Leaves out which faults a configuration has beside an unknown field: Go goes through fields in the order of a map, and
+/// stops at the first it does not know.
+fn first_unknown_field(message: &str) -> Option<String> {
+    let (what, faults) = message.split_once("proper version: ").or_else(|| message.split_once("): "))?;
+    let is_typed = what.starts_with("failed to create typed patch object");
+    (is_typed && faults.contains("field not declared in schema"))
+        .then(|| format!("{what}: field not declared in schema"))
 }
 
 fn label(labels: &mut BTreeMap<String, usize>, text: &str) -> usize {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::errors::at;
 use super::{Errors, items, meta, names, networking, number, text};
+use crate::builtins::internals;
 
 const SYSTEM: [(&str, i64); 2] = [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 const HIGHEST_PRIORITY: i64 = 1_000_000_000;
@@ -121,7 +122,8 @@ const WORDS_LIMIT: usize = 128;
 const NOTE_LIMIT: usize = 1024;
 
 /// Checks an event (`pkg/apis/core/validation/events.go`); the group's own version is stricter than the core group's.
-pub(super) fn event(event: &Value, core: bool, errors: &mut Errors) {
+/// Checks what every event is checked for, in the words of the core group or of its own.
+pub(super) fn legacy_event(event: &Value, core: bool, errors: &mut Errors) {
     let meta = &event["metadata"];
     let object = if core { &event["involvedObject"] } else { &event["regarding"] };
     let (own, its) = (text(meta, "namespace"), text(object, "namespace"));
@@ -151,10 +153,41 @@ pub(super) fn event(event: &Value, core: bool, errors: &mut Errors) {
         }
     }
     errors.invalid_each("namespace", own, names::dns_subdomain(own));
-    if core {
-        return;
+}
+
+/// Checks an event that takes the place of `old`, through the group of its own: all but the series stays.
+pub(super) fn event_successor(old: &Value, event: &Value, errors: &mut Errors) {
+    const IMMUTABLE: &str = "field is immutable";
+    legacy_event(event, false, errors);
+    meta::of_kind("events.k8s.io", "Event", old, event, errors);
+    if old["series"] != event["series"] {
+        event_series(event, errors);
     }
-    meta::of_new("events.k8s.io", "Event", event, errors);
+    // What version 1 calls a field, what messages call it, and its type inside.
+    for (field, named, ty) in [
+        ("regarding", "involvedObject", "ObjectReference"),
+        ("reason", "reason", "s"),
+        ("note", "message", "s"),
+        ("deprecatedSource", "source", "EventSource"),
+        ("deprecatedFirstTimestamp", "firstTimestamp", "="),
+        ("deprecatedLastTimestamp", "lastTimestamp", "="),
+        ("deprecatedCount", "count", "i"),
+        ("reason", "reason", "s"),
+        ("type", "type", "s"),
+        ("eventTime", "eventTime", "="),
+        ("action", "action", "s"),
+        ("related", "related", "*ObjectReference"),
+        ("reportingController", "reportingController", "s"),
+        ("reportingInstance", "reportingInstance", "s"),
+    ] {
+        let printed = |event: &Value| internals::compact(ty, &event[field]);
+        if printed(old) != printed(event) {
+            errors.invalid_printed(named, &printed(event), IMMUTABLE);
+        }
+    }
+}
+
+fn event_series(event: &Value, errors: &mut Errors) {
     let series = &event["series"];
     if !series.is_null() {
         if number(series, "count").unwrap_or(0) < 2 {
@@ -164,6 +197,13 @@ pub(super) fn event(event: &Value, core: bool, errors: &mut Errors) {
             errors.required("series.lastObservedTime", "");
         }
     }
+}
+
+/// Checks a new event of the group of its own.
+pub(super) fn event(event: &Value, errors: &mut Errors) {
+    legacy_event(event, false, errors);
+    meta::of_new("events.k8s.io", "Event", event, errors);
+    event_series(event, errors);
     if text(event, "eventTime").is_empty() {
         errors.required("eventTime", "");
     }

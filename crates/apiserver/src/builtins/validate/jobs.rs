@@ -17,8 +17,20 @@ const MAX_EXIT_CODES: usize = 255;
 const MAX_INDEXES_BYTES: usize = 64 * 1024;
 
 pub(super) fn job(job: &Value, errors: &mut Errors) {
-    let spec = &job["spec"];
     generated_selector(job, errors);
+    selecting_spec(job, errors);
+    index_names(job, errors);
+}
+
+/// Checks a job that takes the place of another: upstream looks at its spec as of a new one, and as of a successor.
+pub(super) fn successor(job: &Value, errors: &mut Errors) {
+    self::job(job, errors);
+    selecting_spec(job, errors);
+}
+
+/// Checks a job's spec, which unlike a template's selects its pods.
+fn selecting_spec(job: &Value, errors: &mut Errors) {
+    let spec = &job["spec"];
     job_spec(spec, "spec", errors);
     let chosen = &spec["selector"];
     if chosen.is_null() {
@@ -26,6 +38,11 @@ pub(super) fn job(job: &Value, errors: &mut Errors) {
     }
     meta::selector(chosen, "spec.selector", errors);
     meta::must_match(chosen, &spec["template"]["metadata"]["labels"], "spec.template.metadata.labels", errors);
+}
+
+/// Checks that the pods of all indexes can have names.
+fn index_names(job: &Value, errors: &mut Errors) {
+    let spec = &job["spec"];
     let completions = number(spec, "completions").unwrap_or(0);
     if spec["completionMode"] == "Indexed" && completions > 0 {
         let name = text(&job["metadata"], "name");

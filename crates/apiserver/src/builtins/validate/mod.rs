@@ -98,11 +98,18 @@ pub(super) fn validate(group: &str, kind: &str, object: &Value, old: Option<&Val
     if kind != "Event" {
         metadata(&mut errors);
     }
+    if old.is_some() && is_checked_once(group, kind) {
+        return errors.into_list();
+    }
     match group {
         "" => of_core(kind, object, old.is_none(), &mut errors),
-        "apps" | "autoscaling" | "batch" => of_workloads(kind, object, &mut errors),
-        "storage.k8s.io" => of_storage(kind, object, &mut errors),
-        _ => of_others(group, kind, object, &mut errors),
+        "apps" | "autoscaling" | "batch" => of_workloads(kind, object, old.is_none(), &mut errors),
+        "storage.k8s.io" => of_storage(kind, object, old.is_none(), &mut errors),
+        _ => of_others(group, kind, object, old.is_none(), &mut errors),
+    }
+    if let ("events.k8s.io", "Event", Some(old)) = (group, kind, old) {
+        cluster::event_successor(old, object, &mut errors);
+        return errors.into_list();
     }
     if kind == "Event" && errors.len() == 0 {
         metadata(&mut errors);
@@ -110,17 +117,26 @@ pub(super) fn validate(group: &str, kind: &str, object: &Value, old: Option<&Val
     errors.into_list()
 }
 
+/// Kinds of whose successors nothing is checked but what may not change.
+fn is_checked_once(group: &str, kind: &str) -> bool {
+    matches!((group, kind), ("resource.k8s.io", "ResourceClaim") | ("scheduling.k8s.io", "PriorityClass"))
+}
+
 fn of_core(kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
     let spec = &object["spec"];
     match kind {
         "ConfigMap" => core::config_map(object, errors),
         "Endpoints" => networking::endpoints(object, errors),
-        "Event" => cluster::event(object, true, errors),
+        "Event" => cluster::legacy_event(object, true, errors),
         "LimitRange" => core::limit_range(object, errors),
         "Namespace" => core::namespace(object, errors),
         "Node" => core::node(object, errors),
         "PersistentVolume" => {
-            storage::volume_spec(spec, text(&object["metadata"], "name"), false, "spec", errors);
+            let name = text(&object["metadata"], "name");
+            // Upstream looks at a volume that is changed twice.
+            for _ in 0..if is_new { 1 } else { 2 } {
+                storage::volume_spec(spec, name, false, "spec", errors);
+            }
         }
         "PersistentVolumeClaim" => storage::claim_spec(spec, "spec", errors),
         "Pod" => pods::pod(object, is_new, errors),
@@ -133,25 +149,31 @@ fn of_core(kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
     }
 }
 
-fn of_workloads(kind: &str, object: &Value, errors: &mut Errors) {
+fn of_workloads(kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
     let spec = &object["spec"];
     match kind {
-        "ControllerRevision" => workloads::revision(object, errors),
+        "ControllerRevision" => workloads::revision(object, is_new, errors),
         "CronJob" => jobs::cron_job(object, errors),
         "DaemonSet" => workloads::daemon_set(spec, errors),
         "Deployment" => workloads::deployment(spec, errors),
         "HorizontalPodAutoscaler" => autoscaling::autoscaler(object, errors),
-        "Job" => jobs::job(object, errors),
+        "Job" if is_new => jobs::job(object, errors),
+        "Job" => jobs::successor(object, errors),
         "ReplicaSet" => workloads::replica_set(spec, errors),
         "StatefulSet" => workloads::stateful_set(spec, errors),
         _ => {}
     }
 }
 
-fn of_storage(kind: &str, object: &Value, errors: &mut Errors) {
+fn of_storage(kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
     match kind {
         "CSIDriver" => storage::csi_driver(object, errors),
-        "CSINode" => storage::csi_node(object, errors),
+        "CSINode" => {
+            // Upstream looks at one that is changed twice.
+            for _ in 0..if is_new { 1 } else { 2 } {
+                storage::csi_node(object, errors);
+            }
+        }
         "CSIStorageCapacity" => storage::csi_capacity(object, errors),
         "StorageClass" => storage::class(object, errors),
         "VolumeAttachment" => storage::attachment(object, errors),
@@ -160,14 +182,14 @@ fn of_storage(kind: &str, object: &Value, errors: &mut Errors) {
     }
 }
 
-fn of_others(group: &str, kind: &str, object: &Value, errors: &mut Errors) {
+fn of_others(group: &str, kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
     let spec = &object["spec"];
     match (group, kind) {
         ("apiregistration.k8s.io", "APIService") => registration::api_service(object, errors),
         ("coordination.k8s.io", "Lease") => cluster::lease(spec, errors),
         ("coordination.k8s.io", "LeaseCandidate") => cluster::lease_candidate(spec, errors),
         ("discovery.k8s.io", "EndpointSlice") => networking::endpoint_slice(object, errors),
-        ("events.k8s.io", "Event") => cluster::event(object, false, errors),
+        ("events.k8s.io", "Event") if is_new => cluster::event(object, errors),
         ("flowcontrol.apiserver.k8s.io", "FlowSchema") => flowcontrol::flow_schema(object, errors),
         ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => flowcontrol::priority_level(object, errors),
         ("networking.k8s.io", "Ingress") => networking::ingress(object, errors),

@@ -302,9 +302,9 @@ pub(super) fn disruption_budget(spec: &Value, errors: &mut Errors) {
     errors.one_of("spec.unhealthyPodEvictionPolicy", &spec["unhealthyPodEvictionPolicy"], &policies);
 }
 
-pub(super) fn revision(revision: &Value, errors: &mut Errors) {
+pub(super) fn revision(revision: &Value, is_new: bool, errors: &mut Errors) {
     non_negative(revision, &["revision"], "", errors);
-    if revision["data"].is_null() {
+    if is_new && revision["data"].is_null() {
         errors.required("data", "data is mandatory");
     }
 }
