@@ -17,7 +17,7 @@ use crate::policies;
 use crate::registry::{
     DeleteOptions, FieldValidation, Registry, Target, WriteOptions, meta_text, metadata, validate_meta,
 };
-use crate::resource::{Gvr, Resource};
+use crate::resource::Resource;
 use crate::webhooks;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -462,6 +462,11 @@ fn refuse(resource: &Resource, name: &str, mistakes: Vec<FieldError>) -> ApiErro
     ApiError::invalid(&resource.group, &resource.kind, name, causes)
 }
 
+/// Returns whether a new object of a kind is of generation 1.
+pub(crate) fn starts_generations(resource: &Resource) -> bool {
+    resource.custom().is_some() || Builtins::get().sets_generation(&resource.group, &resource.kind)
+}
+
 /// Returns whether the server raises a kind's `metadata.generation`.
 pub(crate) fn counts_generations(resource: &Resource) -> bool {
     resource.custom().is_some() || Builtins::get().raises_generation(&resource.group, &resource.kind)
@@ -632,12 +637,8 @@ pub(crate) fn to_storage(resource: &Resource, mut object: Value, catalog: &Catal
             custom.fit_storage(&mut object);
         }
         object["apiVersion"] = json!(crate::resource::api_version(&resource.group, &version));
-        // Whoever reads it gets what the stored version's schema gives to absent fields.
-        if let Some(stored) = catalog.find(&Gvr::new(&resource.group, &version, &resource.plural))
-            && let Some(custom) = stored.custom()
-        {
-            crd::apply_defaults(&mut object, &custom.schema);
-        }
+        // Whoever reads it gets what the stored version's schema makes of it.
+        custom.fill_in(&mut object);
     } else if resource.is("events.k8s.io", "events") {
         object["apiVersion"] = json!("v1");
         rename(&mut object, &EVENT_FIELDS.map(|(core, events)| (events, core)));
@@ -648,11 +649,22 @@ pub(crate) fn to_storage(resource: &Resource, mut object: Value, catalog: &Catal
     object
 }
 
-/// Returns whether a custom resource is stored without fields that the stored version's schema has defaults for.
+/// Returns whether a custom resource is stored otherwise than it is read: without fields that the stored version's schema
+/// has defaults for, or with nulls it does not allow.
 ///
-/// That is so where it was written in another version, or as a scale, which no schema is applied to.
-pub(crate) fn lacks_stored_defaults(resource: &Resource, object: &Value, catalog: &Catalog) -> bool {
-    let Some(custom) = resource.custom().filter(|custom| custom.storage_defaults) else { return false };
+/// That is so where it was written in another version, or as a scale, which no schema is applied to, or where nulls were
+/// applied.
+pub(crate) fn is_read_otherwise(resource: &Resource, object: &Value, catalog: &Catalog) -> bool {
+    fn has_null(value: &Value) -> bool {
+        match value {
+            Value::Null => true,
+            Value::Array(items) => items.iter().any(has_null),
+            Value::Object(map) => map.values().any(has_null),
+            _ => false,
+        }
+    }
+    let custom = resource.custom().filter(|custom| custom.storage_defaults || has_null(object));
+    let Some(custom) = custom else { return false };
     let mut kept = object.clone();
     if catalog.storage_version(resource) != resource.version {
         custom.prune_to_storage(&mut kept);

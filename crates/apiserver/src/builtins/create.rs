@@ -244,7 +244,6 @@ pub(super) fn prepare_update(
             let changed = old.pointer("/spec/template") != object.pointer("/spec/template");
             set_annotation(object, TEMPLATE_GENERATION, &(before + u64::from(changed)).to_string());
         }
-        ("batch", "Job") => keep_generated(old, object),
         _ => {}
     }
     Ok(())
@@ -295,14 +294,6 @@ fn select_by_uid(job: &mut Value, uid: &str) {
         *selector = json!({ "matchLabels": {} });
     }
     selector["matchLabels"]["batch.kubernetes.io/controller-uid"] = json!(uid);
-}
-
-/// An applied manifest does not say what the server generated, and an update without it must not remove it.
-fn keep_generated(old: &Value, job: &mut Value) {
-    let unselected = job["spec"].get("selector").is_none_or(Value::is_null);
-    if let (true, Some(selector)) = (unselected, old["spec"].get("selector")) {
-        job["spec"]["selector"] = selector.clone();
-    }
 }
 
 /// Returns the class of a pod by what it asks for and what it is limited to: processors and memory, more than nothing.

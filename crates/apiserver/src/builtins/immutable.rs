@@ -63,6 +63,7 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<Fi
     }
     match (group, kind) {
         ("", "ConfigMap" | "Secret") => data(old, new, &mut problems),
+        ("", "Node") => node(old, new, &mut problems),
         ("", "PersistentVolume") => volume(old, new, &mut problems),
         ("", "PersistentVolumeClaim") => claim(old, new, &mut problems),
         ("", "Pod") => pod(old, new, &mut problems),
@@ -193,6 +194,28 @@ fn volume(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     }
     if old["spec"]["volumeMode"] != new["spec"]["volumeMode"] {
         problems.push(invalid("volumeMode", &new["spec"]["volumeMode"], IMMUTABLE));
+    }
+}
+
+/// What tells a node from others is set once.
+fn node(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+    let (before, after) = (&old["spec"], &new["spec"]);
+    let ranges = |spec: &Value| spec["podCIDRs"].as_array().cloned().unwrap_or_default();
+    let (were, are) = (ranges(before), ranges(after));
+    if !were.is_empty() {
+        let changed = if were.len() == are.len() { were.iter().zip(&are).filter(|(a, b)| a != b).count() } else { 1 };
+        for _ in 0..changed {
+            let why = "node updates may not change podCIDR except from \"\" to valid";
+            problems.push(forbidden("spec.podCIDRs", why));
+        }
+    }
+    let text = |spec: &Value, field: &str| spec[field].as_str().unwrap_or_default().to_owned();
+    if !text(before, "providerID").is_empty() && text(before, "providerID") != text(after, "providerID") {
+        let why = "node updates may not change providerID except from \"\" to valid";
+        problems.push(forbidden("spec.providerID", why));
+    }
+    if text(before, "externalID") != text(after, "externalID") {
+        problems.push(forbidden("spec.externalID", "may not be updated"));
     }
 }
 

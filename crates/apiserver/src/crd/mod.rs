@@ -76,11 +76,19 @@ impl CrdVersion {
         prune(object, &self.storage_schema);
     }
 
-    /// Returns an object with the defaults of the stored version.
+    /// Returns an object of the stored version as it is read from storage.
     pub(crate) fn filled_in(&self, object: &Value) -> Value {
         let mut filled = object.clone();
-        apply_defaults(&mut filled, &self.storage_schema);
+        self.fill_in(&mut filled);
         filled
+    }
+
+    /// Reads an object of the stored version as it comes from storage: without nulls that are no values, with defaults.
+    pub(crate) fn fill_in(&self, object: &mut Value) {
+        if !self.preserve_unknown {
+            structural::drop_nulls(object, Some(&self.storage_schema));
+        }
+        apply_defaults(object, &self.storage_schema);
     }
 
     /// Returns what is wrong with an object, or with its succeeding `old`; through `/status` only the status counts.

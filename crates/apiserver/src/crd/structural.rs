@@ -106,7 +106,7 @@ fn is_embedded(schema: Option<&Value>) -> bool {
 }
 
 /// Removes nulls where null is neither a value nor replaced by a default.
-fn drop_nulls(value: &mut Value, schema: Option<&Value>) {
+pub(crate) fn drop_nulls(value: &mut Value, schema: Option<&Value>) {
     match value {
         Value::Object(map) => map.retain(|name, child| {
             let below = schema.and_then(|schema| field_schema(schema, name));

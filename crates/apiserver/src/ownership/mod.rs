@@ -50,6 +50,10 @@ impl Ownership<'_> {
     pub(crate) fn record(&self, live: Option<&Value>, object: Value, options: &WriteOptions) -> Value {
         let reset_fields = reset::fields(self.resource, self.subresource);
         let (object, unset) = without_unset_times(self.resource, live, object);
+        let is_old_autoscaler =
+            self.resource.is("autoscaling", "horizontalpodautoscalers") && self.resource.version == "v1";
+        // What the conversion says in annotations is owned, and not written.
+        let written = is_old_autoscaler.then(|| object.clone());
         let (object, was) = as_converted(self.resource, object);
         let empty = if live.is_none() { self.empty() } else { None };
         let versions = Served { resource: self.resource, catalog: &self.catalog };
@@ -72,6 +76,14 @@ impl Ownership<'_> {
             metadata(&mut object).remove("managedFields");
             object
         });
+        if let Some(mut written) = written {
+            let owners = metadata(&mut object).remove("managedFields");
+            match owners {
+                Some(owners) => drop(metadata(&mut written).insert("managedFields".to_owned(), owners)),
+                None => drop(metadata(&mut written).remove("managedFields")),
+            }
+            return written;
+        }
         for key in unset {
             object[key] = Value::Null;
         }

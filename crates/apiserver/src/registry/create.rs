@@ -154,7 +154,7 @@ impl Registry<'_> {
         }
         meta.insert("uid".to_owned(), json!(uid));
         meta.insert("creationTimestamp".to_owned(), json!(now));
-        if rules::counts_generations(target.resource) {
+        if rules::starts_generations(target.resource) {
             meta.insert("generation".to_owned(), json!(1));
         }
         object["apiVersion"] = json!(target.resource.api_version());
@@ -235,12 +235,12 @@ impl Registry<'_> {
             return Ok(rules::present(resource, &stored));
         }
         admission::collect(self, charges);
-        let lacks_defaults = rules::lacks_stored_defaults(resource, &object, &self.state.catalog);
+        let is_read_otherwise = rules::is_read_otherwise(resource, &object, &self.state.catalog);
         let stored = self.commit(resource, (target.namespace.to_owned(), name), object)?;
         if let Some(replay) = &mut self.replay {
             replay.take_prepared();
         }
-        self.settle_form(resource, &stored, options, lacks_defaults);
+        self.settle_form(resource, &stored, options, is_read_otherwise);
         Ok(rules::present(resource, &stored.value))
     }
 }

@@ -85,6 +85,8 @@ pub struct WriteOptions {
     pub(crate) unnamed: bool,
     /// Whether the object was merged from a configuration, not read from a body.
     pub(crate) applied: bool,
+    /// Whether a configuration was merged that changed nothing.
+    pub(crate) applied_nothing: bool,
     /// Whether storage keeps the object otherwise than it is read back, so that the next write of it stores it anew.
     pub(crate) unsettled: bool,
 }
@@ -264,11 +266,11 @@ impl Registry<'_> {
         Ok(stored)
     }
 
-    /// Notes whether storage keeps an object as it is read back, which fills in the defaults it lacks.
-    fn settle_form(&mut self, resource: &Resource, stored: &Stored, options: &WriteOptions, lacks_defaults: bool) {
+    /// Notes whether storage keeps an object as it is read back.
+    fn settle_form(&mut self, resource: &Resource, stored: &Stored, options: &WriteOptions, is_read_otherwise: bool) {
         // What is converted for storage is read on the way.
         let converted = resource.custom().is_some() && stored.value["apiVersion"] != resource.api_version();
-        if lacks_defaults || (options.unsettled && !converted) {
+        if is_read_otherwise || (options.unsettled && !converted) {
             self.state.unsettled.insert(stored.uid.to_string());
         } else {
             self.state.unsettled.remove(&*stored.uid);

@@ -26,14 +26,13 @@ impl Registry<'_> {
         }
         meta::check_identity(target, &mut body)?;
         check_named(target, &body)?;
-        let Some(live) = self.find(target.resource, target.namespace, target.name) else {
-            if target.subresource.is_empty() && rules::creates_on_update(target.resource) {
-                metadata(&mut body).remove("resourceVersion");
-                return Ok((self.create(target, body, options)?, Outcome::Created));
-            }
-            return Err(ApiError::not_found(target.resource, target.name));
-        };
+        let live = self.find(target.resource, target.namespace, target.name);
+        if live.is_none() && target.subresource.is_empty() && rules::creates_on_update(target.resource) {
+            metadata(&mut body).remove("resourceVersion");
+            return Ok((self.create(target, body, options)?, Outcome::Created));
+        }
         rules::decode(target.resource, &mut body, options)?;
+        let live = live.ok_or_else(|| ApiError::not_found(target.resource, target.name))?;
         check_uid_precondition(target, &live, &body)?;
         Ok((self.replace(target, &live, body, options)?, Outcome::Updated))
     }
@@ -128,8 +127,9 @@ impl Registry<'_> {
             let applied = self.ownership(target).apply_scale(&scale, config, options)?;
             return Ok((self.store_scale(target, &live, &current, applied, options)?, Outcome::Updated));
         }
-        let (mut object, _) = self.ownership(target).apply(Some(&current), config, options)?;
+        let (mut object, changed) = self.ownership(target).apply(Some(&current), config, options)?;
         options.applied = true;
+        options.applied_nothing = !changed;
         rules::decode(resource, &mut object, options).map_err(|error| unfit(target, config, error))?;
         meta::check_names(target, &object)?;
         Ok((self.succeed(target, &live, &current, object, options)?, Outcome::Updated))
@@ -243,8 +243,8 @@ impl Registry<'_> {
             self.remove(resource, &target.key());
             return Ok(Arc::new(object));
         }
-        // Versions may show the same for what is stored differently.
-        let is_same = if live.value["apiVersion"] == current["apiVersion"] {
+        // Versions may show the same for what is stored differently; an apply that changes nothing converts nothing.
+        let is_same = if options.applied_nothing || live.value["apiVersion"] == current["apiVersion"] {
             object == **current
         } else {
             rules::to_storage(resource, object.clone(), &self.state.catalog) == **live.value
@@ -258,9 +258,9 @@ impl Registry<'_> {
             return Ok(rules::present(resource, &stored));
         }
         admission::collect(self, charges);
-        let lacks_defaults = rules::lacks_stored_defaults(resource, &object, &self.state.catalog);
+        let is_read_otherwise = rules::is_read_otherwise(resource, &object, &self.state.catalog);
         let stored = self.commit(resource, target.key(), object)?;
-        self.settle_form(resource, &stored, options, lacks_defaults);
+        self.settle_form(resource, &stored, options, is_read_otherwise);
         Ok(rules::present(resource, &stored.value))
     }
 }

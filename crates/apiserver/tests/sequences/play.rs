@@ -235,7 +235,7 @@ impl Normal {
         if value["body"]["details"]["group"] == CUSTOM_GROUP {
             sort_causes(&mut value["body"]);
         }
-        if let Some(message) = value["body"]["message"].as_str().and_then(first_unknown_field) {
+        if let Some(message) = value["body"]["message"].as_str().and_then(steady_faults) {
             value["body"]["message"] = json!(message);
         }
         value
@@ -310,13 +310,18 @@ fn sort_causes(body: &mut Value) {
     }
 }
 
-/// Leaves out which faults a configuration has beside an unknown field: Go goes through fields in the order of a map, and
-/// stops at the first it does not know.
-fn first_unknown_field(message: &str) -> Option<String> {
-    let (what, faults) = message.split_once("proper version: ").or_else(|| message.split_once("): "))?;
-    let is_typed = what.starts_with("failed to create typed patch object");
-    (is_typed && faults.contains("field not declared in schema"))
-        .then(|| format!("{what}: field not declared in schema"))
+/// Tells the faults of a configuration in one order, and of one with an unknown field only that it has one: Go goes through
+/// fields in the order of a map, and stops at the first it does not know.
+fn steady_faults(message: &str) -> Option<String> {
+    const UNKNOWN: &str = "field not declared in schema";
+    let at = message.find("errors:\n").or_else(|| message.find(": .").map(|at| at + 2))?;
+    let (what, faults) = message.split_at(at);
+    if faults.contains(UNKNOWN) {
+        return Some(format!("{what}{UNKNOWN}"));
+    }
+    let mut lines: Vec<&str> = faults.lines().collect();
+    lines.sort_unstable();
+    Some(format!("{what}{}", lines.join("\n")))
 }
 
 fn label(labels: &mut BTreeMap<String, usize>, text: &str) -> usize {

@@ -155,19 +155,23 @@ fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: 
     validate_with(request.ty, live, Duplicates::Allowed)
         .map_err(|mistakes| ApplyError::Live { object: describe(live), mistakes })?;
     let views = request.views();
+    let id = ManagerId::of_request(request.manager, Operation::Apply, request.api_version, request.subresource);
+    // A manager keeps its time even where the version it wrote has gone, and what it owned with it.
+    let time = owners.0.get(&id).and_then(|last| last.time.clone());
     owners.reconcile(&views, live)?;
     let merged = merge(request.ty, live, request.config).map_err(ApplyError::Merge)?;
 
-    let id = ManagerId::of_request(request.manager, Operation::Apply, request.api_version, request.subresource);
     let last = owners.0.get(&id).cloned();
     let own = Owned {
         fields: to_set(request.ty, request.config).recursive_difference(request.reset_fields),
         api_version: request.api_version.to_owned(),
-        time: last.as_ref().and_then(|last| last.time.clone()),
+        time,
     };
     owners.0.insert(id.clone(), own);
     let new = match last {
-        Some(last) if !last.fields.is_empty() => prune(&views, merged, &last, &owners, &id)?,
+        Some(last) if !last.fields.is_empty() => {
+            prune(&views, merged, &last, &owners, &id).map_err(VersionError::of("failed to prune fields"))?
+        }
         _ => merged,
     };
 
@@ -221,7 +225,9 @@ fn prune(
     if is_one_version && own.is_some_and(|own| last.fields.is_subset(own)) {
         return Ok(merged);
     }
-    let Some((then, ty)) = views.convert(Cow::Owned(merged.clone()), &last.api_version)? else { return Ok(merged) };
+    const STEP: &str = "failed to convert merged object to last applied version";
+    let then = views.convert(Cow::Owned(merged.clone()), &last.api_version).map_err(VersionError::of(STEP))?;
+    let Some((then, ty)) = then else { return Ok(merged) };
     let before = last.fields.ensure_named_fields(&ty);
     let pruned = remove(&ty, &then, &before);
 

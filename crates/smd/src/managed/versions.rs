@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::owners::Owners;
 use crate::schema::TypeRef;
 use crate::set::Set;
-use crate::typed::{Comparison, TypedError, compare, compare_valid};
+use crate::typed::{Comparison, TypedError, compare, compare_valid, validate};
 
 /// Knows the versions of a kind and converts between them.
 pub trait Versions: fmt::Debug {
@@ -26,9 +26,19 @@ pub enum VersionError {
     /// A conversion failed.
     #[error("{0}")]
     Convert(String),
+    /// A conversion failed on the way to something.
+    #[error("{0}: {1}")]
+    Step(&'static str, Box<VersionError>),
     /// Two objects cannot be compared.
     #[error("failed to compare objects: {0}")]
     Compare(TypedError),
+}
+
+impl VersionError {
+    /// Says what could not be done for it.
+    pub(super) fn of(step: &'static str) -> impl Fn(Self) -> Self {
+        move |error| Self::Step(step, Box::new(error))
+    }
 }
 
 /// The versions of one request.
@@ -55,7 +65,12 @@ impl<'a> Views<'a> {
         match self.others {
             Some(others) if from != to || to != self.api_version => {
                 let converted = others.convert(&object, to).map_err(VersionError::Convert)?;
-                Ok(converted.map(|(object, ty)| (Cow::Owned(object), Cow::Owned(ty))))
+                let Some((object, ty)) = converted else { return Ok(None) };
+                // What comes out of a conversion must be of its type, and its items told apart.
+                if from != to {
+                    validate(&ty, &object).map_err(|mistakes| VersionError::Convert(mistakes.to_string()))?;
+                }
+                Ok(Some((Cow::Owned(object), Cow::Owned(ty))))
             }
             _ => Ok(Some((object, Cow::Borrowed(self.ty)))),
         }
@@ -73,9 +88,13 @@ impl<'a> Views<'a> {
             if changes.by_version.contains_key(version) || gone.contains(version) {
                 continue;
             }
-            let converted = match self.convert(Cow::Borrowed(old), version)? {
+            let old = self.convert(Cow::Borrowed(old), version);
+            let converted = match old.map_err(VersionError::of("failed to convert old object"))? {
                 None => None,
-                Some((old, ty)) => self.convert(Cow::Borrowed(new), version)?.map(|(new, _)| (old, new, ty)),
+                Some((old, ty)) => {
+                    let new = self.convert(Cow::Borrowed(new), version);
+                    new.map_err(VersionError::of("failed to convert new object"))?.map(|(new, _)| (old, new, ty))
+                }
             };
             match converted {
                 Some((old, new, ty)) => {
