@@ -181,11 +181,13 @@ fn is_kept_otherwise(resource: &Resource, object: &Value, options: &WriteOptions
     if resource.custom().is_some() {
         return options.applied && ["labels", "annotations"].iter().any(|field| is_empty(&object["metadata"][field]));
     }
+    let is_new = object["metadata"].get("uid").is_none_or(Value::is_null);
     match (resource.group.as_str(), resource.plural.as_str()) {
+        // Even a write that changes nothing stores a new claim once more.
+        ("", "persistentvolumeclaims") => is_new,
         ("", "secrets") => has_null("data"),
         ("", "configmaps") => has_null("binaryData"),
         ("batch", "jobs") => {
-            let is_new = object["metadata"].get("uid").is_none_or(Value::is_null);
             let selects = object["spec"]["manualSelector"] != true;
             is_new
                 && selects

@@ -108,7 +108,7 @@ impl Ownership<'_> {
         Some(empty)
     }
 
-    /// Merges an applied configuration into the live object, or into nothing; tells whether anything changed.
+    /// Merges an applied configuration into the live object, or into nothing; tells whether that left it as it was.
     pub(crate) fn apply(
         &self,
         live: Option<&Value>,
@@ -135,7 +135,7 @@ impl Ownership<'_> {
             versions: (!is_scale).then_some(&versions),
         };
         match bowline_smd::apply(request) {
-            Ok(applied) => Ok((applied.object, applied.changed)),
+            Ok(applied) => Ok((applied.object, applied.merged_nothing)),
             Err(error) => Err(refusal(&error)),
         }
     }

@@ -127,10 +127,13 @@ impl Registry<'_> {
             let applied = self.ownership(target).apply_scale(&scale, config, options)?;
             return Ok((self.store_scale(target, &live, &current, applied, options)?, Outcome::Updated));
         }
-        let (mut object, changed) = self.ownership(target).apply(Some(&current), config, options)?;
+        let (mut object, merged_nothing) = self.ownership(target).apply(Some(&current), config, options)?;
         options.applied = true;
-        options.applied_nothing = !changed;
-        rules::decode(resource, &mut object, options).map_err(|error| unfit(target, config, error))?;
+        options.applied_nothing = merged_nothing;
+        // What stays as it is is neither read anew nor defaulted.
+        if !merged_nothing {
+            rules::decode(resource, &mut object, options).map_err(|error| unfit(target, config, error))?;
+        }
         meta::check_names(target, &object)?;
         Ok((self.succeed(target, &live, &current, object, options)?, Outcome::Updated))
     }

@@ -150,7 +150,8 @@ async fn ask() {
     let (real, _process) = real_server();
     let count = number("BOWLINE_SEQUENCES", number("SEQUENCES", 200));
     let tally = Arc::new(Tally::new(count));
-    let run = format!("{:x}", Timestamp::now().as_second());
+    // Names of its own, also beside a run that began with it.
+    let run = format!("{:x}x{:x}", Timestamp::now().as_second(), std::process::id());
     let workers = number("WORKERS", 4);
     let tasks: Vec<_> =
         (0..workers).map(|_| tokio::spawn(work(real.clone(), Arc::clone(&tally), run.clone()))).collect();
@@ -356,7 +357,10 @@ async fn play_step(pair: &Pair<'_>, names: &[(&str, &str)], step: &Value, play: 
     let told = told.join("\n    ");
     let plural = step["do"].as_str().unwrap_or_default().rsplit('/').nth(1).unwrap_or_default();
     let round = play.done.len() - 1;
-    play.verdict = Verdict::Differs(format!("{plural} seed {} step {round}: {step}\n    {told}", play.seed));
+    let told = format!("{plural} seed {} step {round}: {step}\n    {told}", play.seed);
+    // At once, for who waits for a long run.
+    say(&told);
+    play.verdict = Verdict::Differs(told);
 }
 
 /// Plays a step on the real server and tells in which seconds that may have been.

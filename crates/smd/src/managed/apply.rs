@@ -61,6 +61,8 @@ pub struct Applied {
     pub object: Value,
     /// Whether it differs from the live object, owners included. Without a live object it does.
     pub changed: bool,
+    /// Whether the configuration changed nothing of the live object, whoever owns it now.
+    pub merged_nothing: bool,
 }
 
 /// Why an apply was refused.
@@ -138,12 +140,13 @@ pub fn apply(request: ApplyRequest<'_>) -> Result<Applied, ApplyError> {
     set_managed_fields(&mut object, outcome.owners.entries().encode());
     super::keep_times_of_unchanged(request.live, &mut object);
     let changed = request.live.is_none_or(|live| !equal(live, &object));
-    Ok(Applied { object, changed })
+    Ok(Applied { object, changed, merged_nothing: outcome.merged_nothing })
 }
 
 struct Outcome {
     object: Value,
     owners: Owners,
+    merged_nothing: bool,
 }
 
 fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: bool) -> Result<Outcome, ApplyError> {
@@ -183,16 +186,17 @@ fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: 
         return Err(ApplyError::Conflicts(Conflicts(conflicts.collect())));
     }
     owners.take(&changes, Some(&id));
+    let merged_nothing = equal(live, &new);
     if let Some(own) = owners.0.get_mut(&id) {
         own.fields = own.fields.difference(unowned());
-        if !equal(live, &new) {
+        if !merged_nothing {
             own.time = Some(request.now.to_owned());
         }
         if own.fields.is_empty() {
             owners.0.remove(&id);
         }
     }
-    Ok(Outcome { object: new, owners })
+    Ok(Outcome { object: new, owners, merged_nothing: merged_nothing && request.live.is_some() })
 }
 
 /// What was there before anybody's ownership was kept belongs to a manager of its own.
@@ -241,8 +245,11 @@ fn prune(
     versions.sort_by_key(|version| *version != last.api_version);
     let mut states: (Cow<'_, Value>, Cow<'_, Value>) = (then.clone(), Cow::Owned(pruned));
     for version in versions {
-        let (Some((whole, ty)), Some((pruned, _))) =
-            (views.convert(states.0.clone(), version)?, views.convert(states.1.clone(), version)?)
+        let convert = |what: &str, state: &Cow<'_, Value>| {
+            let step = format!("failed add back owned items: failed to convert {what} object at version {version}");
+            views.convert(Cow::Owned(state.clone().into_owned()), version).map_err(VersionError::of(&step))
+        };
+        let (Some((whole, ty)), Some((pruned, _))) = (convert("merged", &states.0)?, convert("pruned", &states.1)?)
         else {
             continue;
         };
@@ -252,7 +259,9 @@ fn prune(
     }
 
     // Back comes what went only because something around it did, and was never the applier's.
-    let Some((pruned, _)) = views.convert(states.1, &last.api_version)? else { return Ok(then.into_owned()) };
+    const BACK: &str = "failed add back dangling items: failed to convert pruned object to last applied version";
+    let back = views.convert(states.1, &last.api_version).map_err(VersionError::of(BACK))?;
+    let Some((pruned, _)) = back else { return Ok(then.into_owned()) };
     let pruned_set = to_set(&ty, &pruned).ensure_named_fields(&ty);
     let whole_set = to_set(&ty, &then).ensure_named_fields(&ty);
     let pruned = remove(&ty, &then, &whole_set.difference(&pruned_set).intersection(&before));

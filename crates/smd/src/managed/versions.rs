@@ -28,7 +28,7 @@ pub enum VersionError {
     Convert(String),
     /// A conversion failed on the way to something.
     #[error("{0}: {1}")]
-    Step(&'static str, Box<VersionError>),
+    Step(String, Box<VersionError>),
     /// Two objects cannot be compared.
     #[error("failed to compare objects: {0}")]
     Compare(TypedError),
@@ -36,8 +36,8 @@ pub enum VersionError {
 
 impl VersionError {
     /// Says what could not be done for it.
-    pub(super) fn of(step: &'static str) -> impl Fn(Self) -> Self {
-        move |error| Self::Step(step, Box::new(error))
+    pub(super) fn of(step: &str) -> impl Fn(Self) -> Self {
+        move |error| Self::Step(step.to_owned(), Box::new(error))
     }
 }
 

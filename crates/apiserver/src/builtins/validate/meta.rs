@@ -63,8 +63,13 @@ pub(super) fn of_new(group: &str, kind: &str, object: &Value, errors: &mut Error
     kubernetes_finalizers(group, &meta["finalizers"], errors);
 }
 
-/// Kinds whose successors are checked as if they were new, too.
-const CHECKED_AGAIN: [&str; 5] = ["ConfigMap", "Pod", "Secret", "Service", "ServiceAccount"];
+/// Kinds whose successors are checked as if they were new, too, by group and sorted.
+const CHECKED_AGAIN: [(&str, &[&str]); 4] = [
+    ("", &["ConfigMap", "LimitRange", "Node", "PersistentVolumeClaim", "Pod", "Secret", "Service", "ServiceAccount"]),
+    ("batch", &["Job"]),
+    ("networking.k8s.io", &["Ingress", "IngressClass"]),
+    ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]),
+];
 
 /// Checks the metadata of an object that replaces `old`: as of any new object, as of any successor
 /// (`validateCommonFields` in `pkg/registry/rest`), and then as its own kind does.
@@ -82,7 +87,7 @@ pub(super) fn of_kind(group: &str, kind: &str, old: &Value, object: &Value, erro
     let finalizers = &object["metadata"]["finalizers"];
     succession(old, object, errors);
     kubernetes_finalizers(group, finalizers, errors);
-    if group.is_empty() && CHECKED_AGAIN.contains(&kind) {
+    if CHECKED_AGAIN.iter().any(|(have, kinds)| *have == group && kinds.contains(&kind)) {
         of_any(&object["metadata"], errors);
         kubernetes_finalizers(group, finalizers, errors);
     }
