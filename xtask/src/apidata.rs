@@ -269,6 +269,7 @@ fn source_note() -> String {
          | `resources.json` | groups in discovery order; resources with verbs, short names, categories, subresources |\n\
          | `types.zst` | each Go type's fields: name, flags (p pointer, o omitempty, z omitzero), type (and what Go calls it; after @ the structs it is inlined from), declared default |\n\
          | `wire.zst` | each type's protobuf field numbers, in the order of the fields' names, as its Go tags and `generated.proto` have them |\n\
+         | `internals.json` | the fields of the internal types that messages quote: printed name, name in v1, type, flag; printed by `conformance/control-plane/internals` |\n\
          | `columns.zst` | table columns, recorded from a real server of that release by `tests/defaults/record.sh` |\n\
          | `bootstrap.zst` | the objects a server makes at its first start, recorded from a real one of that release by \
          `tests/bootstrap/record.sh` |\n\

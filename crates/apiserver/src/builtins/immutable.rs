@@ -51,8 +51,11 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<Fi
     let row = FIELDS.iter().find(|(have_group, have_kind, _)| (*have_group, *have_kind) == (group, kind));
     for path in row.map(|(_, _, paths)| *paths).unwrap_or_default() {
         let pointer = format!("/{}", path.replace('.', "/"));
-        if old.pointer(&pointer) != new.pointer(&pointer) {
-            problems.push(invalid(path, new.pointer(&pointer).unwrap_or(&Value::Null), IMMUTABLE));
+        let (before, after) = (old.pointer(&pointer), new.pointer(&pointer));
+        if before != after {
+            // A text that is not there is the empty one in Go.
+            let none = if before.is_some_and(Value::is_string) { json!("") } else { Value::Null };
+            problems.push(invalid(path, after.unwrap_or(&none), IMMUTABLE));
         }
     }
     let spec = SPECS.iter().find(|(have_group, have_kind, _)| (*have_group, *have_kind) == (group, kind));
