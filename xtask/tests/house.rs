@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which rooms each room may use: the table of the design. `bowline` and `xtask` may use all.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("apiserver", &["smd", "yaml"]),
     ("argo", &["engine", "model", "health"]),
     ("cluster", &["tree", "smd", "model"]),
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("flux", &["engine", "model", "health"]),
     ("gotmpl", &[]),
     ("health", &["smd", "model"]),
+    ("helm", &["gotmpl", "tree", "yaml", "model"]),
     ("manifest", &["tree", "yaml", "model"]),
     ("model", &["tree", "yaml", "smd"]),
     ("plan", &["smd", "model"]),
