@@ -1,14 +1,16 @@
 // Answers what Go's text/template makes of a template, with sprig's functions if asked for.
 //
 //	go run . < cases.jsonl     one answer a line for each case
+//	go run . sprig             the names of sprig's functions
 //	go run . tables            the character tables of crates/gotmpl/src/tables.rs
 //
 // A case:
 //
 //	{"templates": [["name", "text"], …], "run": "name", "data": VALUE, "missing": "zero", "delims": ["<<", ">>"],
-//	 "sprig": true, "print": true}
+//	 "sprig": true, "functions": ["name", …], "print": true}
 //
-// The templates are parsed in order into one set. The answer is {"out": …}, {"error": …, "out": what was written before},
+// The templates are parsed in order into one set, which knows the functions of values.go or sprig's, and "functions", which
+// do nothing. The answer is {"out": …}, {"error": …, "out": what was written before},
 // {"parse": the error of the parser} or, with "print", {"trees": {name: the printed tree}}. Text that is not UTF-8 comes
 // as {"64": base64}. VALUE is typed: see values.go.
 package main
@@ -18,8 +20,11 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"log"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/template"
 	"unicode/utf8"
@@ -34,6 +39,7 @@ type request struct {
 	Missing   string               `json:"missing"`
 	Delims    [2]string            `json:"delims"`
 	Sprig     bool                 `json:"sprig"`
+	Functions []string             `json:"functions"`
 	Print     bool                 `json:"print"`
 }
 
@@ -62,6 +68,12 @@ type reply struct {
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "tables" {
 		writeTables(os.Stdout)
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "sprig" {
+		for _, name := range slices.Sorted(maps.Keys(sprig.TxtFuncMap())) {
+			fmt.Println(name)
+		}
 		return
 	}
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
@@ -101,6 +113,9 @@ func ask(asked request) (answer reply) {
 		root.Funcs(sprig.TxtFuncMap())
 	} else {
 		root.Funcs(functions(root))
+	}
+	for _, name := range asked.Functions {
+		root.Funcs(template.FuncMap{name: func(...any) any { return nil }})
 	}
 	for _, named := range asked.Templates {
 		if _, err := root.New(raw(named[0])).Parse(raw(named[1])); err != nil {

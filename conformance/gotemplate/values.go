@@ -260,7 +260,7 @@ type Box struct {
 	Next  *Box
 }
 
-func (b Box) Greet(name string) string    { return b.Name + " greets " + name }
+func (b Box) Greet(name string) string { return b.Name + " greets " + name }
 func (b Box) Sum(first int, more ...int) int {
 	for _, n := range more {
 		first += n
@@ -295,7 +295,7 @@ func (s stringer) String() string { return s.Text }
 
 var functionValues = map[string]any{
 	"upper": func(s string) string { return strings.ToUpper(s) },
-	"add":   func(first int, more ...int) (int, error) {
+	"add": func(first int, more ...int) (int, error) {
 		for _, n := range more {
 			first += n
 		}

@@ -163,3 +163,53 @@ fn random_cases_are_answered_alike() {
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Returns all files below a folder that `templates` folders hold, sorted.
+fn templates_below(folder: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![folder.to_owned()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder can be read") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.iter().any(|part| part == "templates") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn templates_of_public_charts_parse_as_in_go() {
+    let corpus = std::env::var_os("BOWLINE_CORPUS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"), PathBuf::from);
+    let charts = corpus.join("helm/charts");
+    if !charts.is_dir() {
+        eprintln!("skipped: there is no corpus of charts at `{}`", charts.display());
+        return;
+    }
+    let names = std::fs::read_to_string(cases_folder().join("helm-functions.txt")).expect("the names are there");
+    let names: Vec<&str> = names.lines().collect();
+    let cases: Vec<Json> = templates_below(&charts)
+        .iter()
+        .map(|path| {
+            let text = support::encoded(&std::fs::read(path).expect("a template can be read"));
+            json!({"templates": [["main", text]], "functions": names, "print": true})
+        })
+        .collect();
+    assert!(cases.len() > 1000, "the corpus holds only {} templates", cases.len());
+    let haves: Vec<Json> = cases.iter().map(support::ask).collect();
+    let refused: Vec<&Json> = haves.iter().filter(|answer| answer.get("parse").is_some()).collect();
+    eprintln!("{} templates of public charts, {} of them refused", cases.len(), refused.len());
+    if let Some(mut referee) = Referee::start() {
+        let wants: Vec<Json> = cases.chunks(200).flat_map(|some| referee.ask(some)).collect();
+        let differ = haves.iter().zip(&wants).filter(|(have, want)| have != want).count();
+        assert_eq!(differ, 0, "templates are printed otherwise");
+    } else {
+        // What Go refuses too, as it was asked once: files with bytes that are no template.
+        assert!(refused.len() * 100 < cases.len(), "{refused:?}");
+    }
+}

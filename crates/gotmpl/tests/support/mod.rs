@@ -3,16 +3,19 @@
 pub(crate) mod host;
 pub(crate) mod random;
 
+use std::sync::OnceLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bowline_gotmpl::{
-    Field, FloatKind, Functions, IntKind, Limits, List, Map, MissingKey, Set, Str, Type, UintKind, Value,
+    Field, FloatKind, Function, Functions, IntKind, Limits, List, Map, MissingKey, Set, Str, Type, UintKind, Value,
 };
 use serde_json::{Map as JsonMap, Value as Json, json};
 
 /// Answers a case: see `conformance/gotemplate/main.go`.
 pub(crate) fn ask(case: &Json) -> Json {
-    let mut set = Set::new(Functions::builtin().with(&host::FUNCTIONS));
+    let named = case["functions"].as_array().map_or_else(Functions::builtin, |names| named_functions(names));
+    let mut set = Set::new(named.with(&host::FUNCTIONS));
     set.set_name("set");
     set.set_missing_key(match case["missing"].as_str() {
         Some("zero") => MissingKey::Zero,
@@ -38,6 +41,17 @@ pub(crate) fn ask(case: &Json) -> Json {
         Ok(()) => json!({"out": encoded(&out)}),
         Err(error) => json!({"out": encoded(&out), "error": error.to_string()}),
     }
+}
+
+/// Returns functions of these names that do nothing.
+fn named_functions(names: &[Json]) -> Functions {
+    static NAMED: OnceLock<Vec<Function>> = OnceLock::new();
+    let nothing = |name: &Json| {
+        let name = Box::leak(name.as_str().expect("a name").to_owned().into_boxed_str());
+        Function::variadic(name, &[Type::Any], Type::Any, |_, _| Ok(Value::Nil))
+    };
+    // The same names in every case that has any.
+    Functions::builtin().with(NAMED.get_or_init(|| names.iter().map(nothing).collect()))
 }
 
 /// Makes errors of the referee what ours are: text, with U+FFFD for every byte that is not UTF-8.

@@ -59,6 +59,7 @@ const TEXTS: [&str; 22] = [
     "A longer string, beyond what is held in place",
     "😀",
 ];
+/// The last four are huge.
 const INTS: [i64; 16] = [0, 1, 2, 3, 5, -1, -2, 7, 10, 42, 65, 255, 0x1F600, 1_000_000, i64::MAX, i64::MIN];
 const FLOATS: [&str; 20] = [
     "0",
@@ -133,8 +134,9 @@ const FUNCTIONS: [(&str, usize, usize); 43] = [
 pub(crate) fn case(seed: u64) -> Json {
     let mut random = Random::new(seed);
     let pointers = random.once_in(12);
+    let huge = random.once_in(3);
     let mut writer =
-        Writer { random, out: String::new(), depth: 0, loops: 0, pointers, callable: 0, scope: Vec::new() };
+        Writer { random, out: String::new(), depth: 0, loops: 0, pointers, callable: 0, huge, scope: Vec::new() };
     let mut templates = Vec::new();
     // Templates invoke only those before them, so that none goes on forever.
     for name in ["t1", "t2"] {
@@ -160,6 +162,8 @@ struct Writer {
     /// Whether the data may hold pointers and functions, whose addresses differ from run to run.
     pointers: bool,
     callable: usize,
+    /// Whether there are huge integers; then nothing ranges over what may be one.
+    huge: bool,
     /// Variables declared so far, where they can be seen.
     scope: Vec<&'static str>,
 }
@@ -187,6 +191,11 @@ impl Writer {
         self.map_of(&KEYS[..6], 3, true)
     }
 
+    fn int(&mut self) -> String {
+        let all = if self.huge { INTS.len() } else { INTS.len() - 4 };
+        self.random.pick(&INTS[..all]).to_string()
+    }
+
     fn map_of(&mut self, keys: &[&str], depth: usize, full: bool) -> Json {
         let mut map = JsonMap::new();
         for key in keys {
@@ -209,14 +218,17 @@ impl Writer {
         match self.random.below(22 + containers) {
             0 => json!(["nil"]),
             1 | 2 => json!(["bool", self.random.once_in(2)]),
-            3..=6 => json!(["int", self.random.pick(&INTS).to_string()]),
+            3..=6 => json!(["int", self.int()]),
             7 | 8 => {
                 let kind = self
                     .random
                     .pick(&["int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64"]);
                 json!([kind, self.random.pick(&["0", "1", "2", "3", "65", "100", "127"])])
             }
-            9 => json!(["uint64", self.random.pick(&["18446744073709551615", "9223372036854775808", "5"])]),
+            9 => json!([
+                "uint64",
+                if self.huge { self.random.pick(&["18446744073709551615", "9223372036854775808"]) } else { "5" }
+            ]),
             10..=13 => json!(["float64", self.random.pick(&FLOATS)]),
             14 => json!(["float32", self.random.pick(&["0.1", "1.5", "16777216", "1e10", "-2"])]),
             15 => json!(["bytes", self.random.pick(&["", "aGVsbG8=", "/wA=", "w6k="])]),
@@ -238,10 +250,7 @@ impl Writer {
                 json!(["list", items])
             }
             31 => json!(["strings", (0..self.random.below(3)).map(|_| self.text()).collect::<Vec<_>>()]),
-            32 => json!([
-                "ints",
-                (0..self.random.below(4)).map(|_| self.random.pick(&INTS).to_string()).collect::<Vec<_>>()
-            ]),
+            32 => json!(["ints", (0..self.random.below(4)).map(|_| self.int()).collect::<Vec<_>>()]),
             33 => {
                 let map: JsonMap<_, _> =
                     ["a", "b", "Name"].iter().map(|key| ((*key).to_owned(), self.text())).collect();
@@ -462,7 +471,7 @@ impl Writer {
         }
         let (declarations, declared) = self.random.pick(&choices);
         self.push(declarations);
-        if self.random.once_in(4) {
+        if self.huge || self.loops > 0 || self.random.once_in(4) {
             let end = self.random.pick(&["3", "0", "-1", "2", "1"]);
             self.push(end);
         } else {
@@ -605,7 +614,7 @@ impl Writer {
                     "'é'",
                     "-0",
                 ]);
-                self.push(number);
+                self.push(if number.len() > 18 && !self.huge { "4" } else { number });
             }
             16..=19 => {
                 let text = self.random.pick(&[
