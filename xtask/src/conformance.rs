@@ -1,4 +1,4 @@
-//! `cargo xtask conformance api`: how much of what the real kube-apiserver answers, ours answers too.
+//! `cargo xtask conformance`: how much of what the real programs answer, ours answers too.
 
 use anyhow::Context as _;
 
@@ -36,6 +36,21 @@ pub(crate) fn api() -> anyhow::Result<()> {
         }
     }
     anyhow::ensure!(differ.is_empty(), "not every answer is the same: {}", differ.join(", "));
+    say("every answer is the same");
+    Ok(())
+}
+
+/// How many random templates Go and we are given, unless told otherwise.
+const TEMPLATES: u64 = 100_000;
+
+/// Asks Go's `text/template` every recorded case again, then random ones, and compares.
+pub(crate) fn gotemplate(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
+    let referee = referee::gotemplate()?.context("Go's templates need Go to build, and there is none")?;
+    let (referee, cases) = (referee.display().to_string(), cases.unwrap_or(TEMPLATES).to_string());
+    let seed = seed.unwrap_or(1).to_string();
+    let variables = [("BOWLINE_GOTEMPLATE", referee.as_str()), ("BOWLINE_CASES", &cases), ("BOWLINE_SEED", &seed)];
+    let package = ["test", "--locked", "--release", "--package", "bowline-gotmpl", "--test", "parity"];
+    run(&cargo(), &[&package[..], &["--", "--nocapture"]].concat(), &variables)?;
     say("every answer is the same");
     Ok(())
 }

@@ -34,12 +34,18 @@ enum Chore {
     },
     /// Asks the programs that judge ours again, and prints how much is the same
     Conformance {
-        /// Which: `api`
+        /// Which: `api` or `gotemplate`
         name: String,
+        /// How many random cases, for `gotemplate`
+        #[arg(long)]
+        cases: Option<u64>,
+        /// Where the random cases start, for `gotemplate`
+        #[arg(long)]
+        seed: Option<u64>,
     },
-    /// Mangles what the embedded API server decodes, by libFuzzer (cargo-fuzz and a nightly compiler)
+    /// Mangles what the embedded API server decodes, and templates, by libFuzzer (cargo-fuzz and a nightly compiler)
     Fuzz {
-        /// One of the targets of `crates/apiserver/fuzz`; all of them, one after the other, when left out
+        /// One of the targets of `crates/apiserver/fuzz` and `crates/gotmpl/fuzz`; all of them, one after the other, when left out
         target: Option<String>,
         /// For how long, each
         #[arg(long, default_value_t = 180)]
@@ -68,15 +74,16 @@ fn main() -> anyhow::Result<()> {
             );
             steps::bench(package, benches, &arguments, referee.as_deref())
         }
-        Chore::Conformance { name } => {
-            anyhow::ensure!(name == "api", "there is no conformance `{name}`; there is: api");
-            conformance::api()
-        }
+        Chore::Conformance { name, cases, seed } => match name.as_str() {
+            "api" => conformance::api(),
+            "gotemplate" => conformance::gotemplate(cases, seed),
+            _ => anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate"),
+        },
         Chore::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Chore::Referee => {
-            match (referee::control_plane()?, referee::clients()?, referee::patches()?) {
-                (Some(plane), Some(clients), Some(patches)) => {
-                    for program in [plane, clients, patches] {
+            match (referee::control_plane()?, referee::clients()?, referee::patches()?, referee::gotemplate()?) {
+                (Some(plane), Some(clients), Some(patches), Some(gotemplate)) => {
+                    for program in [plane, clients, patches, gotemplate] {
                         steps::say(&program.display().to_string());
                     }
                 }

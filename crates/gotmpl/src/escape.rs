@@ -17,7 +17,7 @@ pub(crate) fn joined(out: &mut Vec<u8>, args: SmallVec<[Rv; 4]>, max_depth: usiz
             value => value,
         })
         .collect();
-    print::append_all(out, &values, max_depth)
+    print::append_all_printable(out, &values, max_depth)
 }
 
 /// Escapes text for HTML.

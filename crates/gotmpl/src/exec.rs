@@ -225,7 +225,7 @@ impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
             return Err(self.error(format!("can't print {} of type {}", self.text(id), func.type_name())));
         }
         let before = self.out.len();
-        let written = print::append(&mut self.out, value, self.run.limits.value_depth)
+        let written = print::append_printable(&mut self.out, value, self.run.limits.value_depth)
             .and_then(|()| self.run.wrote(self.out.len() - before));
         written.map_err(|limit| self.limit(limit))
     }
@@ -249,7 +249,11 @@ impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
         let value = self.pipeline(dot, pipe)?.into_any();
         let turns = self.turns(&value, pipe, list)?;
         let flow = match otherwise {
-            Some(otherwise) if !turns => self.nested(dot, otherwise),
+            Some(otherwise) if !turns => match self.nested(dot, otherwise) {
+                // Go takes a break here for one of this range, and a continue for one of the range around it.
+                Ok(Flow::Break) => Ok(Flow::Next),
+                other => other,
+            },
             _ => Ok(Flow::Next),
         };
         self.vars.truncate(before);

@@ -17,7 +17,8 @@ pub(crate) fn index(item: Rv, indexes: &[Rv]) -> Result<Rv, FuncError> {
         return Err("index of untyped nil".into());
     }
     for index in indexes {
-        let value = plain(item.into_any()).ok_or("index of nil pointer")?;
+        let whole = item.into_any();
+        let value = plain(whole.clone()).ok_or("index of nil pointer")?;
         let index = index.as_any();
         item = match value {
             Value::List(list) => {
@@ -40,7 +41,7 @@ pub(crate) fn index(item: Rv, indexes: &[Rv]) -> Result<Rv, FuncError> {
                 let found = key.as_str().and_then(|key| map.get(key));
                 Rv::of(elem, found.unwrap_or_else(|| elem.zero()))
             }
-            other => return Err(format!("can't index item of type {}", pointee(&other)).into()),
+            _ => return Err(format!("can't index item of type {}", pointee(&whole)).into()),
         };
     }
     Ok(item)
@@ -52,7 +53,8 @@ pub(crate) fn slice(item: Rv, indexes: &[Rv]) -> Result<Rv, FuncError> {
     if matches!(item, Rv::Invalid) {
         return Err("slice of untyped nil".into());
     }
-    let item = plain(item.into_any()).ok_or("slice of nil pointer")?;
+    let whole = item.into_any();
+    let item = plain(whole.clone()).ok_or("slice of nil pointer")?;
     if indexes.len() > 3 {
         return Err(format!("too many slice indexes: {}", indexes.len()).into());
     }
@@ -64,7 +66,7 @@ pub(crate) fn slice(item: Rv, indexes: &[Rv]) -> Result<Rv, FuncError> {
             let len = bytes.as_ref().map_or(0, |bytes| bytes.len());
             (len, len)
         }
-        other => return Err(format!("can't slice item of type {}", pointee(&other)).into()),
+        _ => return Err(format!("can't slice item of type {}", pointee(&whole)).into()),
     };
     let mut bounds = [0, len, capacity];
     for (bound, index) in bounds.iter_mut().zip(indexes) {
@@ -104,7 +106,8 @@ pub(crate) fn length(item: &Rv) -> Result<usize, FuncError> {
         Value::Bytes(bytes) => Ok(bytes.map_or(0, |bytes| bytes.len())),
         Value::List(list) => Ok(list.len()),
         Value::Map(map) => Ok(map.len()),
-        other => Err(format!("len of type {}", pointee(&other)).into()),
+        // What is plain and has no length is no map or list; its host type, if any, is what Go names.
+        _ => Err(format!("len of type {}", pointee(item.as_any())).into()),
     }
 }
 

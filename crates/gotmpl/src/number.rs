@@ -216,6 +216,10 @@ fn complex(text: &str) -> Result<(f64, f64), String> {
     let re_len = float_token(text);
     let im_text = text[re_len..].strip_prefix(['+', '-']).ok_or("syntax error scanning complex number")?;
     let im_len = float_token(im_text);
+    if im_text.starts_with(['i', 'I']) {
+        // Go takes the letter for the beginning of "inf", and then misses it.
+        return Err("syntax error scanning complex number".to_owned());
+    }
     if !im_text[im_len..].starts_with('i') {
         return Err("syntax error scanning complex number".to_owned());
     }

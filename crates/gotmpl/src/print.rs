@@ -15,6 +15,18 @@ pub(crate) fn append(out: &mut Vec<u8>, value: &Value, max_depth: usize) -> Resu
     Printer::new(out, max_depth).arg(value, 'v')
 }
 
+/// Appends a value as an action prints it: what a pointer points to, unless it has a text of its own.
+pub(crate) fn append_printable(out: &mut Vec<u8>, value: &Value, max_depth: usize) -> Result<(), Limit> {
+    if points_to_struct(value) {
+        return Printer::new(out, max_depth).pointee(value);
+    }
+    append(out, value, max_depth)
+}
+
+fn points_to_struct(value: &Value) -> bool {
+    matches!(value, Value::Object(object) if object.text().is_none() && matches!(object.shape(), Shape::Pointer(_)))
+}
+
 /// Returns values as `fmt.Sprint` joins them: with a space between two that are both no strings.
 pub fn sprint(values: &[Value]) -> Str {
     // Values deeper than the limit of printing end where the limit is.
@@ -33,6 +45,20 @@ pub(crate) fn append_all(out: &mut Vec<u8>, values: &[Value], max_depth: usize) 
             printer.out.push(b' ');
         }
         printer.arg(value, 'v')?;
+        after_string = string;
+    }
+    Ok(())
+}
+
+/// Appends values as `html` and its like join them: as [`append_all`], each as an action prints it.
+pub(crate) fn append_all_printable(out: &mut Vec<u8>, values: &[Value], max_depth: usize) -> Result<(), Limit> {
+    let mut after_string = true;
+    for (at, value) in values.iter().enumerate() {
+        let string = is_string(value);
+        if at > 0 && !string && !after_string {
+            out.push(b' ');
+        }
+        append_printable(out, value, max_depth)?;
         after_string = string;
     }
     Ok(())

@@ -317,9 +317,6 @@ fn fnil(_: &mut Context<'_, '_>, _: Given<'_>) -> Gives {
 }
 
 fn flist0(_: &mut Context<'_, '_>, args: Given<'_>) -> Gives {
-    if args.is_empty() {
-        return Ok(Value::List(List::nil(&Type::LIST)));
-    }
     Ok(Value::List(List::new(args.iter_mut().map(std::mem::take).collect())))
 }
 

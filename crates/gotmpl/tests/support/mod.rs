@@ -54,6 +54,15 @@ fn named_functions(names: &[Json]) -> Functions {
     Functions::builtin().with(NAMED.get_or_init(|| names.iter().map(nothing).collect()))
 }
 
+/// Returns an answer whose output is text, with U+FFFD for every byte that is not UTF-8.
+pub(crate) fn with_text(answer: &Json) -> Json {
+    let mut answer = answer.clone();
+    if answer["out"].is_object() {
+        answer["out"] = json!(Str::from(raw(&answer["out"])).to_text());
+    }
+    answer
+}
+
 /// Makes errors of the referee what ours are: text, with U+FFFD for every byte that is not UTF-8.
 pub(crate) fn with_text_errors(mut answer: Json) -> Json {
     for field in ["error", "parse"] {
