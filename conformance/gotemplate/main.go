@@ -1,6 +1,7 @@
 // Answers what Go's text/template makes of a template, with sprig's functions if asked for.
 //
 //	go run . < cases.jsonl     one answer a line for each case
+//	go run . bench < case      how long parsing and executing takes
 //	go run . sprig             the names of sprig's functions
 //	go run . tables            the character tables of crates/gotmpl/src/tables.rs
 //
@@ -27,6 +28,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 	"unicode/utf8"
 
 	"github.com/Masterminds/sprig/v3"
@@ -76,6 +78,10 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "bench" {
+		bench()
+		return
+	}
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
 	out := bufio.NewWriterSize(os.Stdout, 1<<16)
 	for {
@@ -102,6 +108,34 @@ func main() {
 		}
 	}
 	out.Flush()
+}
+
+func bench() {
+	var asked request
+	must(json.NewDecoder(os.Stdin).Decode(&asked))
+	data := decode(asked.Data)
+	const turns = 2000
+	parse := func() *template.Template {
+		root := template.New("set").Option("missingkey=" + asked.Missing)
+		root.Funcs(functions(root))
+		for _, named := range asked.Templates {
+			template.Must(root.New(raw(named[0])).Parse(raw(named[1])))
+		}
+		return root
+	}
+	root := parse()
+	var out bytes.Buffer
+	begin := time.Now()
+	for range turns {
+		out.Reset()
+		must(root.ExecuteTemplate(&out, asked.Run, data))
+	}
+	execute := time.Since(begin) / turns
+	begin = time.Now()
+	for range turns / 5 {
+		parse()
+	}
+	fmt.Printf("%d bytes: parse %v, execute %v\n", out.Len(), time.Since(begin)/(turns/5), execute)
 }
 
 func ask(asked request) (answer reply) {
