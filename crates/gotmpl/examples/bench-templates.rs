@@ -2,6 +2,7 @@
 //!
 //! The same figure of Go: `conformance/gotemplate bench < crates/gotmpl/examples/chart.json`.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::disallowed_types, reason = "a bench reads the clock")]
 
 #[path = "../tests/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::compare;
+use crate::context::Run;
 use crate::error::FuncError;
 use crate::escape;
 use crate::eval;
@@ -114,18 +115,7 @@ pub(crate) fn call(
         Builtin::Len => Ok(Rv::Typed(Value::int(index::length(&args[0])? as i64))),
         Builtin::Print | Builtin::Println | Builtin::Printf => {
             let values: SmallVec<[Value; 4]> = args.into_iter().map(Rv::into_any).collect();
-            let mut out = Vec::new();
-            match builtin {
-                Builtin::Print => print::append_all(&mut out, &values, depth)?,
-                Builtin::Println => print::append_line(&mut out, &values, depth)?,
-                _ => {
-                    let format = values[0].as_str().cloned().unwrap_or_default();
-                    let limits = exec.run.limits;
-                    printf::append(&mut out, &format, &values[1..], &limits, exec.run.bytes_left)?;
-                }
-            }
-            exec.run.wrote(out.len())?;
-            Ok(Rv::Typed(Value::Str(out.into())))
+            print(builtin, exec.run, &values).map(Rv::Typed)
         }
         Builtin::Html | Builtin::Js | Builtin::Urlquery => {
             let mut text = Vec::new();
@@ -139,6 +129,24 @@ pub(crate) fn call(
             Ok(Rv::Typed(Value::Str(escaped.into())))
         }
     }
+}
+
+/// Calls `print`, `printf` or `println`.
+pub(crate) fn print(builtin: Builtin, run: &mut Run<'_>, values: &[Value]) -> Result<Value, FuncError> {
+    let depth = run.limits.value_depth;
+    let mut out = Vec::with_capacity(64);
+    match builtin {
+        Builtin::Print => print::append_all(&mut out, values, depth)?,
+        Builtin::Println => print::append_line(&mut out, values, depth)?,
+        _ => {
+            let (format, args) = values.split_first().ok_or("no format")?;
+            let format = format.as_str().ok_or("no format")?;
+            let limits = run.limits;
+            printf::append(&mut out, format, args, &limits, run.bytes_left)?;
+        }
+    }
+    run.wrote(out.len())?;
+    Ok(Value::Str(out.into()))
 }
 
 /// Turns a value into one of a type, where `index` and `call` ask for it: integers change their size.

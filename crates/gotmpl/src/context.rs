@@ -66,7 +66,7 @@ impl<'a> Context<'a, '_> {
     /// Executes a template of another set, as Helm's `tpl` does with a clone of its set that has learned one template
     /// more, and returns its output. Limits and host state stay those of this execution.
     pub fn execute_in(&mut self, set: &Set, name: impl AsRef<[u8]>, data: &Value) -> Result<Vec<u8>, ExecError> {
-        Exec::run(set, self.run, name.as_ref(), data, Vec::new())
+        Exec::run(set, self.run, name.as_ref(), data, Vec::with_capacity(256))
     }
 
     /// Returns the host's state.

@@ -29,7 +29,7 @@ pub struct ExecError {
     /// The name of the template that was being executed.
     pub template: String,
     /// Where in which text; `None` if nothing was executed yet.
-    pub at: Option<Location>,
+    pub at: Option<Box<Location>>,
     /// What is wrong there: Go's message without its place.
     pub message: String,
     /// Which limit was reached, here or in what this called.
@@ -56,12 +56,11 @@ impl fmt::Display for ExecError {
         match &self.at {
             None if self.template.is_empty() => write!(f, "template: {}", self.message),
             None => write!(f, "template: {}: {}", self.template, self.message),
-            Some(Location { name, line, column, context }) => write!(
-                f,
-                "template: {name}:{line}:{column}: executing {} at <{context}>: {}",
-                crate::quote::quoted(self.template.as_bytes()),
-                self.message
-            ),
+            Some(at) => {
+                let Location { name, line, column, context } = at.as_ref();
+                let (template, message) = (crate::quote::quoted(self.template.as_bytes()), &self.message);
+                write!(f, "template: {name}:{line}:{column}: executing {template} at <{context}>: {message}")
+            }
         }
     }
 }

@@ -42,20 +42,22 @@ impl<'s> Operands<'s> {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "errors are rare: boxed, they keep every result small")]
 impl<'s> Exec<'s, '_, '_> {
     pub(crate) fn pipeline(&mut self, dot: &Rv, pipe: Id) -> Res<Rv> {
         let tree = self.tree;
         self.node = pipe;
         let Node::Pipe { decls, assign, commands } = tree.node(pipe) else { return Ok(Rv::Invalid) };
+        let (decls, commands) = (tree.ids(*decls), tree.ids(*commands));
+        if let ([], [command]) = (decls, commands) {
+            return self.stage(dot, *command, None);
+        }
         let mut value = None;
-        for command in tree.ids(*commands) {
-            if let Err(limit) = self.run.charge(1) {
-                return Err(self.limit(limit));
-            }
-            value = Some(self.command(dot, *command, value)?.dig());
+        for command in commands {
+            value = Some(self.stage(dot, *command, value)?);
         }
         let value = value.unwrap_or(Rv::Invalid);
-        for decl in tree.ids(*decls) {
+        for decl in decls {
             let Node::Variable { slot, name, .. } = *tree.node(*decl) else { continue };
             if *assign {
                 self.set_variable(slot, name, value.clone())?;
@@ -64,6 +66,14 @@ impl<'s> Exec<'s, '_, '_> {
             }
         }
         Ok(value)
+    }
+
+    /// Evaluates one command of a pipeline, and looks into the interface that its value may come in.
+    fn stage(&mut self, dot: &Rv, command: Id, last: Option<Rv>) -> Res<Rv> {
+        if let Err(limit) = self.run.charge(1) {
+            return Err(self.limit(limit));
+        }
+        Ok(self.command(dot, command, last)?.dig())
     }
 
     fn command(&mut self, dot: &Rv, command: Id, last: Option<Rv>) -> Res<Rv> {
@@ -75,7 +85,7 @@ impl<'s> Exec<'s, '_, '_> {
         match tree.node(first) {
             Node::Field(names) => {
                 self.node = first;
-                return self.fields(dot, dot.clone(), first, *names, operands);
+                return self.fields(dot, dot, first, *names, operands);
             }
             Node::Chain { node, fields } => return self.chain(dot, first, *node, *fields, operands),
             Node::Identifier { name, function } => {
@@ -135,7 +145,7 @@ impl<'s> Exec<'s, '_, '_> {
             return Err(self.error(format!("indirection through explicit nil in {}", self.text(id))));
         }
         let receiver = self.arg(dot, None, node)?;
-        self.fields(dot, receiver, id, fields, operands)
+        self.fields(dot, &receiver, id, fields, operands)
     }
 
     fn variable_fields(
@@ -152,13 +162,24 @@ impl<'s> Exec<'s, '_, '_> {
             self.not_a_function(&operands)?;
             return Ok(value);
         }
-        self.fields(dot, value, id, fields, operands)
+        self.fields(dot, &value, id, fields, operands)
     }
 
-    fn fields(&mut self, dot: &Rv, receiver: Rv, id: Id, names: Run, operands: Operands<'s>) -> Res<Rv> {
+    fn fields(&mut self, dot: &Rv, receiver: &Rv, id: Id, names: Run, operands: Operands<'s>) -> Res<Rv> {
         let tree = self.tree;
-        let Some((last, path)) = tree.names(names).split_last() else { return Ok(receiver) };
-        let mut receiver = receiver;
+        let names = tree.names(names);
+        // Nearly always all of it is maps, which need neither calls nor copies on the way.
+        let plain = if operands.is_given() { names.len() - 1 } else { names.len() };
+        let mut current: Option<Rv> = None;
+        let mut done = 0;
+        for name in &names[..plain] {
+            let Value::Map(map) = current.as_ref().unwrap_or(receiver).as_any() else { break };
+            let Some(value) = map.get(tree.span(*name)) else { break };
+            current = Some(Rv::of(map.ty().elem(), value));
+            done += 1;
+        }
+        let mut receiver = current.unwrap_or_else(|| receiver.clone());
+        let Some((last, path)) = names[done..].split_last() else { return Ok(receiver) };
         for name in path {
             receiver = self.field(dot, *name, id, Operands::NONE, receiver)?;
         }
@@ -185,7 +206,7 @@ impl<'s> Exec<'s, '_, '_> {
             Value::Object(object) => {
                 let ident = self.tree.ident(name);
                 if let Some(signature) = object.method(ident) {
-                    return self.call(dot, &Callee::Method(object, signature), id, ident, operands);
+                    return self.call(dot, &Callee::Method(object, signature), id, name, operands);
                 }
                 match object.shape_for_field(ident) {
                     FieldOf::Found(value, ty) => {
@@ -229,10 +250,10 @@ impl<'s> Exec<'s, '_, '_> {
 
     fn function(&mut self, dot: &Rv, command: Id, name: Span, function: u32, operands: Operands<'s>) -> Res<Rv> {
         let function = self.set.functions().at(function);
-        self.call(dot, &Callee::Function(function), command, self.tree.ident(name), operands)
+        self.call(dot, &Callee::Function(function), command, name, operands)
     }
 
-    fn call(&mut self, dot: &Rv, callee: &Callee<'_>, id: Id, name: &str, operands: Operands<'s>) -> Res<Rv> {
+    fn call(&mut self, dot: &Rv, callee: &Callee<'_>, id: Id, name: Span, operands: Operands<'s>) -> Res<Rv> {
         let signature = match callee {
             Callee::Function(function) => &function.signature,
             Callee::Method(_, signature) => *signature,
@@ -243,11 +264,13 @@ impl<'s> Exec<'s, '_, '_> {
         if signature.variadic {
             let fixed = params.len() - 1;
             if given < fixed {
-                let message = format!("wrong number of args for {name}: want at least {fixed} got {}", args.len());
+                let (name, got) = (self.tree.ident(name), args.len());
+                let message = format!("wrong number of args for {name}: want at least {fixed} got {got}");
                 return Err(self.error(message));
             }
         } else if given != params.len() {
-            let message = format!("wrong number of args for {name}: want {} got {given}", params.len());
+            let (name, want) = (self.tree.ident(name), params.len());
+            let message = format!("wrong number of args for {name}: want {want} got {given}");
             return Err(self.error(message));
         }
         let param = |at: usize| &params[at.min(params.len() - 1)];
@@ -256,6 +279,7 @@ impl<'s> Exec<'s, '_, '_> {
             _ => None,
         };
         match builtin {
+            Some(Builtin::Print | Builtin::Printf | Builtin::Println) => {}
             Some(Builtin::And | Builtin::Or) => return self.short_circuit(dot, builtin == Some(Builtin::Or), operands),
             Some(builtin) => {
                 let mut values: SmallVec<[Rv; 4]> = SmallVec::with_capacity(given);
@@ -273,7 +297,7 @@ impl<'s> Exec<'s, '_, '_> {
                 let result = builtins::call(builtin, self, &callee_name, values);
                 return result.map_err(|error| {
                     self.node = id;
-                    self.func_error(name, error)
+                    self.func_error(self.tree.ident(name), error)
                 });
             }
             None => {}
@@ -289,17 +313,19 @@ impl<'s> Exec<'s, '_, '_> {
             let value = self.validated(last, Some(param))?;
             values.push(fitted(value, param));
         }
+        let tree = self.tree;
         let mut context = self.context();
         let result = match callee {
             Callee::Function(Function { body: Body::Native(run), .. }) => run(&mut context, &mut values),
-            Callee::Method(object, _) => object.call(name, &mut context, &mut values),
+            Callee::Function(_) if let Some(builtin) = builtin => builtins::print(builtin, context.run, &values),
+            Callee::Method(object, _) => object.call(tree.ident(name), &mut context, &mut values),
             Callee::Function(_) => Ok(Value::Nil),
         };
         match result {
             Ok(value) => Ok(Rv::of(&signature.result, value)),
             Err(error) => {
                 self.node = id;
-                Err(self.func_error(name, error))
+                Err(self.func_error(tree.ident(name), error))
             }
         }
     }
@@ -331,7 +357,7 @@ impl<'s> Exec<'s, '_, '_> {
                 }
                 return Err(self.error(format!("cannot assign nil to {ty}")));
             }
-            Node::Field(names) => self.fields(dot, dot.clone(), id, *names, Operands::NONE)?,
+            Node::Field(names) => self.fields(dot, dot, id, *names, Operands::NONE)?,
             Node::Variable { slot, name, fields } => {
                 self.variable_fields(dot, id, (*slot, *name), *fields, Operands::NONE)?
             }
@@ -347,7 +373,7 @@ impl<'s> Exec<'s, '_, '_> {
     fn literal(&mut self, literal: &Node, ty: &'static Type, id: Id) -> Res<Rv> {
         let expected = |exec: &Self, what: &str| exec.error(format!("expected {what}; found {}", exec.text(id)));
         let value = match (ty.underlying(), literal) {
-            (Type::Any | Type::Reflect, Node::Bool(truth)) | (Type::Bool, Node::Bool(truth)) => Value::Bool(*truth),
+            (Type::Any | Type::Reflect | Type::Bool, Node::Bool(truth)) => Value::Bool(*truth),
             (Type::Any | Type::Reflect, Node::Number(number)) => return self.ideal_constant(id, number),
             (Type::Any | Type::Reflect | Type::String, Node::String { text, .. }) => Value::str(&**text),
             (Type::Bool, _) => return Err(expected(self, "bool")),

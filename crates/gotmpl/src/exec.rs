@@ -44,6 +44,7 @@ pub(crate) struct Exec<'s, 'r, 'h> {
 const RED_ZONE: usize = 64 * 1024;
 const MORE_STACK: usize = 1024 * 1024;
 
+#[expect(clippy::unnecessary_box_returns, reason = "errors are rare: boxed, they keep every result small")]
 impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
     /// Executes a template and returns its output, in the buffer given.
     pub(crate) fn run(
@@ -82,7 +83,8 @@ impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
         }
         run.depth += 1;
         let dot = Rv::concrete(data.clone());
-        let vars = vec![Var { name: b"$", value: dot.clone() }];
+        let mut vars = Vec::with_capacity(8);
+        vars.push(Var { name: b"$".as_slice(), value: dot.clone() });
         let mut exec = Exec { set, run, tree, node: tree.root, vars, base: 0, out: std::mem::take(out) };
         let result = stacker::maybe_grow(RED_ZONE, MORE_STACK, || exec.walk(&dot, tree.root));
         *out = exec.out;
@@ -121,7 +123,7 @@ impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
         let (line, column) = self.tree.line_and_column(self.node);
         let context = unicode::lossy(&self.tree.print(self.node));
         let at = Location { name: unicode::lossy(&self.tree.parse_name), line, column, context };
-        Box::new(ExecError { template: unicode::lossy(&self.tree.name), at: Some(at), message, limit, cause })
+        Box::new(ExecError { template: unicode::lossy(&self.tree.name), at: Some(Box::new(at)), message, limit, cause })
     }
 
     /// Returns how Go prints a node.
@@ -143,15 +145,14 @@ impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
     }
 
     fn place(&self, slot: u32, name: Span) -> Res<usize> {
-        if !self.tree.dynamic {
-            if slot != NO_SLOT {
-                return Ok(self.base + slot as usize);
-            }
-        } else {
+        let place = if self.tree.dynamic {
             let name = self.tree.span(name);
-            if let Some(at) = self.vars[self.base..].iter().rposition(|var| var.name == name) {
-                return Ok(self.base + at);
-            }
+            self.vars[self.base..].iter().rposition(|var| var.name == name)
+        } else {
+            (slot != NO_SLOT).then_some(slot as usize)
+        };
+        if let Some(place) = place {
+            return Ok(self.base + place);
         }
         Err(self.error(format!("undefined variable: {}", unicode::lossy(self.tree.span(name)))))
     }

@@ -151,8 +151,11 @@ pub enum FuncBody {
     /// Gives values to `range`: a `func(yield func(T) bool)`.
     Seq(Box<dyn Fn() -> Box<dyn Iterator<Item = Value>>>),
     /// Gives pairs to `range`: a `func(yield func(K, V) bool)`.
-    Seq2(Box<dyn Fn() -> Box<dyn Iterator<Item = (Value, Value)>>>),
+    Seq2(Box<dyn Fn() -> Pairs>),
 }
+
+/// What a function value gives to a `range` with two variables.
+pub type Pairs = Box<dyn Iterator<Item = (Value, Value)>>;
 
 /// A function value's code.
 pub type Closure = Box<dyn Fn(&mut Context<'_, '_>, &mut [Value]) -> Result<Value, FuncError>>;

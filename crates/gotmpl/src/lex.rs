@@ -161,7 +161,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn count_lines(&mut self) {
-        self.line += self.input[self.start..self.pos].iter().filter(|byte| **byte == b'\n').count() as u32;
+        self.line += memchr::memchr_iter(b'\n', &self.input[self.start..self.pos]).count() as u32;
     }
 
     fn accept(&mut self, valid: &str) -> bool {

@@ -68,7 +68,7 @@ mod verb;
 pub use bytes::Str;
 pub use context::Context;
 pub use error::{ExecError, FuncError, Limit, Location, ParseError};
-pub use function::{Closure, Func, FuncBody, Function, Functions, Native, Signature};
+pub use function::{Closure, Func, FuncBody, Function, Functions, Native, Pairs, Signature};
 pub use limits::Limits;
 pub use list::List;
 pub use map::Map;

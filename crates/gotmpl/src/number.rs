@@ -68,11 +68,13 @@ fn simplified(re: f64, im: f64) -> Number {
 }
 
 /// Go's conversion of a float beyond the range gives the smallest integer, which is not equal to it.
+#[expect(clippy::float_cmp, reason = "whether a float is whole is asked exactly")]
 fn exact_int(float: f64) -> Option<i64> {
     let in_range = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float);
     (in_range && float.trunc() == float).then_some(float as i64)
 }
 
+#[expect(clippy::float_cmp, reason = "whether a float is whole is asked exactly")]
 fn exact_uint(float: f64) -> Option<u64> {
     let in_range = (0.0..18_446_744_073_709_551_616.0).contains(&float);
     (in_range && float.trunc() == float).then_some(float as u64)

@@ -38,6 +38,9 @@ pub(crate) fn parse(
     Ok(parser.trees)
 }
 
+/// The variables before `:=` or `=`, as tokens and names.
+type Declarations<'t> = Vec<(Item, &'t [u8])>;
+
 struct Parser<'t, 'f> {
     lexer: Lexer<'t>,
     functions: &'f Functions,
@@ -156,7 +159,8 @@ impl<'t> Parser<'t, '_> {
             let line = self.state.action_line;
             if line != 0 && line != item.line {
                 let in_action = if message.ends_with(" action") { "" } else { " in action" };
-                message += &format!("{in_action} started at {}:{line}", String::from_utf8_lossy(&self.name));
+                let name = String::from_utf8_lossy(&self.name);
+                message = format!("{message}{in_action} started at {name}:{line}");
             }
             return self.error(message);
         }
@@ -453,7 +457,7 @@ impl<'t> Parser<'t, '_> {
         Ok(tree.add(Node::Pipe { decls, assign, commands }, pos))
     }
 
-    fn declarations(&mut self, context: &str) -> Parsed<(Vec<(Item, &'t [u8])>, bool)> {
+    fn declarations(&mut self, context: &str) -> Parsed<(Declarations<'t>, bool)> {
         let mut decls = Vec::new();
         loop {
             let variable = self.peek_non_space();

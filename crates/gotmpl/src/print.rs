@@ -174,7 +174,7 @@ impl<'o> Printer<'o> {
                         list.iter().map(|item| if let Value::Uint(_, byte) = item { *byte as u8 } else { 0 }).collect();
                     return self.bytes(Some(&bytes), verb, top);
                 }
-                if self.open(&list.ty().to_string(), list.is_nil(), b'[')? {
+                if self.open(&list.ty().to_string(), list.is_nil(), b'[') {
                     for (at, item) in list.iter().enumerate() {
                         self.separate(at);
                         self.element(item, list.ty().elem(), verb)?;
@@ -184,7 +184,7 @@ impl<'o> Printer<'o> {
                 Ok(())
             }
             Value::Map(map) => {
-                if self.open(&map.ty().to_string(), map.is_nil(), b'm')? {
+                if self.open(&map.ty().to_string(), map.is_nil(), b'm') {
                     for (at, (key, item)) in map.entries().into_iter().enumerate() {
                         self.separate(at);
                         self.value(&Value::Str(key), verb, false)?;
@@ -213,18 +213,18 @@ impl<'o> Printer<'o> {
     }
 
     /// Writes what comes before the elements of a list or map; tells whether elements follow.
-    fn open(&mut self, ty: &str, nil: bool, bracket: u8) -> Result<bool, Limit> {
+    fn open(&mut self, ty: &str, nil: bool, bracket: u8) -> bool {
         if self.flags.sharp_v {
             self.text(ty);
             if nil {
                 self.text("(nil)");
-                return Ok(false);
+                return false;
             }
             self.out.push(b'{');
         } else {
             self.text(if bracket == b'm' { "map[" } else { "[" });
         }
-        Ok(true)
+        true
     }
 
     fn separate(&mut self, at: usize) {
@@ -303,6 +303,10 @@ impl<'o> Printer<'o> {
     }
 
     fn float(&mut self, number: f64, bits: u32, verb: char) -> bool {
+        if verb == 'v' && self.flags.is_plain() && number.fract() == 0.0 && number != 0.0 && number.abs() < 1e6 {
+            self.flags.integer(self.out, number.abs() as u64, number < 0.0, 10, 'd');
+            return true;
+        }
         let (verb, precision) = match verb {
             'v' => (b'g', None),
             'b' | 'g' | 'G' | 'x' | 'X' => (verb as u8, None),
@@ -348,7 +352,7 @@ impl<'o> Printer<'o> {
             'x' | 'X' => self.flags.hex(self.out, given, verb == 'X'),
             _ => {
                 let ty = if top && matches!(verb, 'v' | 'd') { "[]byte" } else { "[]uint8" };
-                if self.open(ty, bytes.is_none(), b'[')? {
+                if self.open(ty, bytes.is_none(), b'[') {
                     for (at, byte) in given.iter().enumerate() {
                         self.separate(at);
                         self.value(&Value::Uint(crate::UintKind::Uint8, u64::from(*byte)), verb, false)?;

@@ -7,6 +7,12 @@ pub(crate) fn quote(out: &mut Vec<u8>, bytes: &[u8], ascii: bool) {
     out.push(b'"');
     let mut rest = bytes;
     while !rest.is_empty() {
+        let plain = rest.iter().take_while(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')).count();
+        out.extend_from_slice(&rest[..plain]);
+        rest = &rest[plain..];
+        if rest.is_empty() {
+            break;
+        }
         let (c, len) = decode(rest);
         if len == 1 && !rest[0].is_ascii() {
             hex(out, "\\x", u32::from(rest[0]), 2);

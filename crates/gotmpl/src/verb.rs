@@ -21,6 +21,12 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
+    /// Tells whether there is nothing but the verb.
+    pub(crate) fn is_plain(self) -> bool {
+        let flags = [self.minus, self.plus, self.sharp, self.space, self.zero, self.plus_v, self.sharp_v];
+        self.width.is_none() && self.precision.is_none() && flags.iter().all(|flag| !flag)
+    }
+
     fn pad_byte(self) -> u8 {
         if self.zero && !self.minus { b'0' } else { b' ' }
     }
@@ -120,6 +126,13 @@ impl Flags {
 
     /// Appends an integer, given as magnitude and sign. `verb` matters for `O`, and `X` for upper-case digits.
     pub(crate) fn integer(self, out: &mut Vec<u8>, magnitude: u64, negative: bool, radix: u64, verb: char) {
+        if radix == 10 && self.is_plain() {
+            if negative {
+                out.push(b'-');
+            }
+            decimal(out, magnitude);
+            return;
+        }
         // From right to left, as the number of digits is not known before.
         let mut digits = Vec::with_capacity(24);
         let mut precision = 0;
@@ -236,6 +249,22 @@ impl Flags {
         }
         self.pad(out, &text[1..]);
     }
+}
+
+/// Appends a number in decimal.
+fn decimal(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut rest = number;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 /// Gives a number the decimal point and the trailing zeros that `#` asks for.

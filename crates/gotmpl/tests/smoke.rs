@@ -24,8 +24,8 @@ fn templates_render() {
         ("a {{- \" b \" -}} c", json!({}), "a b c"),
         (
             "{{printf \"%05.1f|%-5s|%q|%v\" .f \"ab\" \"x\" .m}}",
-            json!({"f": 3.14159, "m": {"k": [1, null]}}),
-            "003.1|ab   |\"x\"|map[k:[1 <nil>]]",
+            json!({"f": 2.71, "m": {"k": [1, null]}}),
+            "002.7|ab   |\"x\"|map[k:[1 <nil>]]",
         ),
         ("{{.missing}} {{.missing.too}}", json!({}), "<no value> <no value>"),
         ("{{$x := 1}}{{if true}}{{$x = 2}}{{end}}{{$x}}", json!({}), "2"),

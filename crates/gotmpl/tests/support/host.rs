@@ -1,5 +1,7 @@
 //! The host objects and functions of `conformance/gotemplate/values.go`, again in Rust.
 
+#![expect(clippy::unnecessary_wraps, reason = "functions of templates have one signature")]
+
 use std::borrow::Cow;
 use std::rc::Rc;
 

@@ -135,8 +135,17 @@ pub(crate) fn case(seed: u64) -> Json {
     let mut random = Random::new(seed);
     let pointers = random.once_in(12);
     let huge = random.once_in(3);
-    let mut writer =
-        Writer { random, out: String::new(), depth: 0, loops: 0, pointers, callable: 0, huge, scope: Vec::new() };
+    let mut writer = Writer {
+        random,
+        out: String::new(),
+        depth: 0,
+        loops: 0,
+        pointers,
+        callable: 0,
+        huge,
+        inner: true,
+        scope: Vec::new(),
+    };
     let mut templates = Vec::new();
     // Templates invoke only those before them, so that none goes on forever.
     for name in ["t1", "t2"] {
@@ -145,6 +154,7 @@ pub(crate) fn case(seed: u64) -> Json {
             writer.callable += 1;
         }
     }
+    writer.inner = false;
     templates.push(json!(["main", writer.template()]));
     let missing = writer.random.pick(&["", "", "zero", "error", "default"]);
     let mut case = json!({"templates": templates, "run": "main", "data": writer.data(), "missing": missing});
@@ -164,6 +174,8 @@ struct Writer {
     callable: usize,
     /// Whether there are huge integers; then nothing ranges over what may be one.
     huge: bool,
+    /// Whether the template being written is one that others invoke.
+    inner: bool,
     /// Variables declared so far, where they can be seen.
     scope: Vec<&'static str>,
 }
@@ -471,7 +483,8 @@ impl Writer {
         }
         let (declarations, declared) = self.random.pick(&choices);
         self.push(declarations);
-        if self.huge || self.loops > 0 || self.random.once_in(4) {
+        // Loops in loops, and in templates that loops invoke, would multiply.
+        if self.huge || self.loops > 0 || self.inner || self.random.once_in(4) {
             let end = self.random.pick(&["3", "0", "-1", "2", "1"]);
             self.push(end);
         } else {
