@@ -438,6 +438,9 @@ impl Registry<'_> {
         options: &WriteOptions,
     ) -> Result<(), ApiError> {
         let resource = target.resource;
+        if resource.custom().is_none() && target.subresource == "status" {
+            Builtins::clean(&resource.group, &resource.kind, object);
+        }
         if resource.custom().is_some() || !matches!(target.subresource, "" | "scale") {
             return Ok(());
         }

@@ -197,6 +197,18 @@ impl<'a> Walk<'a> {
             Shape::Struct(_) => false,
             Shape::SchemaOr => return self.schema_or(owner, value),
         };
+        if let (Shape::Bytes, Value::Array(items)) = (shape, &*value) {
+            // Go takes a list of small numbers for bytes, too.
+            let wrong = items.iter().find(|item| item.as_u64().is_none_or(|number| number > 255));
+            match wrong.map(|item| self.wrong_type(item, owner, "uint8")) {
+                Some(wrong) => self.save(wrong),
+                None => {
+                    let bytes: Vec<u8> = items.iter().filter_map(|item| u8::try_from(item.as_u64()?).ok()).collect();
+                    *value = json!(STANDARD.encode(bytes));
+                }
+            }
+            return Ok(());
+        }
         if !fits {
             let want = spelled.map_or_else(|| self.go_type(shape), str::to_owned);
             let wrong = self.wrong_type(value, owner, &want);

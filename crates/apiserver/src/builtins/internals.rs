@@ -14,7 +14,8 @@ use super::line_diff;
 type Field = (String, String, String, String);
 
 static TYPES: LazyLock<BTreeMap<String, Vec<Field>>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../data/internals.json")).expect("the table is printed by `conformance/control-plane/internals`")
+    serde_json::from_str(include_str!("../../data/internals.json"))
+        .expect("the table is printed by `conformance/control-plane/internals`")
 });
 
 /// What version 1 keeps in a pod's spec and the internal type in its security context.

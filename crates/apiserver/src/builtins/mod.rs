@@ -203,6 +203,12 @@ impl Builtins {
             let Some(empty) = decode::empty_at(types, id, pointer) else { continue };
             let Some((parent, field)) = pointer.rsplit_once('/') else { continue };
             let whole = given.get_or_insert_with(|| object.clone());
+            if let (None, Some((above, name))) = (whole.pointer(parent), parent.rsplit_once('/'))
+                && let Some(above) = whole.pointer_mut(above).and_then(Value::as_object_mut)
+            {
+                // A struct that held nothing else.
+                above.insert(name.to_owned(), Value::Object(serde_json::Map::new()));
+            }
             let place = whole.pointer_mut(parent).and_then(Value::as_object_mut);
             if let Some(place) = place.filter(|place| place.get(field).is_none_or(Value::is_null)) {
                 place.insert(field.to_owned(), empty);
@@ -259,6 +265,7 @@ impl Builtins {
         object: &mut Value,
         ctx: &WriteContext<'_>,
     ) -> Result<(), Vec<FieldError>> {
+        gates::clean(group, kind, object);
         if self.has_status(group, version, kind) {
             match old.get("status") {
                 Some(status) => object["status"] = status.clone(),
@@ -266,6 +273,11 @@ impl Builtins {
             }
         }
         create::prepare_update(group, kind, old, object, ctx)
+    }
+
+    /// Drops what belongs to features that are off.
+    pub(crate) fn clean(group: &str, kind: &str, object: &mut Value) {
+        gates::clean(group, kind, object);
     }
 
     /// Checks a normalised object, metadata included; every mistake is reported.

@@ -42,7 +42,9 @@ pub(super) fn check_kind_of(target: &Target<'_>, object: &mut Value) -> Result<(
         return Err(ApiError::bad_request("couldn't get version/kind; json parse error: the body is no object"));
     }
     check_kind(resource, object)?;
-    check_types(resource, object)?;
+    if resource.custom().is_some() {
+        check_types(resource, object)?;
+    }
     object["apiVersion"] = json!(resource.api_version());
     object["kind"] = json!(resource.kind);
     Ok(())

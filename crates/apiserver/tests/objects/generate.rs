@@ -13,6 +13,20 @@ use super::words;
 pub(crate) struct Sample {
     pub(crate) path: String,
     pub(crate) body: Value,
+    /// Whether it is sent as protobuf, which holds nothing that is of a wrong type.
+    pub(crate) is_protobuf: bool,
+    /// What is done to it once it is there.
+    pub(crate) life: Option<Life>,
+}
+
+/// What is done to an object that was created.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Life {
+    /// What a PUT puts in place of the fields of the same names, beside `metadata`.
+    pub(crate) variant: Map<String, Value>,
+    pub(crate) patch: Value,
+    /// What `/status` is asked to become, where there is such a subresource.
+    pub(crate) status: Option<Value>,
 }
 
 /// Kinds whose creation is no storing of an object, or that other suites ask about.
@@ -79,7 +93,12 @@ impl Generator {
         body["metadata"] = metadata(&mut rng, kind.namespaced, seed);
         mend::object(kind, &mut body, &mut rng);
         let mut query = String::from("dryRun=All");
-        if rng.chance(30) {
+        let is_spoilt = rng.chance(30);
+        let is_protobuf = !is_spoilt && seed % 8 == 0;
+        // An owner that is not there, and roles made of others, keep controllers busy at times of their own.
+        let is_left_alone = body["metadata"]["ownerReferences"].is_null() && body["aggregationRule"].is_null();
+        let life = (!is_spoilt && is_left_alone && seed % 3 == 0).then(|| self.life(kind, &name, schemas, &body, seed));
+        if is_spoilt {
             for _ in 0..=rng.below(2) {
                 spoil(&mut body, &mut rng);
             }
@@ -91,7 +110,41 @@ impl Generator {
         }
         let place = if kind.namespaced { format!("/namespaces/{NAMESPACE}") } else { String::new() };
         let root = if kind.group.is_empty() { "api" } else { "apis" };
-        Sample { path: format!("/{root}/{gv}{place}/{}?{query}", kind.plural), body }
+        Sample { path: format!("/{root}/{gv}{place}/{}?{query}", kind.plural), body, is_protobuf, life }
+    }
+
+    /// Makes up what becomes of an object: one field changed, or all fields those of another object of the kind.
+    fn life(&self, kind: &Resource, name: &str, schemas: &Map<String, Value>, body: &Value, seed: u64) -> Life {
+        let mut rng = Rng::new(seed ^ 0x11fe_5eed);
+        let mut next = if rng.chance(50) {
+            let mut next = Walk { schemas, rng: &mut rng, kind: &kind.kind }.structure(name, 0);
+            mend::object(kind, &mut next, &mut rng);
+            next
+        } else {
+            let mut next = body.clone();
+            drop(next.as_object_mut().map(|next| next.remove("metadata")));
+            spoil(&mut next, &mut rng);
+            next
+        };
+        let fields = next.as_object_mut().map(std::mem::take).unwrap_or_default();
+        let variant: Map<String, Value> = fields
+            .into_iter()
+            .filter(|(key, _)| !["apiVersion", "kind", "metadata", "status"].contains(&key.as_str()))
+            .collect();
+        let mut patch = json!({ "metadata": { "labels": { "patched": "yes" } } });
+        if let Some((key, value)) = variant.iter().nth(rng.below(variant.len().max(1))).filter(|_| rng.chance(50)) {
+            patch[key] = value.clone();
+        }
+        let has_status = kind.subresources.iter().any(|sub| sub.name == "status");
+        let schema = schemas[name]["properties"].get("status").filter(|_| has_status);
+        let status = schema
+            .map(|schema| Walk { schemas, rng: &mut rng, kind: &kind.kind }.field(&kind.kind, "status", schema, 1));
+        Life { variant, patch, status }
+    }
+
+    /// Returns the kinds that objects are made of, as `group/version plural`.
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        self.kinds.iter().map(|kind| format!("{} {}", api_version(kind), kind.plural)).collect()
     }
 }
 

@@ -375,8 +375,17 @@ pub(crate) fn object(kind: &Resource, body: &mut Value, rng: &mut Rng) {
             Some("kubernetes.io/basic-auth") => body["stringData"] = json!({ "username": "x" }),
             _ => {}
         },
-        "APIService" => body["metadata"]["name"] = json!("v1.metrics.example.com"),
-        "IPAddress" => body["metadata"]["name"] = json!("192.0.2.44"),
+        "APIService" => {
+            body["metadata"]["name"] = json!("v1.metrics.example.com");
+            // There is only one of that name, which must be able to go.
+            drop(body["metadata"].as_object_mut().map(|meta| meta.remove("finalizers")));
+        }
+        "IPAddress" => {
+            let number = |letters: &str| letters.parse::<u64>().unwrap_or_default();
+            let seed = body["metadata"]["name"].as_str().and_then(|name| name.rsplit('-').next()).map_or(0, number);
+            let [.., a, b, c] = seed.to_be_bytes();
+            body["metadata"]["name"] = json!(format!("172.{a}.{b}.{c}"));
+        }
         "Event" => {
             for field in ["involvedObject", "regarding"] {
                 if body[field].is_object() {

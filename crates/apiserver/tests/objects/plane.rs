@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bowline_apiserver::Cluster;
+use bowline_apiserver::builtins::Builtins;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
@@ -58,15 +59,17 @@ impl Plane {
         Some(Self { child, server: text("server"), token: text("token"), client })
     }
 
-    async fn send(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Answer {
+    async fn send(&self, method: &str, path: &str, (media, body): (&str, &[u8])) -> Answer {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("the methods are known ones");
         let mut request = self
             .client
             .request(method, format!("{}{path}", self.server))
             .header("user-agent", AGENT)
-            .header("content-type", "application/json")
+            .header("content-type", media)
+            .header("accept", "application/json")
             .bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.body(body.to_string());
+        if !body.is_empty() {
+            request = request.body(body.to_vec());
         }
         let reply = request.send().await.expect("the real server answers");
         let status = reply.status().as_u16();
@@ -75,14 +78,14 @@ impl Plane {
         Answer { status, warnings, body: parse(&bytes) }
     }
 
-    pub(crate) async fn ask(&self, path: &str, body: &Value) -> Answer {
-        self.send(reqwest::Method::POST, path, Some(body)).await
+    pub(crate) async fn ask(&self, question: &Question) -> Answer {
+        self.send(&question.method, &question.path, (&question.media, &question.bytes())).await
     }
 
     pub(crate) async fn wait_for_service_account(&self, namespace: &str) {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/default");
         for _ in 0..200 {
-            if self.send(reqwest::Method::GET, &path, None).await.status == 200 {
+            if self.ask(&Question::read(&path)).await.status == 200 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -109,11 +112,47 @@ fn warnings(headers: &http::HeaderMap) -> Vec<String> {
     headers.get_all("warning").iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
 }
 
-pub(crate) async fn ask_ours(cluster: &Cluster, path: &str, body: &Value) -> Answer {
-    let request = Request::post(path)
+/// What is asked of both servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Question {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) media: String,
+    pub(crate) body: Value,
+}
+
+impl Question {
+    pub(crate) fn new(method: &str, path: &str, media: &str, body: Value) -> Self {
+        Self { method: method.to_owned(), path: path.to_owned(), media: media.to_owned(), body }
+    }
+
+    pub(crate) fn read(path: &str) -> Self {
+        Self::new("GET", path, JSON, Value::Null)
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        match &self.body {
+            Value::Null => Vec::new(),
+            body if self.media == PROTOBUF => {
+                Builtins::get().encode_protobuf(body).expect("a body that is sent as protobuf fits its kind")
+            }
+            body => body.to_string().into_bytes(),
+        }
+    }
+}
+
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+pub(crate) const MERGE: &str = "application/merge-patch+json";
+
+pub(crate) async fn ask_ours(cluster: &Cluster, question: &Question) -> Answer {
+    let request = Request::builder()
+        .method(question.method.as_str())
+        .uri(&question.path)
         .header("user-agent", AGENT)
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body.to_string())))
+        .header("content-type", &question.media)
+        .header("accept", "application/json")
+        .body(Full::new(Bytes::from(question.bytes())))
         .expect("the path is one");
     let reply = cluster.service().oneshot(request).await.expect("nothing drops the connection");
     let status = reply.status().as_u16();
@@ -125,19 +164,29 @@ pub(crate) async fn ask_ours(cluster: &Cluster, path: &str, body: &Value) -> Ans
 impl Answer {
     /// Puts constants in place of what differs from run to run.
     pub(crate) fn steady(mut self) -> Self {
-        if self.status != 201 {
+        let is_object = matches!(self.status, 200 | 201) && self.body["kind"] != "Status";
+        if !is_object {
             // Some refusals quote the uid that the object would have had.
-            self.body = parse(blank_uids(&self.body.to_string()).as_bytes());
+            let text = blank_uids(&self.body.to_string());
+            let text =
+                ["resourceVersion", "creationTimestamp", "time"].iter().fold(text, |text, key| blank_after(&text, key));
+            self.body = parse(text.as_bytes());
         }
         let uid = self.body["metadata"]["uid"].as_str().map(str::to_owned);
-        if let (201, Some(uid)) = (self.status, uid) {
+        if let (true, Some(uid)) = (is_object, uid) {
             self.body = parse(self.body.to_string().replace(&uid, "UID").as_bytes());
         }
         if self.body["kind"] == "LimitRange" {
             // One without a name is named by a uid.
             self.body = parse(blank_uids(&self.body.to_string()).as_bytes());
         }
+        self.without_others_writes();
         let meta = &mut self.body["metadata"];
+        for key in ["resourceVersion", "deletionTimestamp"] {
+            if meta[key].is_string() {
+                meta[key] = json!("STEADY");
+            }
+        }
         if meta["creationTimestamp"].is_string() {
             meta["creationTimestamp"] = json!("NOW");
         }
@@ -146,6 +195,13 @@ impl Answer {
         }
         if self.body["kind"] == "PersistentVolume" && self.body["status"]["lastPhaseTransitionTime"].is_string() {
             self.body["status"]["lastPhaseTransitionTime"] = json!("NOW");
+        }
+        for condition in self.body["status"]["conditions"].as_array_mut().into_iter().flatten() {
+            // The words' own times are of another year.
+            let time = &mut condition["lastTransitionTime"];
+            if time.as_str().is_some_and(|time| !time.starts_with("2024-")) {
+                *time = json!("NOW");
+            }
         }
         if self.body["kind"] == "Node" {
             // The real server runs without the plugin that taints new nodes, as its nodes are made ready by hand.
@@ -163,10 +219,34 @@ impl Answer {
                 taint["timeAdded"] = json!("NOW");
             }
         }
-        if self.body["kind"] == "Service" && self.status == 201 {
+        if self.body["kind"] == "Service" && is_object {
             self.steady_service();
         }
         self
+    }
+
+    /// Takes out what the real server's own controllers write beside whoever asks, at any time.
+    fn without_others_writes(&mut self) {
+        const CONTROLLED: [&str; 6] =
+            ["APIService", "FlowSchema", "Namespace", "PriorityLevelConfiguration", "ResourceQuota", "ServiceCIDR"];
+        let is_controlled = self.body["kind"].as_str().is_some_and(|kind| CONTROLLED.contains(&kind));
+        let was_stored = self.body["metadata"]["resourceVersion"].is_string();
+        if !is_controlled || !was_stored {
+            return;
+        }
+        if let Some(body) = self.body.as_object_mut() {
+            body.remove("status");
+        }
+        let meta = &mut self.body["metadata"];
+        if let Some(entries) = meta["managedFields"].as_array_mut() {
+            entries.retain(|entry| entry["manager"] == "objects" && entry["subresource"].is_null());
+        }
+        if let Some(names) = meta["finalizers"].as_array_mut() {
+            names.retain(|name| !name.as_str().is_some_and(|name| name.starts_with("networking.k8s.io/")));
+            if names.is_empty() {
+                drop(meta.as_object_mut().map(|meta| meta.remove("finalizers")));
+            }
+        }
     }
 
     fn steady_service(&mut self) {
@@ -205,6 +285,19 @@ pub(crate) fn same_causes(want: &Value, have: &Value) -> bool {
 
 /// The uids of the objects' own words begin like this and stay.
 const OWN_UID: &str = "9b0a1f3e-";
+
+/// Blanks the text that follows a key of an object that a refusal quotes as JSON in a string.
+fn blank_after(text: &str, key: &str) -> String {
+    let mark = format!("{key}\\\\\\\":\\\\\\\"");
+    let mut parts = text.split(&mark);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(&mark);
+        out.push_str("STEADY");
+        out.push_str(part.find('\\').map_or("", |end| &part[end..]));
+    }
+    out
+}
 
 fn blank_uids(text: &str) -> String {
     const FORM: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";

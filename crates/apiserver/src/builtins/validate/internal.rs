@@ -52,14 +52,23 @@ fn structure(types: &Types, id: TypeId, value: &Value) -> String {
         return super::errors::compact(value);
     }
     let fields: Vec<String> = (ty.declared.iter().map(|place| &ty.fields[*place]))
-        .map(|field| {
+        .filter_map(|field| {
             let value = &value[&field.name];
+            if let Shape::Struct(id) = &field.shape
+                && types.get(*id).go_name() == "ObjectMeta"
+            {
+                // It is inlined, under the names it has in JSON.
+                let entries = value.as_object().into_iter().flatten();
+                let entries: Vec<String> =
+                    entries.map(|(key, value)| format!("{key:?}:{}", super::errors::compact(value))).collect();
+                return (!entries.is_empty()).then(|| entries.join(","));
+            }
             let printed = if value.is_null() {
                 zero(types, &field.shape, field.pointer)
             } else {
                 shape(types, &field.shape, value)
             };
-            format!("\"{}\":{printed}", go_name(&field.name))
+            Some(format!("\"{}\":{printed}", go_name(&field.name)))
         })
         .collect();
     format!("{{{}}}", fields.join(","))

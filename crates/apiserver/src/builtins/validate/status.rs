@@ -24,6 +24,26 @@ pub(in crate::builtins) fn validate(group: &str, kind: &str, old: &Value, new: &
                 &mut errors,
             );
         }
+        ("", "Namespace") => {
+            let is_ending = new["metadata"]["deletionTimestamp"].is_string();
+            let phase = &status["phase"];
+            if is_ending && phase != "Terminating" {
+                let why = "may only be 'Terminating' if `deletionTimestamp` is not empty";
+                errors.invalid("status.Phase", phase, why);
+            } else if !is_ending && phase != "Active" {
+                errors.invalid("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty");
+            }
+        }
+        ("flowcontrol.apiserver.k8s.io", _) => {
+            let mut known = BTreeSet::new();
+            for (index, condition) in items(&status["conditions"]) {
+                let path = format!("status.conditions[{index}]");
+                if !known.insert(text(condition, "type")) {
+                    errors.duplicate(&format!("{path}.type"), &condition["type"]);
+                }
+                errors.wants_text(condition, "type", &path);
+            }
+        }
         ("", "Service") => service(before, status, text(&new["spec"], "type"), &mut errors),
         ("apps", "DaemonSet") => {
             let counted = [
