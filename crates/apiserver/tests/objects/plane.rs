@@ -196,7 +196,8 @@ impl Answer {
         if self.body["kind"] == "PersistentVolume" && self.body["status"]["lastPhaseTransitionTime"].is_string() {
             self.body["status"]["lastPhaseTransitionTime"] = json!("NOW");
         }
-        for condition in self.body["status"]["conditions"].as_array_mut().into_iter().flatten() {
+        let conditions = self.body.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+        for condition in conditions.into_iter().flatten() {
             // The words' own times are of another year.
             let time = &mut condition["lastTransitionTime"];
             if time.as_str().is_some_and(|time| !time.starts_with("2024-")) {
