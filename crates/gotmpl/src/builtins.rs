@@ -2,11 +2,11 @@
 
 use smallvec::SmallVec;
 
+use crate::call;
 use crate::compare;
 use crate::context::Run;
 use crate::error::FuncError;
 use crate::escape;
-use crate::eval;
 use crate::exec::Exec;
 use crate::function::{Function, Signature};
 use crate::index;
@@ -95,7 +95,7 @@ pub(crate) fn call(
                 return Err(FuncError::new("call of nil"));
             }
             let mut args: SmallVec<[Value; 4]> = args.into_iter().map(Rv::into_any).collect();
-            eval::call_value(exec, callee, function.as_any(), &mut args)
+            call::call_value(exec, callee, function.as_any(), &mut args)
         }
         Builtin::Eq => truth(compare::equal_any(&args, depth)?),
         Builtin::Ne => truth(!compare::equal_any(&args, depth)?),
@@ -157,7 +157,7 @@ pub(crate) fn prepared(value: Value, ty: &'static Type) -> Result<Value, String>
         }
         return Ok(ty.zero());
     }
-    if eval::is_assignable(&value, ty) {
+    if call::is_assignable(&value, ty) {
         return Ok(value);
     }
     let bits = match value {
@@ -166,8 +166,8 @@ pub(crate) fn prepared(value: Value, ty: &'static Type) -> Result<Value, String>
         _ => None,
     };
     match (bits, ty) {
-        (Some(bits), Type::Int(kind)) => Ok(Value::Int(*kind, eval::truncated(*kind, bits as i64))),
-        (Some(bits), Type::Uint(kind)) => Ok(Value::Uint(*kind, eval::truncated_uint(*kind, bits))),
+        (Some(bits), Type::Int(kind)) => Ok(Value::Int(*kind, call::truncated(*kind, bits as i64))),
+        (Some(bits), Type::Uint(kind)) => Ok(Value::Uint(*kind, call::truncated_uint(*kind, bits))),
         _ => Err(format!("value has type {}; should be {ty}", value.type_name())),
     }
 }

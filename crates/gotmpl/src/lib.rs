@@ -35,6 +35,7 @@
 
 mod builtins;
 mod bytes;
+mod call;
 mod compare;
 mod context;
 mod drop;
