@@ -3,4 +3,13 @@
 //! What templates may call is in [`functions`].
 #![warn(missing_docs)]
 
+pub mod chart;
+pub mod dependencies;
 pub mod functions;
+pub mod manifest;
+mod value;
+pub mod values;
+pub mod version;
+mod yaml;
+
+pub use yaml::Table;
