@@ -40,7 +40,6 @@ impl<'s> Operands<'s> {
     }
 }
 
-#[expect(clippy::unnecessary_box_returns, reason = "errors are rare: boxed, they keep every result small")]
 impl<'s> Exec<'s, '_, '_> {
     pub(crate) fn function(
         &mut self,

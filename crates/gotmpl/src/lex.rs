@@ -495,7 +495,9 @@ fn code_point(c: char) -> String {
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    memchr::memmem::find(text, what)
+    // Delimiters are a few bytes: to prepare a search for them would cost more than it saves.
+    let (first, rest) = what.split_first()?;
+    memchr::memchr_iter(*first, text).find(|at| text[at + 1..].starts_with(rest))
 }
 
 fn is_space(c: char) -> bool {

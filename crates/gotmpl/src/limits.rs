@@ -8,7 +8,8 @@ pub struct Limits {
     pub steps: u64,
     /// Bytes written, by the template and by the templates it includes, intermediate texts counted too.
     pub output_bytes: usize,
-    /// Templates within templates, whether by `template` or by functions such as `include`.
+    /// Templates within templates, whether by `template` or by functions such as `include`. Each takes about a kilobyte of
+    /// stack, which grows in pieces and is given back.
     pub depth: usize,
     /// How deep a value may be nested that is printed or compared.
     pub value_depth: usize,
