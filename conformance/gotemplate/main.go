@@ -1,4 +1,4 @@
-// Answers what Go's text/template makes of a template, with sprig's functions if asked for.
+// Answers what Go's text/template makes of a template, with sprig's or Helm's functions if asked for.
 //
 //	go run . < cases.jsonl     one answer a line for each case
 //	go run . bench < case      how long parsing and executing takes
@@ -8,7 +8,7 @@
 // A case:
 //
 //	{"templates": [["name", "text"], …], "run": "name", "data": VALUE, "missing": "zero", "delims": ["<<", ">>"],
-//	 "sprig": true, "functions": ["name", …], "print": true}
+//	 "sprig": true, "helm": true, "functions": ["name", …], "print": true}
 //
 // The templates are parsed in order into one set, which knows the functions of values.go or sprig's, and "functions", which
 // do nothing. The answer is {"out": …}, {"error": …, "out": what was written before},
@@ -42,6 +42,7 @@ type request struct {
 	Delims    [2]string            `json:"delims"`
 	Sprig     bool                 `json:"sprig"`
 	Functions []string             `json:"functions"`
+	Helm      bool                 `json:"helm"`
 	Print     bool                 `json:"print"`
 }
 
@@ -143,7 +144,9 @@ func ask(asked request) (answer reply) {
 	if asked.Missing != "" {
 		root.Option("missingkey=" + asked.Missing)
 	}
-	if asked.Sprig {
+	if asked.Helm {
+		helmFunctions(root)
+	} else if asked.Sprig {
 		root.Funcs(sprig.TxtFuncMap())
 	} else {
 		root.Funcs(functions(root))

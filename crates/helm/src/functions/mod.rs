@@ -1,9 +1,46 @@
 //! The functions that templates of charts may call, beside those of Go's `text/template`.
+//!
+//! They are sprig's, as of version 3.3.0, and Helm's own, as of 4.3.1; the two that read the environment are left out, as
+//! Helm leaves them out. What they need of the world comes from a [`Host`], with which every execution must be started.
+
+mod args;
+mod case;
+mod dates;
+mod decimal;
+mod dicts;
+mod encoding;
+mod equal;
+mod flow;
+mod host;
+mod json;
+mod json_read;
+mod lists;
+mod merge;
+mod numbers;
+mod paths;
+mod re2;
+mod regexes;
+mod runes;
+mod strconv;
+mod strings;
+mod templates;
+mod wrap;
 
 use bowline_gotmpl::Functions;
+
+pub use host::{Host, Lookup, Random, Used};
 
 /// Returns the functions of `text/template`, and those of sprig and Helm.
 #[must_use]
 pub fn table() -> Functions {
     Functions::builtin()
+        .with(&dicts::TABLE)
+        .with(&encoding::TABLE)
+        .with(&flow::TABLE)
+        .with(&lists::TABLE)
+        .with(&numbers::TABLE)
+        .with(&paths::TABLE)
+        .with(&regexes::TABLE)
+        .with(&strings::TABLE)
+        .with(&templates::TABLE)
 }

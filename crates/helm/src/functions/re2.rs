@@ -1,0 +1,472 @@
+//! Go's syntax of regular expressions, checked as Go checks it and said anew for the `regex` crate.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::runes::decode;
+
+/// Compiles a pattern; the error is what Go says after `error parsing regexp: `.
+pub(super) fn compile(pattern: &[u8]) -> Result<Regex, String> {
+    if std::str::from_utf8(pattern).is_err() {
+        return Err(format!("invalid UTF-8: `{}`", String::from_utf8_lossy(pattern)));
+    }
+    let mut parser = Parser { text: pattern, at: 0, out: String::with_capacity(pattern.len() + 8), names: Vec::new() };
+    parser.parse()?;
+    RegexBuilder::new(&parser.out)
+        .size_limit(16 << 20)
+        .build()
+        .map_err(|_| format!("expression too large: `{}`", String::from_utf8_lossy(pattern)))
+}
+
+struct Parser<'t> {
+    text: &'t [u8],
+    at: usize,
+    out: String,
+    names: Vec<String>,
+}
+
+/// More repetitions than that Go does not take.
+const MOST_REPEATS: u32 = 1000;
+
+impl Parser<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn slice(&self, from: usize, to: usize) -> String {
+        String::from_utf8_lossy(&self.text[from..to.min(self.text.len())]).into_owned()
+    }
+
+    fn rest(&self, from: usize) -> String {
+        self.slice(from, self.text.len())
+    }
+
+    fn push_literal(&mut self, c: char) {
+        if c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_' {
+            self.out.push_str(&format!("\\x{:02x}", u32::from(c)));
+        } else {
+            self.out.push(c);
+        }
+    }
+
+    fn parse(&mut self) -> Result<(), String> {
+        let whole = self.rest(0);
+        let mut depth = 0usize;
+        // Whether something stands before that can be repeated, and where the last repetition began.
+        let mut repeatable = false;
+        let mut last_repeat: Option<usize> = None;
+        while let Some(byte) = self.peek() {
+            let mut repeat = None;
+            match byte {
+                b'(' => {
+                    if self.text[self.at..].starts_with(b"(?") {
+                        if self.flags()? {
+                            depth += 1;
+                        }
+                    } else {
+                        self.out.push('(');
+                        self.at += 1;
+                        depth += 1;
+                    }
+                    repeatable = false;
+                }
+                b'|' => {
+                    self.out.push('|');
+                    self.at += 1;
+                    repeatable = false;
+                }
+                b')' => {
+                    if depth == 0 {
+                        return Err(format!("unexpected ): `{whole}`"));
+                    }
+                    depth -= 1;
+                    self.out.push(')');
+                    self.at += 1;
+                    repeatable = true;
+                }
+                b'^' | b'$' | b'.' => {
+                    self.out.push(char::from(byte));
+                    self.at += 1;
+                    repeatable = true;
+                }
+                b'[' => {
+                    self.class()?;
+                    repeatable = true;
+                }
+                b'*' | b'+' | b'?' => {
+                    let before = self.at;
+                    self.at += 1;
+                    repeat = Some(self.repeated(before, char::from(byte).to_string(), repeatable, last_repeat)?);
+                }
+                b'{' => {
+                    let before = self.at;
+                    if let Some((min, max, end)) = self.bounds() {
+                        self.at = end;
+                        let too_many = min > MOST_REPEATS || max.is_some_and(|max| max > MOST_REPEATS || min > max);
+                        if too_many {
+                            return Err(format!("invalid repeat count: `{}`", self.slice(before, end)));
+                        }
+                        let text = match max {
+                            Some(max) if max == min => format!("{{{min}}}"),
+                            Some(max) => format!("{{{min},{max}}}"),
+                            None => format!("{{{min},}}"),
+                        };
+                        repeat = Some(self.repeated(before, text, repeatable, last_repeat)?);
+                    } else {
+                        self.push_literal('{');
+                        self.at += 1;
+                        repeatable = true;
+                    }
+                }
+                b'\\' => {
+                    self.escape()?;
+                    repeatable = true;
+                }
+                _ => {
+                    let (c, len) = decode(&self.text[self.at..]);
+                    self.at += len;
+                    self.push_literal(c);
+                    repeatable = true;
+                }
+            }
+            last_repeat = repeat;
+        }
+        if depth > 0 {
+            return Err(format!("missing closing ): `{whole}`"));
+        }
+        Ok(())
+    }
+
+    /// Ends a repetition that began at `before`, with its sign of being lazy.
+    fn repeated(
+        &mut self,
+        before: usize,
+        text: String,
+        repeatable: bool,
+        last_repeat: Option<usize>,
+    ) -> Result<usize, String> {
+        let lazy = self.peek() == Some(b'?');
+        if lazy {
+            self.at += 1;
+        }
+        if let Some(last) = last_repeat {
+            return Err(format!("invalid nested repetition operator: `{}`", self.slice(last, self.at)));
+        }
+        if !repeatable {
+            return Err(format!("missing argument to repetition operator: `{}`", self.slice(before, self.at)));
+        }
+        self.out.push_str(&text);
+        if lazy {
+            self.out.push('?');
+        }
+        Ok(before)
+    }
+
+    /// Reads `{n}`, `{n,}` or `{n,m}`, and where it ends.
+    fn bounds(&self) -> Option<(u32, Option<u32>, usize)> {
+        let mut at = self.at + 1;
+        let number = |at: &mut usize| {
+            let start = *at;
+            while self.text.get(*at).is_some_and(u8::is_ascii_digit) {
+                *at += 1;
+            }
+            let digits = std::str::from_utf8(&self.text[start..*at]).ok()?;
+            if digits.is_empty() || digits.len() > 1 && digits.starts_with('0') {
+                return None;
+            }
+            Some(digits.parse().unwrap_or(u32::MAX))
+        };
+        let min = number(&mut at)?;
+        match self.text.get(at)? {
+            b'}' => Some((min, Some(min), at + 1)),
+            b',' => {
+                at += 1;
+                if self.text.get(at) == Some(&b'}') {
+                    return Some((min, None, at + 1));
+                }
+                let max = number(&mut at)?;
+                (self.text.get(at) == Some(&b'}')).then_some((min, Some(max), at + 1))
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads `(?…`; tells whether it opens a group.
+    fn flags(&mut self) -> Result<bool, String> {
+        let start = self.at;
+        let rest = &self.text[start..];
+        if rest.starts_with(b"(?P<") || rest.starts_with(b"(?<") {
+            let from = start + if rest[2] == b'P' { 4 } else { 3 };
+            let Some(len) = memchr::memchr(b'>', &self.text[from..]) else {
+                return Err(format!("invalid named capture: `{}`", self.rest(start)));
+            };
+            let name = self.slice(from, from + len);
+            let fine = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            if !fine {
+                return Err(format!("invalid named capture: `{}`", self.slice(start, from + len + 1)));
+            }
+            if self.names.contains(&name) {
+                return Err(format!("duplicate capture group name: `{name}`"));
+            }
+            self.at = from + len + 1;
+            // Names may begin with a digit to Go: the number of the group stands for such a name.
+            self.out.push_str(&if name.starts_with(|c: char| c.is_ascii_digit()) {
+                "(".to_owned()
+            } else {
+                format!("(?P<{name}>")
+            });
+            self.names.push(name);
+            return Ok(true);
+        }
+        let mut at = start + 2;
+        let mut negative = false;
+        let mut any = false;
+        while let Some(byte) = self.text.get(at).copied() {
+            at += 1;
+            match byte {
+                b'i' | b'm' | b's' | b'U' => any = true,
+                b'-' if !negative => {
+                    negative = true;
+                    any = false;
+                }
+                b':' | b')' => {
+                    if negative && !any {
+                        break;
+                    }
+                    let text = self.slice(start, at);
+                    self.out.push_str(if text == "(?)" { "" } else { &text });
+                    self.at = at;
+                    return Ok(byte == b':');
+                }
+                _ => break,
+            }
+        }
+        // The sign that ends it is shown as a whole character.
+        let (_, len) = decode(&self.text[at - 1..]);
+        Err(format!("invalid or unsupported Perl syntax: `{}`", self.slice(start, at - 1 + len.max(1))))
+    }
+
+    fn escape(&mut self) -> Result<(), String> {
+        let start = self.at;
+        match self.text.get(self.at + 1).copied() {
+            Some(b'A') => self.emit(2, "\\A"),
+            Some(b'z') => self.emit(2, "\\z"),
+            Some(b'b') => self.emit(2, "(?-u:\\b)"),
+            Some(b'B') => self.emit(2, "(?-u:\\B)"),
+            Some(b'C') => self.emit(2, "(?s-u:.)"),
+            Some(b'Q') => {
+                let body = start + 2;
+                let len = memchr::memmem::find(&self.text[body..], b"\\E");
+                let end = len.map_or(self.text.len(), |len| body + len);
+                let literal = self.slice(body, end);
+                for c in literal.chars() {
+                    self.push_literal(c);
+                }
+                self.at = len.map_or(end, |_| end + 2);
+            }
+            Some(perl @ (b'd' | b'D' | b's' | b'S' | b'w' | b'W')) => {
+                let class = perl_class(perl);
+                self.emit(2, class);
+            }
+            Some(b'p' | b'P') => {
+                let class = self.unicode_class()?;
+                self.out.push_str(&class);
+            }
+            _ => {
+                let c = self.escaped_char()?;
+                self.push_literal(c);
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self, len: usize, text: &str) {
+        self.at += len;
+        self.out.push_str(text);
+    }
+
+    /// Reads `\pN` or `\p{Name}`.
+    fn unicode_class(&mut self) -> Result<String, String> {
+        let start = self.at;
+        let mut negative = self.text[start + 1] == b'P';
+        let name = match self.text.get(start + 2) {
+            None => return Err(format!("invalid character class range: `{}`", self.rest(start))),
+            Some(b'{') => {
+                let Some(len) = memchr::memchr(b'}', &self.text[start..]) else {
+                    return Err(format!("invalid character class range: `{}`", self.rest(start)));
+                };
+                self.at = start + len + 1;
+                self.slice(start + 3, start + len)
+            }
+            Some(_) => {
+                let (_, len) = decode(&self.text[start + 2..]);
+                self.at = start + 2 + len;
+                self.slice(start + 2, self.at)
+            }
+        };
+        let plain = name.strip_prefix('^').unwrap_or(&name);
+        negative ^= plain.len() != name.len();
+        let class = match plain {
+            "Any" if negative => "[^\\x{0}-\\x{10FFFF}]".to_owned(),
+            "Any" => "[\\x{0}-\\x{10FFFF}]".to_owned(),
+            plain => format!("\\{}{{{plain}}}", if negative { 'P' } else { 'p' }),
+        };
+        if plain.is_empty() || plain.contains(['=', ':', '!']) || Regex::new(&class).is_err() {
+            return Err(format!("invalid character class range: `{}`", self.slice(start, self.at)));
+        }
+        Ok(class)
+    }
+
+    /// Reads an escape that stands for one character.
+    fn escaped_char(&mut self) -> Result<char, String> {
+        let start = self.at;
+        self.at += 1;
+        let Some(byte) = self.peek() else { return Err("trailing backslash at end of expression: ``".to_owned()) };
+        let (c, len) = decode(&self.text[self.at..]);
+        self.at += len;
+        let invalid = |parser: &Self| format!("invalid escape sequence: `{}`", parser.slice(start, parser.at));
+        let code = match byte {
+            b'1'..=b'7' if !matches!(self.peek(), Some(b'0'..=b'7')) => return Err(invalid(self)),
+            b'0'..=b'7' => {
+                let mut code = u32::from(byte - b'0');
+                for _ in 0..2 {
+                    if let Some(digit @ b'0'..=b'7') = self.peek() {
+                        code = code * 8 + u32::from(digit - b'0');
+                        self.at += 1;
+                    }
+                }
+                code
+            }
+            b'x' => {
+                let mut code = 0u32;
+                if self.peek() == Some(b'{') {
+                    self.at += 1;
+                    let mut digits = 0;
+                    loop {
+                        let Some(byte) = self.peek() else { return Err(invalid(self)) };
+                        let (_, len) = decode(&self.text[self.at..]);
+                        self.at += len;
+                        match char::from(byte).to_digit(16) {
+                            Some(digit) => code = code * 16 + digit,
+                            None if byte == b'}' && digits > 0 => break,
+                            None => return Err(invalid(self)),
+                        }
+                        digits += 1;
+                        if code > 0x10FFFF {
+                            return Err(invalid(self));
+                        }
+                    }
+                } else {
+                    for _ in 0..2 {
+                        let Some(byte) = self.peek() else { return Err(invalid(self)) };
+                        let (_, len) = decode(&self.text[self.at..]);
+                        self.at += len;
+                        let Some(digit) = char::from(byte).to_digit(16) else { return Err(invalid(self)) };
+                        code = code * 16 + digit;
+                    }
+                }
+                code
+            }
+            b'a' => 7,
+            b'f' => 12,
+            b'n' => 10,
+            b'r' => 13,
+            b't' => 9,
+            b'v' => 11,
+            other if other < 0x80 && !other.is_ascii_alphanumeric() => u32::from(c),
+            _ => return Err(invalid(self)),
+        };
+        char::from_u32(code).ok_or_else(|| invalid(self))
+    }
+
+    fn class(&mut self) -> Result<(), String> {
+        let start = self.at;
+        let missing = format!("missing closing ]: `{}`", self.rest(start));
+        self.at += 1;
+        self.out.push('[');
+        if self.peek() == Some(b'^') {
+            self.at += 1;
+            self.out.push('^');
+        }
+        let mut first = true;
+        loop {
+            match self.peek() {
+                None => return Err(missing),
+                Some(b']') if !first => {
+                    self.at += 1;
+                    self.out.push(']');
+                    return Ok(());
+                }
+                _ => {}
+            }
+            first = false;
+            if self.text[self.at..].starts_with(b"[:")
+                && let Some(len) = memchr::memmem::find(&self.text[self.at + 2..], b":]")
+            {
+                let name = self.slice(self.at, self.at + len + 4);
+                if Regex::new(&format!("[{name}]")).is_err() {
+                    return Err(format!("invalid character class range: `{name}`"));
+                }
+                self.emit(len + 4, &name);
+                continue;
+            }
+            if self.peek() == Some(b'\\') {
+                match self.text.get(self.at + 1).copied() {
+                    Some(perl @ (b'd' | b'D' | b's' | b'S' | b'w' | b'W')) => {
+                        self.emit(2, perl_class(perl));
+                        continue;
+                    }
+                    Some(b'p' | b'P') => {
+                        let class = self.unicode_class()?;
+                        self.out.push_str(&class);
+                        continue;
+                    }
+                    _ => {}
+                }
+            }
+            self.range(&missing)?;
+        }
+    }
+
+    /// Reads a character or a range of them.
+    fn range(&mut self, missing: &str) -> Result<(), String> {
+        let start = self.at;
+        let low = self.class_char(missing)?;
+        let mut high = low;
+        if self.peek() == Some(b'-') && self.text.get(self.at + 1).is_some_and(|byte| *byte != b']') {
+            self.at += 1;
+            high = self.class_char(missing)?;
+            if high < low {
+                return Err(format!("invalid character class range: `{}`", self.slice(start, self.at)));
+            }
+        }
+        self.out.push_str(&format!("\\x{{{:x}}}", u32::from(low)));
+        if high != low {
+            self.out.push_str(&format!("-\\x{{{:x}}}", u32::from(high)));
+        }
+        Ok(())
+    }
+
+    fn class_char(&mut self, missing: &str) -> Result<char, String> {
+        match self.peek() {
+            None => Err(missing.to_owned()),
+            Some(b'\\') => self.escaped_char(),
+            Some(_) => {
+                let (c, len) = decode(&self.text[self.at..]);
+                self.at += len;
+                Ok(c)
+            }
+        }
+    }
+}
+
+/// Go's Perl classes are of ASCII alone.
+fn perl_class(name: u8) -> &'static str {
+    match name {
+        b'd' => "[0-9]",
+        b'D' => "[^0-9]",
+        b's' => "[\\t\\n\\f\\r ]",
+        b'S' => "[^\\t\\n\\f\\r ]",
+        b'w' => "[0-9A-Za-z_]",
+        _ => "[^0-9A-Za-z_]",
+    }
+}
