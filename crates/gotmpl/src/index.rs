@@ -83,12 +83,13 @@ pub(crate) fn slice(item: Rv, indexes: &[Rv]) -> Result<Rv, FuncError> {
     if indexes.len() == 3 && to > max {
         return Err(format!("invalid slice index: {to} > {max}").into());
     }
-    Ok(Rv::Typed(match item {
+    let part = match item {
         Value::Str(text) => Value::Str(Str::new(&text[from..to])),
         Value::List(list) => Value::List(list.sliced(from, to, max)),
         Value::Bytes(Some(bytes)) => Value::Bytes(Some(Rc::from(&bytes[from..to]))),
         other => other,
-    }))
+    };
+    Ok(Rv::Typed(if let Value::Object(object) = whole { object.over(part) } else { part }))
 }
 
 /// `len item`

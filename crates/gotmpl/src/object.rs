@@ -76,6 +76,12 @@ pub trait Object {
         false
     }
 
+    /// Returns a value of the object's own type over a part of what it is made of, as slicing a defined list type gives;
+    /// without one, the part itself is the result. Only objects of [`Shape::Plain`] are asked.
+    fn over(&self, part: Value) -> Value {
+        part
+    }
+
     /// Returns the object, for hosts that need their own type back.
     fn as_any(&self) -> Option<&dyn std::any::Any> {
         None

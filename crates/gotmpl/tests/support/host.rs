@@ -131,6 +131,13 @@ impl Object for Files {
 pub(crate) struct Names(pub List);
 
 impl Object for Names {
+    fn over(&self, part: Value) -> Value {
+        match part {
+            Value::List(list) => Value::object(Self(list)),
+            other => other,
+        }
+    }
+
     fn type_name(&self) -> Cow<'_, str> {
         "main.names".into()
     }
