@@ -120,6 +120,10 @@ fn without_addresses(answer: &Json) -> String {
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        if digits >= 6 {
+            // One of a width of its own is padded by a number of its own.
+            out.truncate(out.trim_end_matches(' ').len());
+        }
         out += "0x";
         out += if digits >= 6 { &part[digits..] } else { part };
     }
