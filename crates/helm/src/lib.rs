@@ -3,10 +3,14 @@
 //! What templates may call is in [`functions`].
 #![warn(missing_docs)]
 
+pub mod capabilities;
 pub mod chart;
 pub mod dependencies;
+pub mod engine;
 pub mod functions;
 pub mod manifest;
+pub mod schema;
+pub mod template;
 mod value;
 pub mod values;
 pub mod version;

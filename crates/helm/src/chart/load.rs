@@ -28,6 +28,12 @@ fn load(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
         if chart.metadata.api_version.is_empty() {
             "v1".clone_into(&mut chart.metadata.api_version);
         }
+        match chart.metadata.api_version.as_str() {
+            "v1" | "v2" => {}
+            _ if depth > 0 => {}
+            "v3" => return Err(LoadError::Unsupported("invalid chart apiVersion")),
+            _ => return Err(LoadError::Unsupported("unsupported chart version")),
+        }
     }
     let mut subcharts: BTreeMap<String, Vec<File>> = BTreeMap::new();
     for file in files {

@@ -88,6 +88,9 @@ pub enum LoadError {
     /// There is no Chart.yaml.
     #[error("Chart.yaml file is missing")]
     NoChartYaml,
+    /// The chart is of a kind that is not installed.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// Chart.yaml says what a chart may not be.
     #[error("validation: {0}")]
     Invalid(String),

@@ -1,0 +1,112 @@
+//! Errors of templates, told as Helm 4 tells them.
+
+use std::error::Error;
+
+use bowline_gotmpl::{ExecError, ParseError};
+
+/// Why a chart's templates could not be rendered, in Helm's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RenderError {
+    /// The file that was being rendered.
+    pub file: String,
+    /// The whole text, of several lines if templates were within each other.
+    pub message: String,
+}
+
+impl RenderError {
+    /// Tells of a file that is no template.
+    pub(super) fn parse(file: &str, error: &ParseError) -> Self {
+        let text = error.to_string();
+        let tokens: Vec<&str> = text.split(": ").collect();
+        let message = match tokens.as_slice() {
+            [_, location, .., last] => format!("parse error at ({location}): {last}"),
+            _ => format!("parse error in ({file}): {text}"),
+        };
+        Self { file: file.to_owned(), message }
+    }
+
+    /// Tells of a template that failed.
+    pub(super) fn exec(file: &str, error: &ExecError) -> Self {
+        Self { file: file.to_owned(), message: reformat(file, error) }
+    }
+}
+
+fn reformat(file: &str, error: &ExecError) -> String {
+    let text = error.to_string();
+    // What was not executed at all is told as it is.
+    if error.template.is_empty() {
+        return text;
+    }
+    let mut tokens = text.splitn(3, ": ");
+    let (Some(_), Some(location), Some(rest)) = (tokens.next(), tokens.next(), tokens.next()) else {
+        return format!("execution error in ({file}): {text}");
+    };
+    // `fail` and `required` mark what they say.
+    if let Some((_, marked)) = rest.split_once("HELM_ERR_START")
+        && let Some((message, _)) = marked.rsplit_once("HELM_ERR_END")
+    {
+        return format!("execution error at ({location}): {message}");
+    }
+    let mut traced: Vec<Traced> = Vec::new();
+    let mut current: &ExecError = error;
+    loop {
+        let Some(one) = Traced::parse(&current.to_string()) else { return text };
+        if traced.last() != Some(&one) {
+            traced.push(one);
+        }
+        match current.cause.as_deref() {
+            // A function's own error is a link of the chain that says no place.
+            None if current.at.is_some() && current.message.starts_with("error calling ") => return text,
+            None => break,
+            Some(cause) => match (cause as &(dyn Error + 'static)).downcast_ref::<ExecError>() {
+                Some(inner) => current = inner,
+                None => return text,
+            },
+        }
+    }
+    let lines: String = traced.iter().map(Traced::text).collect();
+    lines.trim().to_owned()
+}
+
+/// One level of templates within each other.
+#[derive(PartialEq)]
+struct Traced {
+    location: String,
+    function: String,
+    message: String,
+}
+
+impl Traced {
+    fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("template: ")?;
+        let without_next = |message: &str| match message.find(" template:") {
+            Some(cut) => message[..cut].to_owned(),
+            None => message.to_owned(),
+        };
+        if rest.starts_with("no template ") {
+            return Some(Self { location: String::new(), function: String::new(), message: text.to_owned() });
+        }
+        if let Some(one) = rest.split_once(": executing \"").and_then(|(location, after)| {
+            let (name, after) = after.split_once('"')?;
+            let (context, message) = after.strip_prefix(" at <")?.split_once(">: ")?;
+            let function = format!("executing \"{name}\" at <{context}>:");
+            Some(Self { location: location.to_owned(), function, message: without_next(message) })
+        }) {
+            return Some(one);
+        }
+        let (location, message) = rest.rsplit_once(": ")?;
+        Some(Self { location: location.to_owned(), function: String::new(), message: without_next(message) })
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (part, after) in [(&self.location, "\n  "), (&self.function, "\n    "), (&self.message, "\n")] {
+            if !part.is_empty() {
+                text.push_str(part);
+                text.push_str(after);
+            }
+        }
+        text
+    }
+}
