@@ -125,7 +125,7 @@ fn without_addresses(answer: &Json) -> String {
             out.truncate(out.trim_end_matches(' ').len());
         }
         out += "0x";
-        out += if digits >= 6 { &part[digits..] } else { part };
+        out += if digits >= 6 { part[digits..].trim_start_matches(' ') } else { part };
     }
     out
 }
