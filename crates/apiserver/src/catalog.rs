@@ -17,6 +17,8 @@ pub(crate) struct Catalog {
     pub(crate) groups: Vec<(String, Vec<String>)>,
     resources: BTreeMap<Gvr, Arc<Resource>>,
     definitions: BTreeMap<String, Arc<Definition>>,
+    /// Whether webhooks convert objects of any definition.
+    pub(crate) has_conversions: bool,
     pub(crate) documents: Documents,
 }
 
@@ -31,6 +33,7 @@ impl Catalog {
                 groups,
                 resources: resources.map(|resource| (resource.gvr(), resource)).collect(),
                 definitions: BTreeMap::new(),
+                has_conversions: false,
                 documents: Documents::default(),
             })
         });
@@ -63,7 +66,11 @@ impl Catalog {
                 None => groups.push((group, versions)),
             }
         }
-        Arc::new(Self { groups, resources, definitions: definitions.clone(), documents: Documents::default() })
+        let of_definitions = definitions.values().flat_map(|definition| &definition.resources);
+        let has_conversions =
+            of_definitions.filter_map(|resource| resource.custom()).any(|custom| custom.conversion.is_some());
+        let definitions = definitions.clone();
+        Arc::new(Self { groups, resources, definitions, has_conversions, documents: Documents::default() })
     }
 
     pub(crate) fn find(&self, gvr: &Gvr) -> Option<Arc<Resource>> {

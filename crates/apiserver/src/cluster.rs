@@ -356,7 +356,7 @@ impl Cluster {
         let mut state = lock(&self.0.state);
         let mut registry = self.registry(&mut state, &self.0.options.clock, None);
         let out = act(&mut registry);
-        registry.settle();
+        webhooks::convert::suspended(|| registry.settle());
         out
     }
 
@@ -368,18 +368,19 @@ impl Cluster {
     pub(crate) fn with_replay<T>(&self, replay: &mut Replay, act: impl FnOnce(&mut Registry<'_>) -> T) -> T {
         let mut state = lock(&self.0.state);
         let clock = &self.0.options.clock;
-        let State { hooks, stores, .. } = &mut *state;
-        if hooks.get_or_insert_with(|| webhooks::Index::read(stores)).is_empty() {
+        let State { hooks, stores, catalog, .. } = &mut *state;
+        let has_conversions = catalog.has_conversions;
+        if hooks.get_or_insert_with(|| webhooks::Index::read(stores)).is_empty() && !has_conversions {
             let mut registry = self.registry(&mut state, clock, Some(replay));
             let out = act(&mut registry);
-            registry.settle();
+            webhooks::convert::suspended(|| registry.settle());
             return out;
         }
         let (clock, chance) = replay.fix(clock, &mut state.random);
         let own = std::mem::replace(&mut state.random, chance);
         let mut registry = self.registry(&mut state, &clock, Some(replay));
         let out = act(&mut registry);
-        registry.settle();
+        webhooks::convert::suspended(|| registry.settle());
         state.random = own;
         out
     }

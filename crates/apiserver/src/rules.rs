@@ -19,6 +19,7 @@ use crate::registry::{
 };
 use crate::resource::Resource;
 use crate::webhooks;
+use crate::webhooks::convert::convert;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const EXTENSIONS: &str = "apiextensions.k8s.io";
@@ -611,6 +612,14 @@ pub(crate) fn present(resource: &Resource, stored: &Arc<Value>) -> Arc<Value> {
         if shown["apiVersion"] == want {
             return shown;
         }
+        if let Some(conversion) = &custom.conversion
+            && let Some(mut object) = convert(conversion, &shown, &want)
+        {
+            if !custom.preserve_unknown {
+                crd::prune(&mut object, &custom.schema);
+            }
+            return Arc::new(object);
+        }
         let mut object = Value::clone(&shown);
         object["apiVersion"] = json!(want);
         return Arc::new(object);
@@ -639,6 +648,12 @@ pub(crate) fn to_storage(resource: &Resource, mut object: Value, catalog: &Catal
     if let Some(custom) = resource.custom() {
         let version = catalog.storage_version(resource);
         if version != resource.version {
+            let want = crate::resource::api_version(&resource.group, &version);
+            if let Some(conversion) = &custom.conversion
+                && let Some(converted) = convert(conversion, &object, &want)
+            {
+                object = converted;
+            }
             custom.fit_storage(&mut object);
         }
         object["apiVersion"] = json!(crate::resource::api_version(&resource.group, &version));

@@ -29,6 +29,7 @@ use crate::catalog::texts;
 use crate::registry::scale::ScalePaths;
 use crate::registry::{Registry, meta_text};
 use crate::resource::{Gvk, Gvr, Origin, Resource, Subresource};
+use crate::webhooks::convert::Conversion;
 
 /// The finalizer that keeps a CRD until its objects are gone.
 pub(crate) const CLEANUP_FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -47,6 +48,8 @@ pub struct CrdVersion {
     pub(crate) columns: Vec<CrdColumn>,
     pub(crate) selectable_fields: Vec<String>,
     pub(crate) deprecation: Option<String>,
+    /// Who converts between versions; `None` where nothing but the version changes.
+    pub(crate) conversion: Option<Arc<Conversion>>,
     /// The schema of the version objects are stored in, and whether it has defaults.
     storage_schema: Arc<Value>,
     pub(crate) storage_defaults: bool,
@@ -370,6 +373,7 @@ fn crd_version(spec: &Value, version: &Value, group: &str, kind: &str, storage_s
             .collect(),
         deprecation,
         schema,
+        conversion: Conversion::of(spec),
         storage_defaults: has_defaults(storage_schema),
         storage_schema: Arc::clone(storage_schema),
         rules: OnceLock::new(),

@@ -18,6 +18,7 @@ use crate::patch::PatchKind;
 use crate::present;
 use crate::registry::{Deleted, FieldValidation, Outcome, Target, WriteOptions};
 use crate::resource::{Gvr, Resource};
+use crate::webhooks::convert::settled;
 
 pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let info = call.info;
@@ -415,6 +416,7 @@ fn delete_collection(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result
         Some(page) => page,
         None => {
             let page = list::choose_page(call, target, &list)?;
+            settled()?;
             call.memory.page.get_or_init(|| page)
         }
     };

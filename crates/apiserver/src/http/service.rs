@@ -28,6 +28,7 @@ use crate::discovery::{self, Tagged};
 use crate::error::{ApiError, Details};
 use crate::faults::{Fault, RequestInfo};
 use crate::registry::Registry;
+use crate::webhooks::convert::{self, Conversions};
 use crate::webhooks::{self, MAX_ROUNDS, Replay};
 
 /// The header that names a request.
@@ -67,6 +68,7 @@ pub(super) struct Call<'a> {
 #[derive(Default)]
 pub(super) struct Memory {
     replay: Mutex<Replay>,
+    conversions: Mutex<Conversions>,
     /// The objects that a deletion of many is about, some of which may be gone the next time.
     pub(super) page: OnceLock<Page>,
 }
@@ -231,8 +233,21 @@ async fn serve_asking(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
     let until = Instant::now() + REQUEST_PATIENCE;
     let memory = || lock(&call.memory.replay);
     for _ in 0..MAX_ROUNDS {
-        let answer = serve(call);
+        let (answer, reviews, failure) = {
+            let mut conversions = lock(&call.memory.conversions);
+            let answer = convert::run(&mut conversions, || serve(call));
+            (answer, conversions.take_reviews(), conversions.failure())
+        };
         let questions = memory().take_wanted();
+        if !reviews.is_empty() {
+            // What was asked about objects that were not converted yet was no question.
+            let done = convert::ask_all(call.cluster, reviews, until).await;
+            lock(&call.memory.conversions).remember(done);
+            continue;
+        }
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
         if questions.is_empty() {
             // What was handed out to an object that came to nothing is there for others.
             if let Some(left) = memory().take_prepared() {

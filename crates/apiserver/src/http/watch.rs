@@ -38,6 +38,7 @@ use crate::rules;
 use crate::selector::Selectors;
 use crate::store::{Change, Event, Stored, to_bytes};
 use crate::stored::frame;
+use crate::webhooks::convert::{self, Conversions};
 
 /// Events taken under the lock at a time.
 const BATCH: usize = 128;
@@ -226,7 +227,7 @@ impl Watcher {
             if self.ended {
                 return None;
             }
-            self.poll();
+            self.poll().await;
             if !self.ready.is_empty() {
                 continue;
             }
@@ -253,7 +254,7 @@ impl Watcher {
     }
 
     /// Takes the next batch of events from the history.
-    fn poll(&mut self) {
+    async fn poll(&mut self) {
         let Some(wake) = &mut self.wake else { return };
         wake.mark_unchanged();
         let cluster = self.cluster.clone();
@@ -265,14 +266,36 @@ impl Watcher {
             let message = format!("too old resource version: {} ({current})", self.cursor);
             return self.fail(&ApiError::expired(message));
         };
-        for event in &events {
-            self.tell(event);
+        match self.convert(&events).await {
+            Ok(mut conversions) => convert::run(&mut conversions, || events.iter().for_each(|event| self.tell(event))),
+            Err(error) => return self.fail(&error),
         }
         self.cursor = match events.last() {
             Some(last) if events.len() == BATCH => last.rv,
             // A cursor ahead of the cluster waits there, as upstream.
             _ => self.cursor.max(current),
         };
+    }
+
+    /// Finds out how the objects of events are shown in the version that is watched.
+    async fn convert(&self, events: &[Event]) -> Result<Conversions, ApiError> {
+        let mut conversions = Conversions::default();
+        if self.resource.custom().is_none_or(|custom| custom.conversion.is_none()) {
+            return Ok(conversions);
+        }
+        let objects = || events.iter().flat_map(|event| [Some(&event.object), event.previous.as_ref()]).flatten();
+        let show = || objects().for_each(|stored| drop(rules::present(&self.resource, &stored.value)));
+        convert::run(&mut conversions, show);
+        let reviews = conversions.take_reviews();
+        if !reviews.is_empty() {
+            let done = convert::ask_all(&self.cluster, reviews, Instant::now() + convert::PATIENCE).await;
+            conversions.remember(done);
+            convert::run(&mut conversions, show);
+        }
+        match conversions.failure() {
+            Some(error) => Err(error),
+            None => Ok(conversions),
+        }
     }
 
     fn tell(&mut self, event: &Event) {

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 
 use super::type_of;
 use crate::catalog::Catalog;
+use crate::crd;
 use crate::resource::{Gvr, Resource, split_api_version};
 use crate::rules;
+use crate::webhooks::convert::convert;
 
 /// The versions a kind is served in.
 #[derive(Debug)]
@@ -26,8 +28,18 @@ impl Versions for Served<'_> {
             let Some(found) = found else {
                 return Err(format!("request to convert CR to an invalid group/version: {api_version}"));
             };
-            let mut object = object.clone();
+            let conversion = found.custom().and_then(|custom| custom.conversion.as_ref());
+            let differs = object["apiVersion"] != api_version;
+            let converted =
+                conversion.filter(|_| differs).and_then(|conversion| convert(conversion, object, api_version));
+            let is_converted = converted.is_some();
+            let mut object = converted.unwrap_or_else(|| object.clone());
             object["apiVersion"] = json!(api_version);
+            if let Some(custom) = found.custom().filter(|custom| is_converted && !custom.preserve_unknown)
+                && let Some(unknown) = crd::prune(&mut object.clone(), &custom.schema).first()
+            {
+                return Err(format!(".{unknown}: field not declared in schema"));
+            }
             return Ok(Some((object, type_of(&found))));
         }
         // Conversions start from the internal form of a group, so no way leads to another group's versions.

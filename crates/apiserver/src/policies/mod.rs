@@ -27,6 +27,7 @@ use crate::error::{ApiError, Cause};
 use crate::registry::{Registry, Target, WriteOptions};
 use crate::resource::{Gvr, Resource};
 use crate::rules;
+use crate::webhooks::convert::convert;
 use compile::Policy;
 pub(crate) use compile::{Named, compile_conditions};
 pub(crate) use typecheck::warnings as type_warnings;
@@ -449,8 +450,21 @@ pub(crate) fn request(review: &Review<'_>, matched: &Resource) -> Value {
 
 /// Returns an object of a request in the version the rules name; what is not of the resource's own kind has one version.
 pub(crate) fn as_matched(matched: &Resource, object: &Value) -> Arc<Value> {
-    let object = Arc::new(object.clone());
-    if object["kind"] == matched.kind.as_str() { rules::present(matched, &object) } else { object }
+    let mut object = Arc::new(object.clone());
+    if object["kind"] != matched.kind.as_str() {
+        return object;
+    }
+    let Some(custom) = matched.custom() else { return rules::present(matched, &object) };
+    let want = matched.api_version();
+    if object["apiVersion"] != want.as_str() {
+        // It is not read, so nothing is dropped from it nor filled in.
+        let converted = custom.conversion.as_ref().and_then(|conversion| convert(conversion, &object, &want));
+        match converted {
+            Some(converted) => object = Arc::new(converted),
+            None => Arc::make_mut(&mut object)["apiVersion"] = json!(want),
+        }
+    }
+    object
 }
 
 fn review_name<'a>(review: &Review<'a>) -> &'a str {

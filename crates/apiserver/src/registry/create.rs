@@ -230,9 +230,7 @@ impl Registry<'_> {
             Builtins::get().read_back(&resource.group, &resource.version, &resource.kind, &mut object);
         }
         if options.dry_run {
-            // It is written and read again all the same, only not kept.
-            let stored = Arc::new(rules::to_storage(resource, object, &self.state.catalog));
-            return Ok(rules::present(resource, &stored));
+            return self.read_back(resource, object);
         }
         admission::collect(self, charges);
         let is_read_otherwise = rules::is_read_otherwise(resource, &object, &self.state.catalog);

@@ -17,6 +17,7 @@ use crate::error::{ApiError, Details, deleted_status};
 use crate::resource::Resource;
 use crate::rules;
 use crate::store::Stored;
+use crate::webhooks::convert::settled;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -105,6 +106,7 @@ impl Registry<'_> {
             }
             _ => {}
         }
+        settled()?;
         let last = if options.dry_run { Some(Arc::clone(&live)) } else { self.remove(resource, &target.key()) };
         let last = last.map_or_else(|| Arc::clone(&live.value), |last| Arc::clone(&last.value));
         let shown = rules::present(resource, &last);

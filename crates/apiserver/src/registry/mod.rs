@@ -37,6 +37,7 @@ use crate::rules;
 use crate::store::{Change, Key, Stored};
 use crate::stored::FieldOrder;
 use crate::webhooks::Replay;
+use crate::webhooks::convert::settled;
 
 /// Largest object the store takes, as etcd's request limit: 1.5 MiB.
 const MAX_STORED_BYTES: usize = 1_572_864;
@@ -246,6 +247,12 @@ impl Registry<'_> {
         let rv = self.state.rv + 1;
         value["metadata"]["resourceVersion"] = json!(rv.to_string());
         let value = rules::to_storage(resource, value, &self.state.catalog);
+        if resource.custom().is_some_and(|custom| custom.conversion.is_some()) {
+            // Nothing is stored whose writer could not be shown it.
+            let value = Arc::new(value.clone());
+            rules::present(resource, &value);
+        }
+        settled()?;
         let store_key = resource.store_key();
         let old = self.state.store(&store_key).get(&key);
         let change = if old.is_some() { Change::Modified } else { Change::Added };
@@ -264,6 +271,14 @@ impl Registry<'_> {
         self.state.owners.track(&(store_key, key), old.as_deref(), Some(&stored));
         self.follow(resource, change, &stored, old.as_deref());
         Ok(stored)
+    }
+
+    /// Returns an object that is not stored as it would be read after that: it is written and read again all the same.
+    fn read_back(&self, resource: &Resource, object: Value) -> Result<Arc<Value>, ApiError> {
+        let kept = Arc::new(rules::to_storage(resource, object, &self.state.catalog));
+        let shown = rules::present(resource, &kept);
+        settled()?;
+        Ok(shown)
     }
 
     /// Notes whether storage keeps an object as it is read back.

@@ -12,6 +12,7 @@ use crate::ownership::{self, Ownership};
 use crate::patch::{self, PatchKind};
 use crate::rules;
 use crate::store::Stored;
+use crate::webhooks::convert::settled;
 
 impl Registry<'_> {
     /// Replaces an object, or the subresource of one.
@@ -242,6 +243,7 @@ impl Registry<'_> {
         // What waited for its last finalizer goes at once: that it lost it is never stored, and only its writer is told.
         let goes =
             is_terminating(current) && finalizers(&object).is_empty() && !rules::waits_for_grace(resource, &object);
+        settled()?;
         if goes && !options.dry_run {
             self.remove(resource, &target.key());
             return Ok(Arc::new(object));
@@ -256,9 +258,7 @@ impl Registry<'_> {
             return Ok(Arc::clone(current));
         }
         if options.dry_run {
-            // It is written and read again all the same, only not kept.
-            let stored = Arc::new(rules::to_storage(resource, object, &self.state.catalog));
-            return Ok(rules::present(resource, &stored));
+            return self.read_back(resource, object);
         }
         admission::collect(self, charges);
         let is_read_otherwise = rules::is_read_otherwise(resource, &object, &self.state.catalog);

@@ -95,15 +95,15 @@ async fn ask(question: &Question, uid: &str, until: Instant) -> Result<Verdict, 
     review["request"]["uid"] = json!(uid);
     let limit = Duration::from_secs(question.timeout_secs).min(until.saturating_duration_since(Instant::now()));
     let failed = |why: String| format!("failed to call webhook: {why}");
-    let tls = tls_config(&question.place.ca).map_err(|why| format!("could not get REST client: {why}"))?;
-    let answer = post(&question.place, tls, &review, limit).await.map_err(failed)?;
-    let answer = read(&answer, question).map_err(failed)?;
+    let tls = tls_config(&question.place).map_err(|why| format!("could not get REST client: {why}"))?;
+    let answer = post(&question.place, tls, &review, limit, limit).await.map_err(failed)?;
+    let answer = read(&answer, (question.group, question.version, question.kind)).map_err(failed)?;
     verify(&answer, uid, question.is_mutating, question.version)
         .map_err(|why| format!("received invalid webhook response: {why}"))
 }
 
 /// Reads an answer as the kind it must be; what does not look like JSON is YAML.
-fn read(answer: &Bytes, question: &Question) -> Result<Value, String> {
+pub(super) fn read(answer: &Bytes, (group, version, kind): (&str, &str, &str)) -> Result<Value, String> {
     let value: Value = if answer.trim_ascii_start().starts_with(b"{") {
         serde_json::from_slice(answer)
             .map_err(|_| format!("couldn't get version/kind; json parse error: {}", json_problem(answer)))?
@@ -118,21 +118,33 @@ fn read(answer: &Bytes, question: &Question) -> Result<Value, String> {
              APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
         ));
     }
-    check_types(&value)?;
+    if kind == "AdmissionReview" {
+        check_types(&value)?;
+    }
     let text = |key: &str| value[key].as_str().unwrap_or_default();
-    let want = format!("{}/{}", question.group, question.version);
-    let (version, kind) = (text("apiVersion"), text("kind"));
-    if (version.is_empty() || version == want) && (kind.is_empty() || kind == question.kind) {
+    let (has_version, has_kind) = (text("apiVersion"), text("kind"));
+    let want = format!("{group}/{version}");
+    if (has_version.is_empty() || has_version == want) && (has_kind.is_empty() || has_kind == kind) {
         // What it does not say it is, is told by whoever looks at it.
         return Ok(value);
     }
-    let (group, bare) = crate::resource::split_api_version(version);
-    let is_review = group == question.group && kind == question.kind && ["v1", "v1beta1"].contains(&bare);
-    if is_review || (version == "v1" && kind == "Status") {
-        let (to, want) = (question.version, question.kind);
-        return Err(format!("converting ({bare}.{kind}) to ({to}.{want}): unknown conversion"));
+    let (has_group, bare) = crate::resource::split_api_version(has_version);
+    let is_review = has_group == group && has_kind == kind && ["v1", "v1beta1"].contains(&bare);
+    if is_review || (has_version == "v1" && has_kind == "Status") {
+        return Err(format!("converting ({bare}.{has_kind}) to ({version}.{kind}): unknown conversion"));
     }
-    Err(format!("no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""))
+    let scheme = "in scheme \"pkg/runtime/scheme.go:111\"";
+    Err(format!("no kind {has_kind:?} is registered for version {has_version:?} {scheme}"))
+}
+
+/// Refuses an answer that does not say it is of the kind it must be.
+pub(super) fn check_kind(review: &Value, version: &str, kind: &str) -> Result<(), String> {
+    let text = |key: &str| review[key].as_str().unwrap_or_default();
+    if text("apiVersion") == version && text("kind") == kind {
+        return Ok(());
+    }
+    let (group, bare) = crate::resource::split_api_version(text("apiVersion"));
+    Err(format!("expected webhook response of {version}, Kind={kind}, got {group}/{bare}, Kind={}", text("kind")))
 }
 
 /// Refuses an answer whose fields are of other types than Go's.
@@ -193,20 +205,28 @@ pub(super) fn json_problem(text: &[u8]) -> String {
 }
 
 /// Sends a review; the error says where it was sent, as Go's client does.
-async fn post(place: &Place, tls: Arc<ClientConfig>, review: &Value, limit: Duration) -> Result<Bytes, String> {
-    let secs = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);
+///
+/// `told` is how long its answer is waited for, as far as who is asked knows; `limit` is what is left of it.
+pub(super) async fn post(
+    place: &Place,
+    tls: Arc<ClientConfig>,
+    review: &Value,
+    limit: Duration,
+    told: Duration,
+) -> Result<Bytes, String> {
+    let secs = told.as_secs() + u64::from(told.subsec_nanos() > 0);
     let path = format!("{}?timeout={}", place.path, go_seconds(secs));
     let url = format!("{}{path}", place.origin);
-    let told = |why: String| format!("Post {url:?}: {why}");
+    let failed = |why: String| format!("Post {url:?}: {why}");
     let exchange = async {
-        let dial = place.dial.clone().map_err(told)?;
-        let stream = TcpStream::connect(&dial).await.map_err(|error| told(dial_problem(&dial, &error)))?;
-        let name = ServerName::try_from(place.server_name.clone()).map_err(|error| told(error.to_string()))?;
+        let dial = place.dial.clone().map_err(failed)?;
+        let stream = TcpStream::connect(&dial).await.map_err(|error| failed(dial_problem(&dial, &error)))?;
+        let name = ServerName::try_from(place.server_name.clone()).map_err(|error| failed(error.to_string()))?;
         let connector = TlsConnector::from(tls);
-        let stream = connector.connect(name, stream).await.map_err(|error| told(tls_problem(&error, place)))?;
+        let stream = connector.connect(name, stream).await.map_err(|error| failed(tls_problem(&error, place)))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
-            .map_err(|error| told(error.to_string()))?;
+            .map_err(|error| failed(error.to_string()))?;
         let connection = tokio::spawn(connection);
         let host = place.origin.trim_start_matches("https://");
         let request = Request::post(&path)
@@ -215,8 +235,8 @@ async fn post(place: &Place, tls: Arc<ClientConfig>, review: &Value, limit: Dura
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, "kube-apiserver-admission")
             .body(Full::new(Bytes::from(review.to_string())))
-            .map_err(|error| told(error.to_string()))?;
-        let answer = sender.send_request(request).await.map_err(|_| told("EOF".to_owned()))?;
+            .map_err(|error| failed(error.to_string()))?;
+        let answer = sender.send_request(request).await.map_err(|_| failed("EOF".to_owned()))?;
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|_| {
             "unexpected error when reading response body. Please retry. Original error: unexpected EOF".to_owned()
@@ -226,7 +246,7 @@ async fn post(place: &Place, tls: Arc<ClientConfig>, review: &Value, limit: Dura
     };
     match tokio::time::timeout(limit, exchange).await {
         Ok(answer) => answer,
-        Err(_) => Err(told("context deadline exceeded".to_owned())),
+        Err(_) => Err(failed("context deadline exceeded".to_owned())),
     }
 }
 
@@ -329,7 +349,8 @@ fn other_name(name: &str, presented: &[String]) -> String {
 }
 
 /// Trusts the authorities of a bundle, or those of the machine.
-fn tls_config(ca: &str) -> Result<Arc<ClientConfig>, String> {
+pub(super) fn tls_config(place: &Place) -> Result<Arc<ClientConfig>, String> {
+    let ca = &place.ca;
     let mut roots = RootCertStore::empty();
     if ca.is_empty() {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -10,6 +10,7 @@
 pub(crate) mod call;
 mod check;
 mod client;
+pub(crate) mod convert;
 mod dispatch;
 mod index;
 mod replay;

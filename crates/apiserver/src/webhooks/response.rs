@@ -44,14 +44,7 @@ pub(super) fn verify(review: &Value, uid: &str, is_mutating: bool, asked: &str) 
     if text("uid") != uid {
         return Err(format!("expected response.uid={uid:?}, got {:?}", text("uid")));
     }
-    let (version, kind) = (&review["apiVersion"], &review["kind"]);
-    if version != "admission.k8s.io/v1" || kind != "AdmissionReview" {
-        let (group, version) = crate::resource::split_api_version(version.as_str().unwrap_or_default());
-        let kind = kind.as_str().unwrap_or_default();
-        return Err(format!(
-            "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got {group}/{version}, Kind={kind}"
-        ));
-    }
+    super::call::check_kind(review, "admission.k8s.io/v1", "AdmissionReview")?;
     let patch_type = response.get("patchType").filter(|value| !value.is_null());
     if !is_mutating {
         if !patch.is_empty() {

@@ -12,12 +12,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+
+use super::certified;
 
 /// A running server; it ends with this.
 pub(super) struct Hooks {
@@ -41,34 +41,12 @@ impl Drop for Hooks {
 
 impl Hooks {
     pub(super) async fn start() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no name is wrong");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key can be made"))
-            .expect("an authority can be made");
-        let key = KeyPair::generate().expect("a key can be made");
-        let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()])
-            .and_then(|params| params.signed_by(&key, &authority))
-            .expect("a certificate can be made");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider knows them")
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-            )
-            .expect("the key is the certificate's");
+        let (tls, ca) = certified::server("127.0.0.1");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("it listens").port();
         let (state, stop) = (Arc::new(Mutex::new(State::default())), CancellationToken::new());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(serve(
-            listener,
-            TlsAcceptor::from(Arc::new(config)),
-            Arc::clone(&state),
-            stop.clone(),
-        )));
-        Self { port, ca: STANDARD.encode(authority.pem()), state, stop }
+        tokio::spawn(stop.clone().run_until_cancelled_owned(serve(listener, tls, Arc::clone(&state), stop.clone())));
+        Self { port, ca, state, stop }
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -143,6 +121,9 @@ fn answer_body(script: &Value, review: &Value, uid: &Value) -> String {
     if let Some(text) = script["body"].as_str() {
         return text.to_owned();
     }
+    if script["convert"].is_object() {
+        return converted(script, review, uid);
+    }
     if script["review"].is_object() {
         return script["review"].to_string().replace("<uid>", uid);
     }
@@ -166,6 +147,56 @@ fn answer_body(script: &Value, review: &Value, uid: &Value) -> String {
         }
     }
     json!({ "apiVersion": review["apiVersion"], "kind": review["kind"], "response": response }).to_string()
+}
+
+/// Answers a `ConversionReview`: moves what the script says up from a version, or down to it, and puts what it sets.
+fn converted(script: &Value, review: &Value, uid: &str) -> String {
+    let wanted = review["request"]["desiredAPIVersion"].as_str().unwrap_or_default();
+    let (group, to) = wanted.split_once('/').unwrap_or_default();
+    let objects = review["request"]["objects"].as_array().cloned().unwrap_or_default();
+    let convert = |mut object: Value| {
+        let from = object["apiVersion"].as_str().and_then(|version| version.rsplit_once('/')).map_or("", |(_, v)| v);
+        let (up, down) = (script["convert"][from].clone(), script["convert"][to].clone());
+        for (old, new) in up.as_object().into_iter().flatten() {
+            shift(&mut object, old, new.as_str().unwrap_or_default());
+        }
+        for (old, new) in down.as_object().into_iter().flatten() {
+            shift(&mut object, new.as_str().unwrap_or_default(), old);
+        }
+        object["apiVersion"] = json!(wanted);
+        if let Some(version) =
+            script["stamp"].as_str().filter(|_| script["convert"].as_object().is_some_and(Map::is_empty))
+        {
+            object["apiVersion"] = json!(format!("{group}/{version}"));
+        }
+        for (pointer, value) in script["set"].as_object().into_iter().flatten() {
+            put(&mut object, pointer, value.clone());
+        }
+        object
+    };
+    let objects: Vec<Value> = objects.into_iter().map(convert).collect();
+    let response = json!({ "uid": uid, "result": { "status": "Success" }, "convertedObjects": objects });
+    json!({ "apiVersion": review["apiVersion"], "kind": review["kind"], "response": response }).to_string()
+}
+
+/// Moves a value from one pointer to another of the same object.
+fn shift(object: &mut Value, from: &str, to: &str) {
+    let (holder, key) = from.rsplit_once('/').unwrap_or_default();
+    let taken = object.pointer_mut(holder).and_then(Value::as_object_mut).and_then(|map| map.remove(key));
+    if let Some(taken) = taken {
+        put(object, to, taken);
+    }
+}
+
+/// Puts a value at a pointer; null takes away what is there.
+fn put(object: &mut Value, pointer: &str, value: Value) {
+    let (holder, key) = pointer.rsplit_once('/').unwrap_or_default();
+    let Some(map) = object.pointer_mut(holder).and_then(Value::as_object_mut) else { return };
+    if value.is_null() {
+        map.remove(key);
+    } else {
+        map.insert(key.to_owned(), value);
+    }
 }
 
 /// Takes out of a review what tells one control plane from another: who its administrator is.

@@ -5,6 +5,8 @@
 //! with `BOWLINE_JUDGE` naming one it is asked again and must answer as recorded, and `UPDATE=1` records anew.
 //! `PARITY=text` runs the cases whose `AREA/CASE` contains the text.
 
+#[path = "../certified/mod.rs"]
+mod certified;
 mod compare;
 mod histories;
 mod hooks;
