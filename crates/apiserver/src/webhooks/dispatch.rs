@@ -144,7 +144,9 @@ pub(crate) fn validate(
         }
     }
     if let Some(replay) = registry.replay.as_mut().filter(|_| !wanted.is_empty()) {
-        wanted.into_iter().for_each(|question| replay.want(question));
+        for question in wanted {
+            replay.want(question);
+        }
         return Err(unanswered());
     }
     // Of several refusals the first that came is told.

@@ -36,7 +36,7 @@ pub(super) fn verify(review: &Value, uid: &str, is_mutating: bool, asked: &str) 
     if asked == "v1beta1" {
         // Nothing else was checked in this version, and only one kind of patch was known.
         if is_mutating && !patch.is_empty() {
-            verdict.patch_type = "JSONPatch".to_owned();
+            "JSONPatch".clone_into(&mut verdict.patch_type);
             verdict.patch = patch;
         }
         return Ok(verdict);
@@ -64,7 +64,7 @@ pub(super) fn verify(review: &Value, uid: &str, is_mutating: bool, asked: &str) 
         _ => {}
     }
     verdict.patch = patch;
-    verdict.patch_type = text("patchType").to_owned();
+    text("patchType").clone_into(&mut verdict.patch_type);
     Ok(verdict)
 }
 
