@@ -40,12 +40,22 @@ impl Drop for Hooks {
 }
 
 impl Hooks {
-    pub(super) async fn start() -> Self {
+    pub(super) fn start() -> Self {
         let (tls, ca) = certified::server("127.0.0.1");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        listener.set_nonblocking(true).expect("a listener need not block");
         let port = listener.local_addr().expect("it listens").port();
         let (state, stop) = (Arc::new(Mutex::new(State::default())), CancellationToken::new());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(serve(listener, tls, Arc::clone(&state), stop.clone())));
+        let (shared, ended) = (Arc::clone(&state), stop.clone());
+        // On a thread of its own it answers in time, however busy the cases are.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime can be made").block_on(async move {
+                let listener = TcpListener::from_std(listener).expect("it listens");
+                let inner = ended.clone();
+                ended.run_until_cancelled_owned(serve(listener, tls, shared, inner)).await;
+            });
+        });
         Self { port, ca, state, stop }
     }
 

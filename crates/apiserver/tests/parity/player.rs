@@ -25,7 +25,7 @@ pub(super) async fn play(case: &Case, server: &Server) -> Vec<Value> {
     server.make_namespace(&ns).await;
     let mut saved = BTreeMap::from([("id".to_owned(), ns.replace('-', "")), ("ns".to_owned(), ns)]);
     let mut player = Player { server, normal: Normal::default(), watches: BTreeMap::new() };
-    let hooks = if case.has_hooks { Some(Hooks::start().await) } else { None };
+    let hooks = case.has_hooks.then(Hooks::start);
     if let Some(hooks) = &hooks {
         saved.insert("hookport".to_owned(), hooks.port().to_string());
         saved.insert("hookca".to_owned(), hooks.ca());
