@@ -140,6 +140,8 @@ pub(crate) struct State {
     /// The uids of objects that upstream's storage keeps otherwise than they are read back: their next write is stored
     /// though it changes nothing.
     pub(crate) unsettled: BTreeSet<String>,
+    /// The uids of objects whose owned fields are stored in the order of their texts.
+    pub(crate) reordered: BTreeSet<String>,
     /// The webhooks there are; `None` when that has to be found out anew.
     pub(crate) hooks: Option<webhooks::Index>,
     compacted: u64,
@@ -233,6 +235,7 @@ impl Cluster {
             secret_key: options.controllers.then(|| Arc::clone(&signing_key)),
             work: Vec::new(),
             unsettled: BTreeSet::new(),
+            reordered: BTreeSet::new(),
             hooks: None,
             compacted: 0,
             window: options.watch_window.max(1),

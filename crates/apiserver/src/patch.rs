@@ -42,11 +42,70 @@ pub(crate) fn change(resource: &Resource, kind: PatchKind, current: &Value, body
         PatchKind::Json => json_patch(current, body),
         PatchKind::Merge => {
             let mut out = current.clone();
-            json_patch::merge(&mut out, body);
+            merge(&mut out, body);
             Ok(out)
         }
         PatchKind::Strategic | PatchKind::Apply => rules::strategic(resource, current, body),
     }
+}
+
+/// Merges as upstream's library does: what replaces something else than an object loses the nulls in its lists, too.
+fn merge(out: &mut Value, patch: &Value) {
+    let (Value::Object(have), Value::Object(changes)) = (&mut *out, patch) else {
+        let was_object = out.is_object();
+        *out = patch.clone();
+        if !was_object {
+            drop_nulls(out);
+        }
+        return;
+    };
+    for (key, change) in changes {
+        match have.get_mut(key).filter(|have| !have.is_null()) {
+            _ if change.is_null() => drop(have.remove(key)),
+            Some(have) => merge(have, change),
+            None => {
+                let mut new = change.clone();
+                drop_nulls(&mut new);
+                have.insert(key.clone(), new);
+            }
+        }
+    }
+}
+
+/// Takes the fields out that are null, in lists as well.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, below| !below.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// Returns a strategic merge patch as merging it leaves it: without the directives that were followed.
+pub(crate) fn spent(patch: &Value, current: &Value) -> Value {
+    const ORDER: &str = "$setElementOrder/";
+    let Value::Object(map) = patch else { return patch.clone() };
+    let mut left = map.clone();
+    if map.get("$patch").is_some() {
+        if map["$patch"] == "replace" {
+            left.remove("$patch");
+        }
+        return Value::Object(left);
+    }
+    left.remove("$retainKeys");
+    for list in map.keys().filter_map(|key| key.strip_prefix(ORDER)) {
+        left.remove(&format!("{ORDER}{list}"));
+        left.remove(list);
+    }
+    for (key, below) in &mut left {
+        if let Some(current) = current.get(key).filter(|current| current.is_object()) {
+            *below = spent(below, current);
+        }
+    }
+    Value::Object(left)
 }
 
 fn json_patch(current: &Value, body: &Value) -> Result<Value, ApiError> {

@@ -176,11 +176,16 @@ pub(crate) fn as_given<'a>(resource: &Resource, object: &'a Value, options: &Wri
 /// Metadata of applied custom resources is stored as it was merged, with what is empty; bytes that are null are stored
 /// as none at all, and read as empty; a Job takes the labels of its pods when it is read.
 fn is_kept_otherwise(resource: &Resource, object: &Value, options: &WriteOptions) -> bool {
-    let is_empty = |value: &Value| value.as_object().is_some_and(serde_json::Map::is_empty);
+    // Nulls go, or become empty texts.
+    let is_odd =
+        |value: &Value| value.as_object().is_some_and(|map| map.is_empty() || map.values().any(Value::is_null));
     let has_null = |field: &str| object[field].as_object().is_some_and(|map| map.values().any(Value::is_null));
     let has_labels = |meta: &Value| meta["labels"].as_object().is_some_and(|labels| !labels.is_empty());
     if resource.custom().is_some() {
-        return options.applied && ["labels", "annotations"].iter().any(|field| is_empty(&object["metadata"][field]));
+        return options.applied
+            && ["labels", "annotations"]
+                .iter()
+                .any(|field| object["metadata"].get(field).is_some_and(|value| value.is_null() || is_odd(value)));
     }
     let is_new = object["metadata"].get("uid").is_none_or(Value::is_null);
     match (resource.group.as_str(), resource.plural.as_str()) {
@@ -210,6 +215,10 @@ fn tidy_metadata(object: &mut Value) {
     };
     if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         meta.retain(|_, value| !is_nothing(value));
+        for field in ["labels", "annotations"] {
+            let texts = meta.get_mut(field).and_then(Value::as_object_mut).into_iter().flatten();
+            texts.filter(|(_, text)| text.is_null()).for_each(|(_, text)| *text = json!(""));
+        }
     }
 }
 
@@ -662,7 +671,8 @@ pub(crate) fn to_storage(resource: &Resource, mut object: Value, catalog: &Catal
     } else if resource.is("events.k8s.io", "events") {
         object["apiVersion"] = json!("v1");
         rename(&mut object, &EVENT_FIELDS.map(|(core, events)| (events, core)));
-    } else if resource.is("autoscaling", "horizontalpodautoscalers") && resource.version == "v1" {
+        tidy(&mut object, "", "v1", "Event");
+    } else if resource.is("autoscaling", "horizontalpodautoscalers") && object["apiVersion"] == "autoscaling/v1" {
         autoscaler::to_v2(&mut object);
         tidy(&mut object, "autoscaling", "v2", "HorizontalPodAutoscaler");
     }

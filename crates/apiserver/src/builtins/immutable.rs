@@ -279,6 +279,16 @@ fn pod(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
             let why = "pod updates may not add or remove containers";
             return problems.push(forbidden(&format!("spec.{list}"), why));
         }
+        for (at, container) in new["spec"][list].as_array().into_iter().flatten().enumerate() {
+            let image = container["image"].as_str().unwrap_or_default();
+            let field = format!("spec.{list}[{at}].image");
+            if image.is_empty() {
+                let message = "Required value".to_owned();
+                problems.push(FieldError { field, reason: "FieldValueRequired", message });
+            } else if image.trim() != image {
+                problems.push(invalid(&field, &json!(image), "must not have leading or trailing whitespace"));
+            }
+        }
     }
     const DEADLINE: &str = "spec.activeDeadlineSeconds";
     match [old, new].map(|pod| pod["spec"]["activeDeadlineSeconds"].as_i64()) {

@@ -17,6 +17,7 @@ pub(crate) mod names;
 #[cfg(test)]
 mod parity;
 mod paths;
+mod printed;
 mod printers;
 mod quantity;
 mod resources;
@@ -179,6 +180,37 @@ impl Builtins {
         // A default may itself bring a struct whose zero values Go would write.
         decode::round_trip(types, id, object)?;
         Ok(unknown)
+    }
+
+    /// Adds the fields Go always writes to an object that was converted, and no defaults.
+    pub(crate) fn fill_zeros(
+        &self,
+        group: &str,
+        version: &str,
+        kind: &str,
+        object: &mut Value,
+    ) -> Result<(), DecodeError> {
+        let (types, _) = self.types();
+        match types.of_kind(group, version, kind) {
+            Some(id) => decode::fill_zeros(types, id, object),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what a patch made of `current`: what it left alone as Go writes the type, the rest in order.
+    pub(crate) fn patched_text(
+        &self,
+        group: &str,
+        version: &str,
+        kind: &str,
+        current: &Value,
+        patched: &Value,
+    ) -> String {
+        let (types, _) = self.types();
+        let shape = types.of_kind(group, version, kind).map(types::Shape::Struct);
+        let mut text = String::new();
+        printed::patched(types, shape.as_ref(), Some(current), patched, &mut text);
+        text
     }
 
     /// Returns what is wrong with a label selector.

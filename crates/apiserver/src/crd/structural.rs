@@ -107,6 +107,12 @@ fn is_embedded(schema: Option<&Value>) -> bool {
 
 /// Removes nulls where null is neither a value nor replaced by a default.
 pub(crate) fn drop_nulls(value: &mut Value, schema: Option<&Value>) {
+    if is_embedded(schema)
+        && let Some(meta) = value.get_mut("metadata").filter(|meta| meta.is_null())
+    {
+        // Metadata is read as what it is in Go, which has no null.
+        *meta = Value::Object(Map::new());
+    }
     match value {
         Value::Object(map) => map.retain(|name, child| {
             let below = schema.and_then(|schema| field_schema(schema, name));

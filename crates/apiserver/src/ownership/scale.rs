@@ -81,6 +81,52 @@ pub(crate) fn take_owners(
     Ok(())
 }
 
+/// Returns whether the texts of owned fields are in another order than the fields: 443 before 80.
+///
+/// Owners that were seen through a scale are stored in the order of the texts; all other writes put them in their own.
+pub(crate) fn reorders(object: &Value) -> bool {
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    entries.into_iter().any(|entry| is_out_of_order(&entry["fieldsV1"]))
+}
+
+fn is_out_of_order(fields: &Value) -> bool {
+    let Some(map) = fields.as_object() else { return false };
+    for prefix in ["k:", "v:"] {
+        let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+        let keys: Vec<Value> = map.keys().filter_map(|key| parse(key.strip_prefix(prefix)?)).collect();
+        if keys.windows(2).any(|pair| order(&pair[0], &pair[1]).is_gt()) {
+            return true;
+        }
+    }
+    map.values().any(is_out_of_order)
+}
+
+/// Compares two values as the paths they are in are ordered.
+fn order(left: &Value, right: &Value) -> std::cmp::Ordering {
+    match (left, right) {
+        (Value::Object(left), Value::Object(right)) => {
+            let (mut left, mut right) = (left.iter(), right.iter());
+            loop {
+                match (left.next(), right.next()) {
+                    (Some(left), Some(right)) => {
+                        let found = left.0.cmp(right.0).then_with(|| order(left.1, right.1));
+                        if found.is_ne() {
+                            return found;
+                        }
+                    }
+                    (left, right) => return left.is_some().cmp(&right.is_some()),
+                }
+            }
+        }
+        (Value::Number(left), Value::Number(right)) => {
+            left.as_f64().partial_cmp(&right.as_f64()).unwrap_or(std::cmp::Ordering::Equal)
+        }
+        (Value::String(left), Value::String(right)) => left.cmp(right),
+        // Values of several types, numbers first.
+        (left, right) => left.is_string().cmp(&right.is_string()),
+    }
+}
+
 /// Returns the kind of scales.
 pub(crate) fn gvk() -> Gvk {
     Gvk::new("autoscaling", "v1", "Scale")

@@ -6,6 +6,8 @@ use bowline_smd::{TypeRef, Versions};
 use serde_json::{Value, json};
 
 use super::type_of;
+use crate::autoscaler;
+use crate::builtins::Builtins;
 use crate::catalog::Catalog;
 use crate::crd;
 use crate::resource::{Gvr, Resource, split_api_version};
@@ -50,11 +52,29 @@ impl Versions for Served<'_> {
         let from = object["apiVersion"].as_str().unwrap_or_default();
         let (group, version) = split_api_version(from);
         let source = self.catalog.find(&Gvr::new(group, version, &self.resource.plural));
+        if self.resource.is("autoscaling", "horizontalpodautoscalers") {
+            let mut object = object.clone();
+            match found.version.as_str() {
+                "v1" => autoscaler::to_v1(&mut object),
+                _ => autoscaler::to_v2(&mut object),
+            }
+            object["apiVersion"] = json!(api_version);
+            // A conversion gives nothing its default.
+            Builtins::get()
+                .fill_zeros(&found.group, &found.version, &found.kind, &mut object)
+                .map_err(|error| error.to_string())?;
+            return Ok(Some((object, type_of(&found))));
+        }
         let stored = match source {
             Some(source) => rules::to_storage(&source, object.clone(), self.catalog),
             None => return Ok(None),
         };
         let shown = rules::present(&found, &Arc::new(stored));
         Ok(Some((Arc::unwrap_or_clone(shown), type_of(&found))))
+    }
+
+    fn reset_alike(&self) -> bool {
+        // Strategies of custom resources know only the version they are for.
+        self.resource.custom().is_none()
     }
 }

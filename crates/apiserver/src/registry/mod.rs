@@ -269,6 +269,8 @@ impl Registry<'_> {
         self.state.next_rv();
         self.state.store(&store_key).put(key.clone(), &stored);
         self.state.owners.track(&(store_key, key), old.as_deref(), Some(&stored));
+        // What is stored now was read before; who knows better says so.
+        self.state.unsettled.remove(&*stored.uid);
         self.follow(resource, change, &stored, old.as_deref());
         Ok(stored)
     }
@@ -298,6 +300,7 @@ impl Registry<'_> {
         let old = self.state.store(&store_key).get(key)?;
         let rv = self.state.next_rv();
         self.state.unsettled.remove(&*old.uid);
+        self.state.reordered.remove(&*old.uid);
         let mut value = Value::clone(&old.value);
         value["metadata"]["resourceVersion"] = json!(rv.to_string());
         let last = Arc::new(Stored::new(value, rv, Change::Deleted, field_order(resource)));

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Outcome, Registry, Target, WriteOptions, finalizers, is_terminating, meta, meta_text, metadata, scale};
 use crate::admission::{self, Operation, Request};
 use crate::auth::requests;
+use crate::builtins::Builtins;
 use crate::error::{ApiError, Cause};
 use crate::ownership::{self, Ownership};
 use crate::patch::{self, PatchKind};
@@ -60,7 +61,11 @@ impl Registry<'_> {
         }
         let mut patched = patch::change(target.resource, kind, &current, body)?;
         let is_strategic = kind == PatchKind::Strategic;
-        let text = if is_strategic { bowline_smd::print_go(body) } else { go_text(&current, &patched) };
+        let text = if is_strategic {
+            bowline_smd::print_go(&patch::spent(body, &current))
+        } else {
+            go_text(target, &current, &patched)
+        };
         if is_strategic {
             // What comes of it is put into an object of the kind, whatever it says it is.
             patched["apiVersion"] = json!(target.resource.api_version());
@@ -254,7 +259,10 @@ impl Registry<'_> {
         } else {
             rules::to_storage(resource, object.clone(), &self.state.catalog) == **live.value
         };
-        if is_same && !self.state.unsettled.contains(&*live.uid) {
+        // Who writes a scale leaves the owners of all fields in another order than who writes the object.
+        let is_in_order = self.state.reordered.contains(&*live.uid)
+            == (target.subresource == "scale" && ownership::scale::reorders(&object));
+        if is_same && is_in_order && !self.state.unsettled.contains(&*live.uid) {
             return Ok(Arc::clone(current));
         }
         if options.dry_run {
@@ -262,10 +270,34 @@ impl Registry<'_> {
         }
         admission::collect(self, charges);
         let is_read_otherwise = rules::is_read_otherwise(resource, &object, &self.state.catalog);
+        if options.applied_nothing && resource.custom().is_none() && live.value["apiVersion"] != current["apiVersion"] {
+            object = with_owners_of(live, current, object);
+        }
+        let is_reordered = target.subresource == "scale" && ownership::scale::reorders(&object);
         let stored = self.commit(resource, target.key(), object)?;
         self.settle_form(resource, &stored, options, is_read_otherwise);
+        if is_reordered {
+            self.state.reordered.insert(stored.uid.to_string());
+        } else {
+            self.state.reordered.remove(&*stored.uid);
+        }
         Ok(rules::present(resource, &stored.value))
     }
+}
+
+/// Returns the live object as it is stored with the owners of `object`, where nothing else came of an apply.
+fn with_owners_of(live: &Stored, current: &Value, object: Value) -> Value {
+    const OWNERS: &str = "managedFields";
+    let owners = object["metadata"].get(OWNERS).cloned();
+    let put = |into: &Value| {
+        let mut next = into.clone();
+        match owners.clone() {
+            Some(owners) => drop(metadata(&mut next).insert(OWNERS.to_owned(), owners)),
+            None => drop(metadata(&mut next).remove(OWNERS)),
+        }
+        next
+    };
+    if put(current) == object { put(&live.value) } else { object }
 }
 
 fn update_of<'a>(target: &'a Target<'a>, old: &'a Value) -> Request<'a> {
@@ -343,27 +375,14 @@ fn blame_patch(error: ApiError, patched: &str, is_strategic: bool) -> ApiError {
     ApiError::invalid("", "", "", vec![Cause::invalid("patch", &json!(patched), why)])
 }
 
-/// Writes what a patch made of an object as Go does: unsafe characters escaped, owners the patch left alone in the order
-/// of their fields.
-fn go_text(current: &Value, patched: &Value) -> String {
-    const OWNERS: &str = "\u{0}owners";
-    let mut object = patched.clone();
-    let entries = patched["metadata"]["managedFields"].as_array();
-    let untouched = entries.filter(|_| current["metadata"]["managedFields"] == patched["metadata"]["managedFields"]);
-    if untouched.is_some() {
-        object["metadata"]["managedFields"] = json!(OWNERS);
-    }
-    let mut text = object.to_string();
-    if let Some(entries) = untouched {
-        const ORDER: [&str; 7] =
-            ["manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1", "subresource"];
-        let entry = |entry: &Value| {
-            let fields = ORDER.iter().filter_map(|name| Some(format!("{:?}:{}", name, entry.get(name)?)));
-            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
-        };
-        let entries = entries.iter().map(entry).collect::<Vec<_>>().join(",");
-        text = text.replace(&json!(OWNERS).to_string(), &format!("[{entries}]"));
-    }
+/// Writes what a patch made of an object as Go does: unsafe characters escaped, and what the patch left alone in the order
+/// in which its type declares its fields.
+fn go_text(target: &Target<'_>, current: &Value, patched: &Value) -> String {
+    let resource = target.resource;
+    let text = match resource.custom() {
+        Some(_) => patched.to_string(),
+        None => Builtins::get().patched_text(&resource.group, &resource.version, &resource.kind, current, patched),
+    };
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 

@@ -35,8 +35,14 @@ pub(super) fn refresh(object: &mut Value, config: &Value) {
         return;
     }
     let mut config = config.clone();
-    if let Some(annotations) = config.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
-        annotations.remove(ANNOTATION);
+    if let Some(meta) = config.get_mut("metadata").and_then(Value::as_object_mut) {
+        // What is no map of texts is none to Go, which writes back what it read.
+        let is_read =
+            |annotations: &Value| annotations.as_object().is_some_and(|all| all.values().all(Value::is_string));
+        match meta.get_mut("annotations").filter(|annotations| is_read(annotations)).and_then(Value::as_object_mut) {
+            Some(annotations) => drop(annotations.remove(ANNOTATION)),
+            None => drop(meta.remove("annotations")),
+        }
     }
     // Go's encoder ends with a newline.
     let text = format!("{}\n", go::escape_html(&config.to_string()));

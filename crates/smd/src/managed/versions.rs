@@ -18,6 +18,11 @@ pub trait Versions: fmt::Debug {
     /// `None` when there is no such version, or not any more: what managers owned in it is forgotten. An error, whose
     /// text goes into the refusal, when there is one but the object cannot be had in it.
     fn convert(&self, object: &Value, api_version: &str) -> Result<Option<(Value, TypeRef)>, String>;
+
+    /// Returns whether what an endpoint does not write is the same in every version, not only in the request's.
+    fn reset_alike(&self) -> bool {
+        true
+    }
 }
 
 /// Why owners of several versions cannot be told.
@@ -108,7 +113,9 @@ impl<'a> Views<'a> {
     }
 
     fn compare(&self, ty: &TypeRef, old: &Value, new: &Value) -> Result<Comparison, VersionError> {
-        Ok(compare(ty, old, new).map_err(VersionError::Compare)?.without(self.reset_fields))
+        let change = compare(ty, old, new).map_err(VersionError::Compare)?;
+        let alike = self.others.is_none_or(Versions::reset_alike);
+        Ok(if alike { change.without(self.reset_fields) } else { change })
     }
 }
 

@@ -63,13 +63,40 @@ pub(super) fn of_new(group: &str, kind: &str, object: &Value, errors: &mut Error
     kubernetes_finalizers(group, &meta["finalizers"], errors);
 }
 
-/// Kinds whose successors are checked as if they were new, too, by group and sorted.
-const CHECKED_AGAIN: [(&str, &[&str]); 4] = [
-    ("", &["ConfigMap", "LimitRange", "Node", "PersistentVolumeClaim", "Pod", "Secret", "Service", "ServiceAccount"]),
-    ("batch", &["Job"]),
-    ("networking.k8s.io", &["Ingress", "IngressClass"]),
-    ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]),
-];
+/// A look at the metadata of a successor.
+#[derive(Clone, Copy)]
+enum Look {
+    /// As if it were new.
+    New,
+    /// As what becomes of another.
+    Next,
+}
+
+/// How each kind's own strategy looks at the metadata of a successor: which looks, in which order.
+///
+/// Kinds that are not here look once, at what becomes of it.
+fn looks(group: &str, kind: &str) -> &'static [Look] {
+    use Look::{New, Next};
+    match (group, kind) {
+        ("", "Namespace" | "Node")
+        | ("batch", "Job")
+        | ("networking.k8s.io", "IPAddress" | "NetworkPolicy")
+        | ("node.k8s.io", "RuntimeClass")
+        | ("rbac.authorization.k8s.io", _)
+        | ("resource.k8s.io", "DeviceClass" | "ResourceClaim" | "ResourceClaimTemplate")
+        | ("storage.k8s.io", "CSIStorageCapacity" | "StorageClass") => &[New, Next],
+        ("", "ConfigMap" | "Endpoints" | "PersistentVolumeClaim" | "Pod" | "Secret" | "Service" | "ServiceAccount")
+        | ("apps", "ControllerRevision")
+        | ("networking.k8s.io", "Ingress" | "IngressClass")
+        | ("storage.k8s.io", "VolumeAttributesClass") => &[Next, New],
+        ("", "PersistentVolume") | ("storage.k8s.io", "CSINode") => &[New, New],
+        ("", "LimitRange")
+        | ("admissionregistration.k8s.io" | "flowcontrol.apiserver.k8s.io", _)
+        | ("discovery.k8s.io", "EndpointSlice")
+        | ("storage.k8s.io", "VolumeAttachment") => &[New],
+        _ => &[Next],
+    }
+}
 
 /// Checks the metadata of an object that replaces `old`: as of any new object, as of any successor
 /// (`validateCommonFields` in `pkg/registry/rest`), and then as its own kind does.
@@ -84,12 +111,12 @@ pub(super) fn of_successor(group: &str, kind: &str, old: &Value, object: &Value,
 
 /// Checks the metadata of a successor as its kind does.
 pub(super) fn of_kind(group: &str, kind: &str, old: &Value, object: &Value, errors: &mut Errors) {
-    let finalizers = &object["metadata"]["finalizers"];
-    succession(old, object, errors);
-    kubernetes_finalizers(group, finalizers, errors);
-    if CHECKED_AGAIN.iter().any(|(have, kinds)| *have == group && kinds.contains(&kind)) {
-        of_any(&object["metadata"], errors);
-        kubernetes_finalizers(group, finalizers, errors);
+    for look in looks(group, kind) {
+        match look {
+            Look::New => of_any(&object["metadata"], errors),
+            Look::Next => succession(old, object, errors),
+        }
+        kubernetes_finalizers(group, &object["metadata"]["finalizers"], errors);
     }
 }
 

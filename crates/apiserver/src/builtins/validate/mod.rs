@@ -176,7 +176,7 @@ fn of_storage(kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
         }
         "CSIStorageCapacity" => storage::csi_capacity(object, errors),
         "StorageClass" => storage::class(object, errors),
-        "VolumeAttachment" => storage::attachment(object, errors),
+        "VolumeAttachment" => storage::attachment(object, is_new, errors),
         "VolumeAttributesClass" => storage::attributes_class(object, errors),
         _ => {}
     }

@@ -309,7 +309,7 @@ pub(super) fn attributes_class(class: &Value, errors: &mut Errors) {
     parameters(&class["parameters"], false, errors);
 }
 
-pub(super) fn attachment(attachment: &Value, errors: &mut Errors) {
+pub(super) fn attachment(attachment: &Value, is_new: bool, errors: &mut Errors) {
     let spec = &attachment["spec"];
     errors.wants_text(spec, "attacher", "spec");
     let (inline, volume) = (&spec["source"]["inlineVolumeSpec"], &spec["source"]["persistentVolumeName"]);
@@ -325,6 +325,10 @@ pub(super) fn attachment(attachment: &Value, errors: &mut Errors) {
     }
     let node = text(spec, "nodeName");
     errors.invalid_each("spec.nodeName", node, names::dns_subdomain(node));
+    // The names were looked at when it was made.
+    if !is_new {
+        return;
+    }
     pods::csi_driver_name(spec, "attacher", "spec", errors);
     if let Some(name) = volume.as_str() {
         errors.invalid_each("spec.source.persistentVolumeName", name, names::dns_subdomain(name));
