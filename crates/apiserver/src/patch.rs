@@ -1,6 +1,6 @@
 //! The four kinds of patch.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::registry::Target;
@@ -82,6 +82,32 @@ fn drop_nulls(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(drop_nulls),
         _ => {}
     }
+}
+
+/// Returns what a JSON patch or a merge patch names, as nested fields and indexes.
+pub(crate) fn touched(kind: PatchKind, body: &Value) -> Value {
+    if kind != PatchKind::Json {
+        return body.clone();
+    }
+    let mut root = Value::Object(Map::new());
+    for operation in body.as_array().into_iter().flatten() {
+        let is_test = operation["op"] == "test";
+        let paths = ["path", "from"].into_iter().filter_map(|key| operation[key].as_str()?.strip_prefix('/'));
+        for path in paths {
+            let mut at = &mut root;
+            let mut steps = path.split('/').peekable();
+            while let Some(step) = steps.next() {
+                if is_test && steps.peek().is_none() {
+                    break;
+                }
+                if !at.is_object() {
+                    *at = Value::Object(Map::new());
+                }
+                at = &mut at[step.replace("~1", "/").replace("~0", "~")];
+            }
+        }
+    }
+    root
 }
 
 /// Returns a strategic merge patch as merging it leaves it: without the directives that were followed.

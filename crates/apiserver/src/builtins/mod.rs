@@ -197,19 +197,19 @@ impl Builtins {
         }
     }
 
-    /// Writes what a patch made of `current`: what it left alone as Go writes the type, the rest in order.
+    /// Writes what a patch made of an object: what it did not touch as Go writes the type, the rest in order.
     pub(crate) fn patched_text(
         &self,
         group: &str,
         version: &str,
         kind: &str,
-        current: &Value,
+        touched: &Value,
         patched: &Value,
     ) -> String {
         let (types, _) = self.types();
         let shape = types.of_kind(group, version, kind).map(types::Shape::Struct);
         let mut text = String::new();
-        printed::patched(types, shape.as_ref(), Some(current), patched, &mut text);
+        printed::patched(types, shape.as_ref(), Some(touched), patched, &mut text);
         text
     }
 

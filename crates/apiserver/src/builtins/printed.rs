@@ -4,26 +4,19 @@ use serde_json::{Value, json};
 
 use super::types::{Shape, Types};
 
-/// Writes a patched value: where it is as it was, as Go's encoder wrote it, else its fields in order.
-pub(super) fn patched(types: &Types, shape: Option<&Shape>, was: Option<&Value>, value: &Value, out: &mut String) {
-    if was == Some(value) {
-        return encoded(types, shape, value, out);
-    }
-    match value {
-        Value::Object(map) => {
-            braced(map.iter(), out, |name, below, out| {
-                let was = was.and_then(|was| was.get(name));
-                patched(types, shape_of(types, shape, name), was, below, out);
-            });
-        }
-        Value::Array(items) => {
-            let before: &[Value] = was.and_then(Value::as_array).map_or(&[], Vec::as_slice);
-            bracketed(items, out, |item, out| {
-                let was = before.iter().find(|was| *was == item);
-                patched(types, item_of(shape), was, item, out);
-            });
-        }
-        scalar => out.push_str(&scalar.to_string()),
+/// Writes a patched value: what the patch did not touch as Go's encoder wrote it, else its fields in order.
+///
+/// `touched` has the fields, and the indexes of items, that the patch names; what it gives them is in order already.
+pub(super) fn patched(types: &Types, shape: Option<&Shape>, touched: Option<&Value>, value: &Value, out: &mut String) {
+    let Some(touched) = touched else { return encoded(types, shape, value, out) };
+    match (value, touched.is_object()) {
+        (Value::Object(map), true) => braced(map.iter(), out, |name, below, out| {
+            patched(types, shape_of(types, shape, name), touched.get(name), below, out);
+        }),
+        (Value::Array(items), true) => bracketed(items, out, |at, item, out| {
+            patched(types, item_of(shape), touched.get(at.to_string()), item, out);
+        }),
+        (given, _) => out.push_str(&given.to_string()),
     }
 }
 
@@ -42,7 +35,7 @@ fn encoded(types: &Types, shape: Option<&Shape>, value: &Value, out: &mut String
         (Value::Object(map), _) => {
             braced(map.iter(), out, |name, below, out| encoded(types, shape_of(types, shape, name), below, out));
         }
-        (Value::Array(items), _) => bracketed(items, out, |item, out| encoded(types, item_of(shape), item, out)),
+        (Value::Array(items), _) => bracketed(items, out, |_, item, out| encoded(types, item_of(shape), item, out)),
         (scalar, _) => out.push_str(&scalar.to_string()),
     }
 }
@@ -64,13 +57,13 @@ fn braced<'v>(
     out.push('}');
 }
 
-fn bracketed(items: &[Value], out: &mut String, mut below: impl FnMut(&Value, &mut String)) {
+fn bracketed(items: &[Value], out: &mut String, mut below: impl FnMut(usize, &Value, &mut String)) {
     out.push('[');
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
-        below(item, out);
+        below(at, item, out);
     }
     out.push(']');
 }

@@ -64,7 +64,7 @@ impl Registry<'_> {
         let text = if is_strategic {
             bowline_smd::print_go(&patch::spent(body, &current))
         } else {
-            go_text(target, &current, &patched)
+            go_text(target, &patch::touched(kind, body), &patched)
         };
         if is_strategic {
             // What comes of it is put into an object of the kind, whatever it says it is.
@@ -377,11 +377,11 @@ fn blame_patch(error: ApiError, patched: &str, is_strategic: bool) -> ApiError {
 
 /// Writes what a patch made of an object as Go does: unsafe characters escaped, and what the patch left alone in the order
 /// in which its type declares its fields.
-fn go_text(target: &Target<'_>, current: &Value, patched: &Value) -> String {
+fn go_text(target: &Target<'_>, touched: &Value, patched: &Value) -> String {
     let resource = target.resource;
     let text = match resource.custom() {
         Some(_) => patched.to_string(),
-        None => Builtins::get().patched_text(&resource.group, &resource.version, &resource.kind, current, patched),
+        None => Builtins::get().patched_text(&resource.group, &resource.version, &resource.kind, touched, patched),
     };
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
@@ -413,6 +413,8 @@ fn restored(why: &str) -> String {
         ("int64", "string") | ("int64" | "float64", "int32" | "int64" | "float64") => {
             format!("cannot convert {kind} to {want}")
         }
+        // Into a struct it would fit: the type is a name for a text.
+        ("map", _) => "unrecognized type: string".to_owned(),
         (_, "string" | "bool" | "int32" | "int64" | "float64") => format!("unrecognized type: {want}"),
         _ => format!("cannot restore struct from: {kind}"),
     }

@@ -332,8 +332,25 @@ async fn play_batch(pair: &Pair<'_>, names: &[(&str, &str)], batch: &[(u64, Vec<
     plays
 }
 
+/// Waits until the real server's garbage collector has seen a deletion, which ours does at once.
+async fn wait_for_collector(real: &Server, step: &Value, names: &[(&str, &str)]) {
+    const ITS_OWN: [&str; 2] = ["orphan", "foregroundDeletion"];
+    let Some(path) = step["do"].as_str().and_then(|words| words.strip_prefix("DELETE ")) else { return };
+    let get = json!({"do": format!("GET {path}")});
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        let answers = real.play(&get, names).await;
+        let finalizers = answers[0].body["metadata"]["finalizers"].as_array().into_iter().flatten();
+        if !finalizers.into_iter().any(|name| ITS_OWN.iter().any(|own| name == own)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 async fn play_step(pair: &Pair<'_>, names: &[(&str, &str)], step: &Value, play: &mut Play) {
     let (seconds, answers) = on_real(pair.real, step, names).await;
+    wait_for_collector(pair.real, step, names).await;
     pair.tally.steps.fetch_add(1, Ordering::Relaxed);
     let want: Value = answers.iter().map(|answer| play.normal.answer(answer)).collect();
     let now = seconds.iter().rev().copied().find(|second| want.to_string().contains(&second.to_string()));
