@@ -149,7 +149,7 @@ fn json_patch(current: &Value, body: &Value) -> Result<Value, ApiError> {
     })
 }
 
-/// Refuses applies of something else than the target, and those that set owners.
+/// Refuses applies of something else than the target.
 pub(crate) fn check_apply(target: &Target<'_>, config: &Value) -> Result<(), ApiError> {
     let resource = target.resource;
     let (want, want_kind) = match resource.subresource(target.subresource) {
@@ -166,9 +166,6 @@ pub(crate) fn check_apply(target: &Target<'_>, config: &Value) -> Result<(), Api
             None => ("", version, kind),
         };
         return Err(ApiError::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
-    }
-    if config["metadata"].get("managedFields").is_some_and(Value::is_array) {
-        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ impl Registry<'_> {
     pub(super) fn drop_unknown(&self, target: &Target<'_>, object: &mut Value) {
         let can_be_asked = self.state.hooks.as_ref().is_some_and(|hooks| !hooks.is_empty());
         if let Some(custom) = target.resource.custom().filter(|custom| can_be_asked && !custom.preserve_unknown) {
-            crd::prune(object, &custom.schema);
+            crd::prune_fields(object, &custom.schema, true);
         }
     }
 

@@ -121,11 +121,15 @@ pub fn apply(request: ApplyRequest<'_>) -> Result<Applied, ApplyError> {
     if !is_version || !is_kind {
         return Err(ApplyError::WrongVersion(describe_kind(request.config)));
     }
-    if managed_fields(request.config).is_some_and(|entries| !entries.is_null()) {
-        return Err(ApplyError::SetsManagedFields);
-    }
     let owners = Owners::decode(request.live.and_then(managed_fields)).map_err(ApplyError::LiveOwners)?;
     let live = request.live.map_or_else(|| empty_object(request.config), without_managed_fields);
+    if managed_fields(request.config).is_some_and(|entries| !entries.is_null()) {
+        // Whose the live object's fields are is told before the configuration is looked at.
+        if owners.0.is_empty() && request.live.is_some() {
+            record_existing(&request, &live, &mut owners.clone())?;
+        }
+        return Err(ApplyError::SetsManagedFields);
+    }
     let kept = (request.manager == "kubectl").then(|| owners.clone());
     let outcome = match (attempt(&request, &live, owners, request.force), kept) {
         (Err(ApplyError::Conflicts(conflicts)), Some(owners)) => {
