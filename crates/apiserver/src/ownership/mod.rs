@@ -56,7 +56,7 @@ impl Ownership<'_> {
         let written = is_old_autoscaler.then(|| object.clone());
         let (object, was) = as_converted(self.resource, object);
         let empty = if live.is_none() { self.empty() } else { None };
-        let versions = Served { resource: self.resource, catalog: &self.catalog };
+        let versions = Served { resource: self.resource, subresource: self.subresource, catalog: &self.catalog };
         let is_scale = scale::is_scale(self.subresource);
         let request = UpdateRequest {
             ty: &self.type_of(),
@@ -116,7 +116,7 @@ impl Ownership<'_> {
         options: &WriteOptions,
     ) -> Result<(Value, bool), ApiError> {
         let reset_fields = reset::fields(self.resource, self.subresource);
-        let versions = Served { resource: self.resource, catalog: &self.catalog };
+        let versions = Served { resource: self.resource, subresource: self.subresource, catalog: &self.catalog };
         let is_scale = scale::is_scale(self.subresource);
         // It is asked for only where nobody owns anything yet.
         let has_owners = |live: &Value| live["metadata"]["managedFields"].as_array().is_some_and(|all| !all.is_empty());

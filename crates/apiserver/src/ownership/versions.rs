@@ -18,6 +18,7 @@ use crate::webhooks::convert::convert;
 #[derive(Debug)]
 pub(super) struct Served<'a> {
     pub(super) resource: &'a Resource,
+    pub(super) subresource: &'a str,
     pub(super) catalog: &'a Catalog,
 }
 
@@ -74,7 +75,7 @@ impl Versions for Served<'_> {
     }
 
     fn reset_alike(&self) -> bool {
-        // Strategies of custom resources know only the version they are for.
-        self.resource.custom().is_none()
+        // Strategies of custom resources know only the version they are for; those of `/status` are put together.
+        self.resource.custom().is_none() || self.subresource == "status"
     }
 }

@@ -101,12 +101,16 @@ fn looks(group: &str, kind: &str) -> &'static [Look] {
 /// Checks the metadata of an object that replaces `old`: as of any new object, as of any successor
 /// (`validateCommonFields` in `pkg/registry/rest`), and then as its own kind does.
 pub(super) fn of_successor(group: &str, kind: &str, old: &Value, object: &Value, errors: &mut Errors) {
-    let meta = &object["metadata"];
-    of_any(meta, errors);
-    succession(old, object, errors);
+    of_any_successor(old, object, errors);
     if (group, kind) != ("policy", "PodDisruptionBudget") {
         of_kind(group, kind, old, object, errors);
     }
+}
+
+/// Checks the metadata of a successor as that of every kind.
+pub(super) fn of_any_successor(old: &Value, object: &Value, errors: &mut Errors) {
+    of_any(&object["metadata"], errors);
+    succession(old, object, errors);
 }
 
 /// Checks the metadata of a successor as its kind does.

@@ -108,6 +108,7 @@ pub(super) fn validate(group: &str, kind: &str, object: &Value, old: Option<&Val
         _ => of_others(group, kind, object, old.is_none(), &mut errors),
     }
     if let ("events.k8s.io", "Event", Some(old)) = (group, kind, old) {
+        meta::of_any_successor(old, object, &mut errors);
         cluster::event_successor(old, object, &mut errors);
         return errors.into_list();
     }
