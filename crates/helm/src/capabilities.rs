@@ -117,38 +117,33 @@ impl Default for Capabilities {
 }
 
 impl KubeVersion {
-    /// Reads a version as Kubernetes' own libraries do: two or more numbers, of which three count, and anything after.
+    /// Reads a version as Kubernetes' own libraries do: two or more numbers, and anything after.
     pub fn parse(text: &str) -> Result<Self, KubeVersionError> {
         let wrong = |why: String| KubeVersionError { version: text.to_owned(), why };
         let unparsed = || wrong(format!("could not parse {} as version", bowline_gotmpl::quote(text)));
-        let trimmed = text.trim();
+        let trimmed = text.trim_start();
         let rest = trimmed.strip_prefix('v').unwrap_or(trimmed);
-        let numbers_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let numbers = rest[..numbers_end].trim_end_matches('.');
-        let after = &rest[numbers.len()..];
-        if !after.is_empty() && !after.starts_with(['.', '-', '+', '~', ' ']) && after.starts_with('.') {
-            return Err(unparsed());
+        let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        // A number that something else follows counts as far as it goes: `1.28+` is 1.28.
+        let parts: Vec<&str> = rest[..end].split('.').take_while(is_number).collect();
+        match parts.len() {
+            0 => return Err(unparsed()),
+            1 => return Err(wrong(format!("illegal version string {}", bowline_gotmpl::quote(text)))),
+            _ => {}
         }
-        let parts: Vec<&str> = numbers.split('.').collect();
-        if parts.len() < 2 {
-            return Err(unparsed());
-        }
-        let mut components = Vec::new();
-        for part in parts.iter().take(3) {
+        let mut components: Vec<u64> = Vec::new();
+        for part in &parts {
             if part.len() > 1 && part.starts_with('0') {
-                let part = bowline_gotmpl::quote(part);
-                return Err(wrong(format!(
-                    "illegal zero-prefixed version component {part} in {}",
-                    bowline_gotmpl::quote(text)
-                )));
+                let (part, text) = (bowline_gotmpl::quote(part), bowline_gotmpl::quote(text));
+                return Err(wrong(format!("illegal zero-prefixed version component {part} in {text}")));
             }
-            components.push(part.parse::<u64>().map_err(|_| unparsed())?);
+            components.push(part.parse().map_err(|_| unparsed())?);
         }
-        components.resize(3, 0);
         let version = if text.starts_with('v') { text.to_owned() } else { format!("v{text}") };
         Ok(Self {
             version,
-            normalized: format!("v{}.{}.{}", components[0], components[1], components[2]),
+            normalized: format!("v{}", parts.join(".")),
             major: components[0].to_string(),
             minor: components[1].to_string(),
         })

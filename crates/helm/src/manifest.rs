@@ -207,18 +207,18 @@ impl Head {
         };
         for (key, value) in entries {
             match key.to_ascii_lowercase().as_str() {
-                "name" => set(&mut self.name, value, "SimpleHead.metadata.name")?,
+                "name" => set(&mut self.name, value, ".metadata.name")?,
                 "annotations" => match value {
                     Json::Null => {}
                     Json::Object(annotations) => {
                         for (key, value) in annotations {
                             let mut text = String::new();
-                            set(&mut text, value, "SimpleHead.metadata.annotations")?;
+                            set(&mut text, value, ".metadata.annotations")?;
                             self.annotations.insert(key.clone(), text);
                         }
                     }
                     other => {
-                        return Err(cannot_unmarshal(other, "SimpleHead.metadata.annotations", "map[string]string"));
+                        return Err(cannot_unmarshal(other, ".metadata.annotations", "map[string]string"));
                     }
                 },
                 _ => {}

@@ -46,7 +46,11 @@ fn gather(chart: &Chart, values: &Table, text: &mut String) {
 }
 
 fn validate(schema: &[u8], values: &Table) -> Result<(), String> {
-    let schema = serde_json::from_slice(schema).map_err(|error| error.to_string())?;
+    let schema = serde_json::from_slice(schema).map_err(|error| match error.classify() {
+        serde_json::error::Category::Eof if schema.trim_ascii().is_empty() => "EOF".to_owned(),
+        serde_json::error::Category::Eof => "unexpected EOF".to_owned(),
+        _ => error.to_string(),
+    })?;
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NoLoader));
     compiler.add_resource(LOCATION, schema).map_err(|error| compile_text(&error))?;

@@ -38,6 +38,9 @@ pub struct Rendered {
     pub warnings: Vec<String>,
 }
 
+/// What Helm says after errors of rendering itself.
+const RENDERING: &str = "\n\nUse --debug flag to render out invalid YAML";
+
 /// Why a chart could not be rendered, in Helm's words.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the variants are named for the errors they hold")]
@@ -54,11 +57,11 @@ pub enum TemplateError {
     Values(#[from] CoalesceError),
     #[error("values don't meet the specifications of the schema(s) in the following chart(s):\n{0}")]
     Schema(#[from] SchemaError),
-    #[error("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}")]
+    #[error("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}{RENDERING}")]
     KubeVersion { wanted: String, version: String },
-    #[error("{0}\n\nUse --debug flag to render out invalid YAML")]
+    #[error("{0}{RENDERING}")]
     Render(RenderError),
-    #[error("{0}\n\nUse --debug flag to render out invalid YAML")]
+    #[error("{0}{RENDERING}")]
     Manifest(ManifestError),
 }
 
@@ -72,6 +75,9 @@ pub fn template(
     let mut warnings = Vec::new();
     if !matches!(chart.metadata.chart_type.as_str(), "" | "application") {
         return Err(TemplateError::NotInstallable(chart.metadata.chart_type));
+    }
+    if chart.metadata.deprecated {
+        warnings.push("this chart is deprecated".to_owned());
     }
     check_dependencies(&chart)?;
     check_name(&options.release.name)?;

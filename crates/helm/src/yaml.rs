@@ -42,13 +42,30 @@ pub(crate) fn tables(text: &[u8]) -> Result<Vec<Table>, String> {
     broken.map_or(Ok(tables), |problem| Err(problem_text(problem)))
 }
 
+/// Tells of a problem as go-yaml does, which counts the lines of its parser from 0 and those of its scanner from 1, and
+/// never tells of the first one.
 fn problem_text(problem: &Problem) -> String {
-    match problem.kind {
-        ProblemKind::Syntax => {
-            format!("error converting YAML to JSON: yaml: line {}: {}", problem.line, problem.message)
-        }
-        ProblemKind::Value | ProblemKind::Limit => format!("error converting YAML to JSON: yaml: {}", problem.message),
+    if let Some(text) = problem.message.strip_prefix("unsupported value: JSON has no `") {
+        let value = match text.trim_end_matches('`').to_ascii_lowercase().as_str() {
+            ".nan" => "NaN",
+            text if text.starts_with('-') => "-Inf",
+            _ => "+Inf",
+        };
+        return format!("error converting YAML to JSON: json: unsupported value: {value}");
     }
+    let message = problem.message.split(" while ").next().unwrap_or(&problem.message);
+    let by_parser = ["did not find expected", "found duplicate %", "found incompatible", "found undefined tag handle"];
+    let no_place = ["unknown anchor", "anchor '", "control characters", "invalid "];
+    let starts = |with: &[&str]| with.iter().any(|start| message.starts_with(start));
+    let line = if problem.kind != ProblemKind::Syntax || starts(&no_place) || problem.line <= 1 {
+        0
+    } else if starts(&by_parser) {
+        problem.line - 1
+    } else {
+        problem.line
+    };
+    let place = if line == 0 { String::new() } else { format!("line {line}: ") };
+    format!("error converting YAML to JSON: yaml: {place}{message}")
 }
 
 /// Says, as Go's `encoding/json` does, that a value does not fit where it stands; `field` is for example

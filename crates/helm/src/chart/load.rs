@@ -11,6 +11,9 @@ use crate::yaml;
 /// Charts within charts: far more than anyone has, far less than a stack holds.
 const MAX_DEPTH: usize = 50;
 
+/// The version of charts that Helm 4 can read, and does not install.
+const NEWER: &str = "v3";
+
 /// Makes a chart of its files, whose names begin at its top.
 pub fn load_files(files: Vec<File>) -> Result<Chart, LoadError> {
     load(files, 0)
@@ -28,11 +31,9 @@ fn load(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
         if chart.metadata.api_version.is_empty() {
             "v1".clone_into(&mut chart.metadata.api_version);
         }
-        match chart.metadata.api_version.as_str() {
-            "v1" | "v2" => {}
-            _ if depth > 0 => {}
-            "v3" => return Err(LoadError::Unsupported("invalid chart apiVersion")),
-            _ => return Err(LoadError::Unsupported("unsupported chart version")),
+        let known = ["v1", "v2", NEWER];
+        if depth == 0 && !known.contains(&chart.metadata.api_version.as_str()) {
+            return Err(LoadError::Unsupported("unsupported chart version"));
         }
     }
     let mut subcharts: BTreeMap<String, Vec<File>> = BTreeMap::new();
@@ -102,6 +103,9 @@ fn load(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
                 return Err(LoadError::Subchart { name, parent, why: Box::new(why) });
             }
         }
+    }
+    if depth == 0 && chart.metadata.api_version == NEWER {
+        return Err(LoadError::Unsupported("invalid chart apiVersion"));
     }
     Ok(chart)
 }

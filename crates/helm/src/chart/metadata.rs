@@ -191,9 +191,9 @@ impl Maintainer {
         }
         let mut this = Self::default();
         decode::object(value, "Metadata.maintainers", "v2.Maintainer", |key, value| match key {
-            "name" => decode::text(&mut this.name, value, "Metadata.maintainers.name"),
-            "email" => decode::text(&mut this.email, value, "Metadata.maintainers.email"),
-            "url" => decode::text(&mut this.url, value, "Metadata.maintainers.url"),
+            "name" => decode::text(&mut this.name, value, "Maintainer.maintainers.name"),
+            "email" => decode::text(&mut this.email, value, "Maintainer.maintainers.email"),
+            "url" => decode::text(&mut this.url, value, "Maintainer.maintainers.url"),
             _ => Ok(()),
         })?;
         Ok(Some(this))
@@ -207,19 +207,19 @@ impl Dependency {
         }
         let mut this = Self::default();
         decode::object(value, "Metadata.dependencies", "v2.Dependency", |key, value| match key {
-            "name" => decode::text(&mut this.name, value, "Metadata.dependencies.name"),
-            "version" => decode::text(&mut this.version, value, "Metadata.dependencies.version"),
-            "repository" => decode::text(&mut this.repository, value, "Metadata.dependencies.repository"),
-            "condition" => decode::text(&mut this.condition, value, "Metadata.dependencies.condition"),
-            "tags" => decode::texts(&mut this.tags, value, "Metadata.dependencies.tags"),
-            "enabled" => decode::truth(&mut this.enabled, value, "Metadata.dependencies.enabled"),
+            "name" => decode::text(&mut this.name, value, "Dependency.dependencies.name"),
+            "version" => decode::text(&mut this.version, value, "Dependency.dependencies.version"),
+            "repository" => decode::text(&mut this.repository, value, "Dependency.dependencies.repository"),
+            "condition" => decode::text(&mut this.condition, value, "Dependency.dependencies.condition"),
+            "tags" => decode::texts(&mut this.tags, value, "Dependency.dependencies.tags"),
+            "enabled" => decode::truth(&mut this.enabled, value, "Dependency.dependencies.enabled"),
             "import-values" => {
-                let place = "Metadata.dependencies.import-values";
+                let place = "Dependency.dependencies.import-values";
                 decode::list(&mut this.import_values, value, place, "[]interface {}", |item| {
                     Ok(ImportValue::Written(crate::yaml::float(item.clone())))
                 })
             }
-            "alias" => decode::text(&mut this.alias, value, "Metadata.dependencies.alias"),
+            "alias" => decode::text(&mut this.alias, value, "Dependency.dependencies.alias"),
             _ => Ok(()),
         })?;
         Ok(Some(this))

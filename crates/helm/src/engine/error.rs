@@ -60,6 +60,8 @@ fn reformat(file: &str, error: &ExecError) -> String {
             None if current.at.is_some() && current.message.starts_with("error calling ") => return text,
             None => break,
             Some(cause) => match (cause as &(dyn Error + 'static)).downcast_ref::<ExecError>() {
+                // What `tpl` says between the two is a link of the chain as well.
+                Some(inner) if !says_no_more(&current.message, inner) => return text,
                 Some(inner) => current = inner,
                 None => return text,
             },
@@ -67,6 +69,12 @@ fn reformat(file: &str, error: &ExecError) -> String {
     }
     let lines: String = traced.iter().map(Traced::text).collect();
     lines.trim().to_owned()
+}
+
+/// Tells whether a function's error is but the one of the template that it executed.
+fn says_no_more(message: &str, inner: &ExecError) -> bool {
+    let said = message.strip_prefix("error calling ").and_then(|rest| rest.split_once(": "));
+    said.is_some_and(|(_, said)| said == inner.to_string())
 }
 
 /// One level of templates within each other.

@@ -107,11 +107,10 @@ impl<'t> Cursor<'t> {
 
     /// Reads an index up to its bracket.
     pub(super) fn index(&mut self, escapes: bool) -> Result<i64, Stop> {
-        let parsed = match self.until(&[']'], escapes) {
-            (_, None) => Err("EOF".to_owned()),
-            (text, Some(_)) => atoi(&text),
-        };
-        parsed.map_err(|why| Stop::Wrong(format!("error parsing index: {why}")))
+        match self.until(&[']'], escapes) {
+            (_, None) => Err(Stop::End),
+            (text, Some(_)) => atoi(&text).map_err(|why| Stop::Wrong(format!("error parsing index: {why}"))),
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! What the tests of whole charts share.
 
-use std::path::Path;
-
 use bowline_gotmpl::Limits;
 use bowline_helm::capabilities::{Capabilities, KubeVersion};
 use bowline_helm::chart::load_directory;
@@ -44,23 +42,4 @@ pub(crate) fn helm_template(
     let mut execution = Execution { functions: functions::table(), host: &mut host, limits: Limits::default() };
     let rendered = template(chart, &values, &options, &mut execution).map_err(|error| error.to_string())?;
     Ok(rendered.print(Printing::default()))
-}
-
-/// Reads a directory into a tree, links followed.
-pub(crate) fn read_tree(directory: &Path) -> std::io::Result<MemoryTree> {
-    let mut tree = MemoryTree::new();
-    let mut todo = vec![(directory.to_owned(), TreePath::root())];
-    while let Some((from, to)) = todo.pop() {
-        for entry in std::fs::read_dir(&from)? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let (from, to) = (entry.path(), to.child(&name));
-            if from.is_dir() {
-                todo.push((from, to));
-            } else if from.is_file() {
-                tree.insert(to, std::fs::read(&from)?);
-            }
-        }
-    }
-    Ok(tree)
 }
