@@ -30,7 +30,8 @@ fn gather(chart: &Chart, values: &Table, text: &mut String) {
     if let Some(schema) = &chart.schema
         && let Err(why) = validate(schema, values)
     {
-        text.push_str(&format!("{}:\n{why}", chart.name()));
+        // A text cannot refuse to be written to.
+        let _ = write!(text, "{}:\n{why}", chart.name());
     }
     for dependency in &chart.dependencies {
         match values.get(dependency.name()) {
@@ -39,7 +40,7 @@ fn gather(chart: &Chart, values: &Table, text: &mut String) {
             Some(other) => {
                 let ty = crate::value::to_template(other).type_name();
                 let name = dependency.name();
-                text.push_str(&format!("{name}:\ninvalid type for values: expected object (map), got {ty}\n"));
+                let _ = writeln!(text, "{name}:\ninvalid type for values: expected object (map), got {ty}");
             }
         }
     }
@@ -101,7 +102,6 @@ fn show(error: &ValidationError<'_, '_>, indent: usize, text: &mut String) {
         }
         below += 1;
         if let ErrorKind::Schema { url } = &error.kind {
-            // A text cannot refuse to be written to.
             let _ = write!(text, "jsonschema validation failed with {}", quote(url));
         } else {
             let place = quote(&error.instance_location.to_string());

@@ -8,7 +8,7 @@ use super::{Chart, File, LoadError, MAX_CHART_BYTES, load_files};
 /// As many symbolic links Go follows for one path.
 const MAX_LINKS: usize = 255;
 /// Directories within each other; only links that lead around in a circle come here.
-const MAX_DEPTH: usize = 100;
+const MAX_DEPTH: usize = 200;
 
 /// Loads the chart in the directory `path` of a tree.
 ///

@@ -62,7 +62,7 @@ fn load(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
             }
             name if name.starts_with("templates/") => chart.templates.push(file),
             name => match name.strip_prefix("charts/") {
-                Some(rest) if !name.ends_with(".prov") => {
+                Some(rest) if extension(name) != "prov" => {
                     let top = rest.split('/').next().unwrap_or(rest).to_owned();
                     let file = File { name: rest.to_owned(), data: file.data };
                     subcharts.entry(top).or_default().push(file);
@@ -79,7 +79,7 @@ fn load(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
         if name.starts_with(['_', '.']) {
             continue;
         }
-        let loaded = if name.ends_with(".tgz") {
+        let loaded = if extension(&name) == "tgz" {
             let file = &files[0];
             if file.name != name {
                 let parent = chart.name().to_owned();
@@ -108,6 +108,12 @@ fn load(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
         return Err(LoadError::Unsupported("invalid chart apiVersion"));
     }
     Ok(chart)
+}
+
+/// What stands after a name's last dot.
+fn extension(name: &str) -> &str {
+    let base = name.rsplit('/').next().unwrap_or(name);
+    base.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
 fn read_metadata(metadata: &mut Metadata, file: &File, name: &'static str) -> Result<(), LoadError> {
