@@ -108,6 +108,9 @@ fn assert_map(value: &Value) -> Result<Map, FuncError> {
 }
 
 fn copied(ctx: &mut Context<'_, '_>, value: &Value) -> Gives {
+    if matches!(value, Value::Nil) {
+        return fail("reflect: call of reflect.Value.Type on zero Value");
+    }
     let depth = ctx.limits().value_depth;
     copy(ctx, value, depth)
 }

@@ -24,24 +24,26 @@ pub(super) static TABLE: [Function; 20] = [
     }),
     Function::new("fromJson", S, Type::MAP, |_, args| {
         Ok(match json_read::read(&text(&args[0])) {
-            Ok(Json::Object(map)) => Value::from_json(&Json::Object(map)),
-            Ok(Json::Null) => Value::Map(Map::nil(&Type::MAP)),
-            Ok(other) => error_map(mismatch(&other, "map[string]interface {}")),
+            Ok((Json::Object(_), Some(error))) => error_map(error),
+            Ok((Json::Object(map), None)) => Value::from_json(&Json::Object(map)),
+            Ok((Json::Null, _)) => Value::Map(Map::nil(&Type::MAP)),
+            Ok((other, _)) => error_map(mismatch(&other, "map[string]interface {}")),
             Err(error) => error_map(error),
         })
     }),
     Function::new("fromJsonArray", S, Type::LIST, |_, args| {
         Ok(match json_read::read(&text(&args[0])) {
-            Ok(Json::Array(items)) => Value::from_json(&Json::Array(items)),
-            Ok(Json::Null) => Value::List(List::nil(&Type::LIST)),
-            Ok(other) => error_list(mismatch(&other, "[]interface {}")),
+            Ok((Json::Array(_), Some(error))) => error_list(error),
+            Ok((Json::Array(items), None)) => Value::from_json(&Json::Array(items)),
+            Ok((Json::Null, _)) => Value::List(List::nil(&Type::LIST)),
+            Ok((other, _)) => error_list(mismatch(&other, "[]interface {}")),
             Err(error) => error_list(error),
         })
     }),
     Function::new("fromYaml", S, Type::MAP, |_, args| {
         Ok(match from_yaml(&text(&args[0])) {
             Ok(Json::Object(map)) => Value::from_json(&Json::Object(map)),
-            Ok(Json::Null) => Value::Map(Map::nil(&Type::MAP)),
+            Ok(Json::Null) => Value::Map(Map::new()),
             Ok(other) => error_map(unmarshaled(&other, "map[string]interface {}")),
             Err(error) => error_map(error),
         })
@@ -49,14 +51,14 @@ pub(super) static TABLE: [Function; 20] = [
     Function::new("fromYamlArray", S, Type::LIST, |_, args| {
         Ok(match from_yaml(&text(&args[0])) {
             Ok(Json::Array(items)) => Value::from_json(&Json::Array(items)),
-            Ok(Json::Null) => Value::List(List::nil(&Type::LIST)),
+            Ok(Json::Null) => Value::List(List::new(Vec::new())),
             Ok(other) => error_list(unmarshaled(&other, "[]interface {}")),
             Err(error) => error_list(error),
         })
     }),
     Function::new("mustFromJson", S, ANY, |_, args| match json_read::read(&text(&args[0])) {
-        Ok(json) => Ok(Value::from_json(&json)),
-        Err(error) => fail(error),
+        Ok((json, None)) => Ok(Value::from_json(&json)),
+        Ok((_, Some(error))) | Err(error) => fail(error),
     }),
     Function::new("mustToJson", A, STRING, |ctx, args| string(json::encode(ctx, &args[0], Style::Escaped)?)),
     Function::new("mustToPrettyJson", A, STRING, |ctx, args| string(json::encode(ctx, &args[0], Style::Pretty)?)),
@@ -98,51 +100,8 @@ fn yaml(ctx: &mut bowline_gotmpl::Context<'_, '_>, value: &Value) -> Result<Vec<
     Ok(text.into_bytes())
 }
 
-/// Reads the first document of a text.
 fn from_yaml(text: &[u8]) -> Result<Json, String> {
-    let limits = bowline_yaml::Limits::default();
-    let (documents, problems) = bowline_yaml::parse_documents_as(bowline_yaml::Rules::Sigs, text, &limits);
-    let first = documents.into_iter().next();
-    match (first, problems.into_iter().next()) {
-        (Some(document), Some(problem)) if problem.line > document.line && has_document_between(text, &problem) => {
-            Ok(document.value)
-        }
-        (_, Some(problem)) => {
-            let line = if problem.line > 0 { format!("line {}: ", problem.line) } else { String::new() };
-            Err(format!("error converting YAML to JSON: yaml: {line}{}", problem.message))
-        }
-        (Some(document), None) if !starts_with_nothing(text) => Ok(document.value),
-        (_, None) => Ok(Json::Null),
-    }
-}
-
-/// Tells whether a new document begins before the problem: Go reads the first one only.
-fn has_document_between(text: &[u8], problem: &bowline_yaml::Problem) -> bool {
-    let mut said = false;
-    for line in text.split(|byte| *byte == b'\n').take(problem.line.saturating_sub(1) as usize) {
-        if line.starts_with(b"---") && said {
-            return true;
-        }
-        said |= !line.starts_with(b"---") && !super::runes::trim_space(line).is_empty() && !line.starts_with(b"#");
-    }
-    false
-}
-
-/// Tells whether the first document says nothing, while another follows.
-fn starts_with_nothing(text: &[u8]) -> bool {
-    let mut marks = 0;
-    for line in text.split(|byte| *byte == b'\n') {
-        let line = super::runes::trim_space(line);
-        if line == b"---" {
-            marks += 1;
-            if marks > 1 {
-                return true;
-            }
-        } else if !line.is_empty() && !line.starts_with(b"#") {
-            return false;
-        }
-    }
-    false
+    crate::yaml::unmarshal(text)
 }
 
 fn json_kind(json: &Json) -> &'static str {

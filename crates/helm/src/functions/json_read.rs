@@ -6,15 +6,16 @@ use serde_json::{Map, Number, Value};
 /// Lists and maps inside each other, more than which Go does not read; ours end sooner than the stack.
 const DEEPEST: usize = 10_000;
 
-/// Reads a text as one value; the error is Go's.
-pub(super) fn read(text: &[u8]) -> Result<Value, String> {
+/// Reads a text as one value; the error is Go's. Beside the value comes the error for a number that is too large, which
+/// counts only where a value of its kind is wanted at all.
+pub(super) fn read(text: &[u8]) -> Result<(Value, Option<String>), String> {
     let mut reader = Reader { text, at: 0, too_large: None };
     let value = reader.value(0)?;
     reader.space();
     if reader.at < text.len() {
         return Err(reader.unexpected("after top-level value"));
     }
-    reader.too_large.map_or(Ok(value), Err)
+    Ok((value, reader.too_large))
 }
 
 struct Reader<'t> {
@@ -37,7 +38,14 @@ impl Reader<'_> {
 
     /// Says what is wrong with the byte here, or that there is none.
     fn unexpected(&self, context: &str) -> String {
-        let Some(byte) = self.peek() else { return "unexpected end of JSON input".to_owned() };
+        // Go reads a space after the end: where one is wrong, that is what is wrong.
+        let needs_more =
+            context.starts_with("in ") && context != "in string literal" || context.contains("decimal point");
+        let byte = match self.peek() {
+            Some(byte) => byte,
+            None if needs_more => b' ',
+            None => return "unexpected end of JSON input".to_owned(),
+        };
         let shown = match byte {
             b'\'' => r"'\''".to_owned(),
             b'"' => "'\"'".to_owned(),
@@ -173,7 +181,7 @@ impl Reader<'_> {
         if number.is_none() && self.too_large.is_none() {
             self.too_large = Some(format!("json: cannot unmarshal number {text} into Go value of type float64"));
         }
-        Ok(number.map_or(Value::Null, Value::Number))
+        Ok(Value::Number(number.unwrap_or_else(|| 0.into())))
     }
 
     fn string(&mut self) -> Result<String, String> {

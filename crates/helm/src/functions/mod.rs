@@ -5,15 +5,21 @@
 
 mod args;
 mod case;
+mod certificates;
 mod dates;
 mod decimal;
+mod der;
 mod dicts;
+mod durations;
 mod encoding;
 mod equal;
 mod flow;
 mod host;
 mod json;
 mod json_read;
+mod keys;
+mod layout;
+mod layout_read;
 mod lists;
 mod merge;
 mod numbers;
@@ -21,9 +27,12 @@ mod paths;
 mod re2;
 mod regexes;
 mod runes;
+mod secrets;
+mod semver;
 mod strconv;
 mod strings;
 mod templates;
+mod urls;
 mod wrap;
 
 use bowline_gotmpl::Functions;
@@ -34,13 +43,19 @@ pub use host::{Host, Lookup, Random, Used};
 #[must_use]
 pub fn table() -> Functions {
     Functions::builtin()
+        .with(&certificates::TABLE)
+        .with(&dates::TABLE)
         .with(&dicts::TABLE)
+        .with(&durations::TABLE)
         .with(&encoding::TABLE)
         .with(&flow::TABLE)
         .with(&lists::TABLE)
         .with(&numbers::TABLE)
         .with(&paths::TABLE)
         .with(&regexes::TABLE)
+        .with(&secrets::TABLE)
+        .with(&semver::TABLE)
+        .with(&urls::TABLE)
         .with(&strings::TABLE)
         .with(&templates::TABLE)
 }

@@ -13,7 +13,7 @@ const SSI: &[Type] = &[STRING, STRING, Type::INT];
 const SSS: &[Type] = &[STRING, STRING, STRING];
 
 pub(super) static TABLE: [Function; 12] = [
-    Function::new("mustRegexFind", SS, STRING, find),
+    Function::new("mustRegexFind", SS, STRING, |ctx, args| find(ctx, args, false)),
     Function::new("mustRegexFindAll", SSI, Type::STRINGS, |ctx, args| find_all(ctx, args, false)),
     Function::new("mustRegexMatch", SS, Type::Bool, |ctx, args| {
         let regex = compiled(ctx, &args[0], false)?;
@@ -22,10 +22,7 @@ pub(super) static TABLE: [Function; 12] = [
     Function::new("mustRegexReplaceAll", SSS, STRING, |ctx, args| replace(ctx, args, false)),
     Function::new("mustRegexReplaceAllLiteral", SSS, STRING, |ctx, args| replace_literal(ctx, args, false)),
     Function::new("mustRegexSplit", SSI, Type::STRINGS, |ctx, args| split(ctx, args, false)),
-    Function::new("regexFind", SS, STRING, |ctx, args| {
-        let regex = compiled(ctx, &args[0], true)?;
-        string(regex.find(&text(&args[1])).map_or(&b""[..], |found| found.as_bytes()))
-    }),
+    Function::new("regexFind", SS, STRING, |ctx, args| find(ctx, args, true)),
     Function::new("regexFindAll", SSI, Type::STRINGS, |ctx, args| find_all(ctx, args, true)),
     Function::new("regexMatch", SS, Type::Bool, |ctx, args| {
         boolean(compiled(ctx, &args[0], false).is_ok_and(|regex| regex.is_match(&text(&args[1]))))
@@ -53,9 +50,11 @@ fn compiled(ctx: &mut Context<'_, '_>, pattern: &Value, panics: bool) -> Result<
     })
 }
 
-fn find(ctx: &mut Context<'_, '_>, args: &mut [Value]) -> Gives {
-    let regex = compiled(ctx, &args[0], false)?;
-    string(regex.find(&text(&args[1])).map_or(&b""[..], |found| found.as_bytes()))
+fn find(ctx: &mut Context<'_, '_>, args: &mut [Value], panics: bool) -> Gives {
+    let regex = compiled(ctx, &args[0], panics)?;
+    let source = text(&args[1]);
+    let first = matches(ctx, &regex, &source, 1)?.into_iter().flatten().next().flatten();
+    string(first.map_or(&b""[..], |(start, end)| &source[start..end]))
 }
 
 /// Returns the groups of all matches, as Go finds them: an empty match does not follow another one directly.
@@ -65,6 +64,9 @@ fn matches(
     source: &[u8],
     most: usize,
 ) -> Result<Vec<Vec<Option<(usize, usize)>>>, FuncError> {
+    if std::str::from_utf8(source).is_err() {
+        return matches_of_bad(ctx, regex, source, most);
+    }
     let mut found = Vec::new();
     let mut at = 0;
     let mut previous_end = None;
@@ -95,6 +97,25 @@ fn matches(
         }
     }
     Ok(found)
+}
+
+/// Finds matches in bytes that are not UTF-8: each bad byte is U+FFFD to Go.
+fn matches_of_bad(
+    ctx: &mut Context<'_, '_>,
+    regex: &Regex,
+    source: &[u8],
+    most: usize,
+) -> Result<Vec<Vec<Option<(usize, usize)>>>, FuncError> {
+    let mut good = String::new();
+    let mut places = Vec::new();
+    for (at, c) in super::runes::runes(source) {
+        places.resize(places.len() + c.len_utf8(), at);
+        good.push(c);
+    }
+    places.push(source.len());
+    let place = |group: Option<(usize, usize)>| group.map(|(start, end)| (places[start], places[end]));
+    let found = matches(ctx, regex, good.as_bytes(), most)?;
+    Ok(found.into_iter().map(|groups| groups.into_iter().map(place).collect()).collect())
 }
 
 /// Tells whether a place is not within a character.

@@ -100,9 +100,6 @@ pub(super) fn float(text: &[u8]) -> Option<f64> {
         return None;
     }
     let is_hex = unsigned.starts_with("0x") || unsigned.starts_with("0X");
-    if unsigned.contains('_') && !is_hex {
-        return None;
-    }
     let clean = unsigned.replace('_', "");
     let number = if is_hex {
         hex_float(&clean[2..])?
