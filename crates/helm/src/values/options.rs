@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::strvals::check_indices;
 use super::{
     load_values, merge_maps, parse_into, parse_into_file, parse_into_string, parse_json_into, parse_literal_into,
 };
@@ -33,6 +34,8 @@ impl ValueSources {
     /// Brings all values together: files in their order, then `--set-json`, `--set`, `--set-string`, `--set-file` and
     /// `--set-literal`. `read` returns the content of a file, or why there is none.
     pub fn merge(&self, read: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Table, ValueError> {
+        let lines = [&self.json, &self.set, &self.strings, &self.set_files, &self.literals];
+        check_indices(lines.into_iter().flatten()).map_err(|why| ValueError(why.0))?;
         let mut values = Table::new();
         for file in &self.files {
             let content = read(file).map_err(ValueError)?;
@@ -65,5 +68,23 @@ impl ValueSources {
             parse_literal_into(line, &mut values).map_err(|why| failed("--set-literal", why.0))?;
         }
         Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ValueSources;
+
+    #[test]
+    fn indices_have_a_bound_together() {
+        let merge = |line: String| {
+            let sources = ValueSources { set: vec![line], ..ValueSources::default() };
+            sources.merge(&|_| Err("no files".to_owned()))
+        };
+        let nested = format!("a{}=1", "[65536]".repeat(500));
+        assert!(merge(nested).is_err());
+        let beside: Vec<String> = (0..500).map(|number| format!("k{number}[65536]=1")).collect();
+        assert!(merge(beside.join(",")).is_err());
+        assert!(merge("a[65536]=[65536],b[3].c[5][6]=[1]".to_owned()).is_ok());
     }
 }

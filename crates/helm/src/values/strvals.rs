@@ -12,6 +12,29 @@ pub(super) const MAX_NAME_LEVEL: usize = 30;
 /// How deep lists may be nested in lists; Helm has no bound.
 pub(super) const MAX_LIST_LEVEL: usize = 1000;
 
+/// How many elements the indices of all lines may ask for together; Helm has no bound, and a short line can ask for
+/// gigabytes.
+const MAX_ELEMENTS: u64 = 1_000_000;
+
+/// Checks that lines do not ask for lists too long to be meant.
+pub(super) fn check_indices<'l>(lines: impl Iterator<Item = &'l String>) -> Result<(), SetError> {
+    let mut elements = 0;
+    for line in lines {
+        for (at, _) in line.match_indices('[') {
+            let after = &line[at + 1..];
+            let Some((index, rest)) = after.split_once(']') else { break };
+            // Longer ones are refused by themselves, and what nothing follows is part of a value.
+            if rest.starts_with(['[', '.', '=']) && index.len() <= 5 {
+                elements += index.parse::<u64>().map_or(0, |index| index + 1);
+            }
+        }
+    }
+    if elements > MAX_ELEMENTS {
+        return Err(SetError(format!("indices of {elements} are greater than the supported {MAX_ELEMENTS} together")));
+    }
+    Ok(())
+}
+
 /// Why a line of `--set` cannot be understood, in Helm's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
