@@ -237,26 +237,28 @@ pub(crate) fn strategic(resource: &Resource, current: &Value, patch: &Value) -> 
 }
 
 /// Returns what is wrong with an object, or with its succeeding `old`; what is wrong but may stay is a warning.
+///
+/// Of an object there is what is stored, and what was [given](as_given).
 pub(crate) fn validate(
     resource: &Resource,
     subresource: &str,
-    object: &Value,
+    (object, given): (&Value, &Value),
     old: Option<&Value>,
     warnings: &mut Vec<String>,
 ) -> Vec<Cause> {
     let Some(custom) = resource.custom() else {
         let builtins = Builtins::get();
-        if let Some(causes) = validate_extension(resource, subresource, object, old, warnings) {
+        if let Some(causes) = validate_extension(resource, subresource, given, old, warnings) {
             return causes;
         }
         let (group, kind) = (&resource.group, &resource.kind);
-        let mut mistakes = builtins.validate(group, kind, object, old);
+        let mut mistakes = builtins.validate(group, kind, given, old);
         if let Some(old) = old {
             let more = match subresource {
                 "status" => builtins.validate_status(group, kind, old, object),
                 // Only the parts of a pod that these may change are taken from what is written.
                 "ephemeralcontainers" | "resize" => Vec::new(),
-                _ => builtins.check_immutable(group, kind, old, object),
+                _ => builtins.check_immutable((group, kind), old, object, given),
             };
             let is_first = subresource != "status" && builtins.tells_changes_first(group, kind);
             let at = match mistakes.iter().position(|mistake| !mistake.field.starts_with("metadata")) {
@@ -488,7 +490,18 @@ pub(crate) fn counts_generations(resource: &Resource) -> bool {
 }
 
 /// Returns whether a change is one of what is wanted, not only of metadata or status.
-pub(crate) fn starts_generation(resource: &Resource, old: &Value, new: &Value) -> bool {
+pub(crate) fn starts_generation(resource: &Resource, old: &Value, new: &Value, options: &WriteOptions) -> bool {
+    const TELLS_EMPTY_FROM_NONE: [(&str, &str); 3] = [
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+        ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+        ("networking.k8s.io", "networkpolicies"),
+    ];
+    let given = if TELLS_EMPTY_FROM_NONE.contains(&(resource.group.as_str(), resource.plural.as_str())) {
+        as_given(resource, new, options)
+    } else {
+        Cow::Borrowed(new)
+    };
+    let new = &*given;
     let status_counts = !resource.has_status();
     let is_wanted = |key: &str| key != "metadata" && (key != "status" || status_counts);
     let keys = |object: &Value| {

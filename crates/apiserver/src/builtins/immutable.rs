@@ -1,8 +1,10 @@
 //! Fields that may not change once an object exists.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::validate::{forbidden, invalid};
+use super::validate::{forbidden, invalid, mistakes_in_taints};
 use super::{FieldError, Quantity, internals};
 
 const IMMUTABLE: &str = "field is immutable";
@@ -46,7 +48,9 @@ fn changed(field: &str, ty: &str, value: &Value) -> FieldError {
     FieldError { field: field.to_owned(), reason: "FieldValueInvalid", message }
 }
 
-pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<FieldError> {
+/// Returns what changed that may not; `given` is the new object with the empty lists and maps of the body, which messages
+/// show, and which some fields are compared with.
+pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value, given: &Value) -> Vec<FieldError> {
     let mut problems = Vec::new();
     let row = FIELDS.iter().find(|(have_group, have_kind, _)| (*have_group, *have_kind) == (group, kind));
     for path in row.map(|(_, _, paths)| *paths).unwrap_or_default() {
@@ -55,24 +59,33 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<Fi
         if before != after {
             // A text that is not there is the empty one in Go.
             let none = if before.is_some_and(Value::is_string) { json!("") } else { Value::Null };
-            problems.push(invalid(path, after.unwrap_or(&none), IMMUTABLE));
+            problems.push(invalid(path, given.pointer(&pointer).or(after).unwrap_or(&none), IMMUTABLE));
         }
     }
     let spec = SPECS.iter().find(|(have_group, have_kind, _)| (*have_group, *have_kind) == (group, kind));
     if let Some((_, _, ty)) = spec
         && old["spec"] != new["spec"]
     {
-        problems.push(changed("spec", ty, &new["spec"]));
+        problems.push(changed("spec", ty, &given["spec"]));
     }
     match (group, kind) {
-        ("", "ConfigMap" | "Secret") => data(old, new, &mut problems),
+        ("", "ConfigMap" | "Secret") => data(old, given, &mut problems),
         ("", "Node") => node(old, new, &mut problems),
-        ("", "PersistentVolume") => volume(old, new, &mut problems),
-        ("", "PersistentVolumeClaim") => claim(old, new, &mut problems),
+        ("", "PersistentVolume") => volume(old, new, given, &mut problems),
+        ("", "PersistentVolumeClaim") => claim(old, new, given, &mut problems),
         ("", "Pod") => pod(old, new, &mut problems),
+        ("", "ResourceQuota") => {
+            let scopes = |quota: &Value| -> BTreeSet<String> {
+                let list = quota["spec"]["scopes"].as_array().into_iter().flatten();
+                list.filter_map(Value::as_str).map(str::to_owned).collect()
+            };
+            if scopes(old) != scopes(new) {
+                problems.push(invalid("spec.scopes", &given["spec"]["scopes"], IMMUTABLE));
+            }
+        }
         ("", "Service") => service(old, new, &mut problems),
         ("apps", "StatefulSet") => stateful_set(old, new, &mut problems),
-        ("batch", "Job") => job(old, new, &mut problems),
+        ("batch", "Job") => job(old, new, given, &mut problems),
         ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") if old["roleRef"] != new["roleRef"] => {
             // Upstream prints its internal type, whose fields have no names but Go's.
             let role = &new["roleRef"];
@@ -80,9 +93,22 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<Fi
             problems.push(invalid("roleRef", &role, "cannot change roleRef"));
         }
         ("storage.k8s.io", "CSINode") => drivers(old, new, &mut problems),
+        ("networking.k8s.io", "IPAddress") => {
+            let (before, after) = (&old["spec"]["parentRef"], &new["spec"]["parentRef"]);
+            let text = |parent: &Value, field: &str| parent[field].as_str().unwrap_or_default().to_owned();
+            let fields = [("Group", "group"), ("Resource", "resource"), ("Namespace", "namespace"), ("Name", "name")];
+            let is_same = before.is_null() == after.is_null()
+                && fields.iter().all(|(_, field)| text(before, field) == text(after, field));
+            if !is_same {
+                let printed = fields.map(|(shown, field)| format!("\"{shown}\":{}", json!(text(after, field))));
+                let printed = if after.is_null() { "null".to_owned() } else { format!("{{{}}}", printed.join(",")) };
+                let message = format!("Invalid value: {printed}: {IMMUTABLE}");
+                problems.push(FieldError { field: "spec.parentRef".to_owned(), reason: "FieldValueInvalid", message });
+            }
+        }
         ("storage.k8s.io", "StorageClass") => {
             for field in ["parameters", "provisioner", "reclaimPolicy"] {
-                if old[field] != new[field] {
+                if old[field] != given[field] {
                     problems.push(forbidden(field, &format!("updates to {field} are forbidden.")));
                 }
             }
@@ -102,7 +128,7 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value) -> Vec<Fi
         }
         ("storage.k8s.io", "VolumeAttributesClass") => {
             for field in ["driverName", "parameters"] {
-                if old[field] != new[field] {
+                if old[field] != given[field] {
                     problems.push(forbidden(field, &format!("updates to {field} are forbidden.")));
                 }
             }
@@ -176,7 +202,7 @@ const VOLUME_SETTINGS: [&str; 10] = [
     "",
 ];
 
-fn volume(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+fn volume(old: &Value, new: &Value, given: &Value, problems: &mut Vec<FieldError>) {
     let source = |object: &Value| {
         let mut spec = object["spec"].clone();
         if let Some(spec) = spec.as_object_mut() {
@@ -185,20 +211,28 @@ fn volume(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
         spec
     };
     let before = source(old);
-    let mut after = source(new);
-    // The secret for growing a volume may be named later.
-    if before["csi"].is_object() && before["csi"].get("controllerExpandSecretRef").is_none() {
-        drop(after["csi"].as_object_mut().map(|csi| csi.remove("controllerExpandSecretRef")));
-    }
-    if before != after {
-        let diff = internals::difference("PersistentVolumeSource", &before, &after);
+    let after = |object: &Value| {
+        let mut after = source(object);
+        // The secret for growing a volume may be named later.
+        if before["csi"].is_object() && before["csi"].get("controllerExpandSecretRef").is_none() {
+            drop(after["csi"].as_object_mut().map(|csi| csi.remove("controllerExpandSecretRef")));
+        }
+        after
+    };
+    if before != after(new) {
+        let diff = internals::difference("PersistentVolumeSource", &before, &after(given));
         let detail = format!("spec.persistentvolumesource is immutable after creation\n{diff}");
         problems.push(forbidden("spec.persistentvolumesource", &detail));
     }
     if old["spec"]["volumeMode"] != new["spec"]["volumeMode"] {
         problems.push(invalid("volumeMode", &new["spec"]["volumeMode"], IMMUTABLE));
     }
+    if old["spec"]["volumeAttributesClassName"].is_string() && new["spec"]["volumeAttributesClassName"].is_null() {
+        problems.push(forbidden(CLASS_NAME, "update from non-nil value to nil is forbidden"));
+    }
 }
+
+const CLASS_NAME: &str = "spec.volumeAttributesClassName";
 
 /// What tells a node from others is set once.
 fn node(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
@@ -217,6 +251,8 @@ fn node(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
         let why = "node updates may not change providerID except from \"\" to valid";
         problems.push(forbidden("spec.providerID", why));
     }
+    // Upstream looks at the taints of a node that is changed twice.
+    problems.extend(mistakes_in_taints(new));
     if text(before, "externalID") != text(after, "externalID") {
         problems.push(forbidden("spec.externalID", "may not be updated"));
     }
@@ -226,7 +262,8 @@ fn quantity(value: &Value) -> Option<Quantity> {
     value.as_str()?.parse().ok()
 }
 
-fn claim(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+/// Returns the specs of a claim as they are compared: without what may change.
+fn compared_claims(old: &Value, new: &Value) -> (Value, Value) {
     let bound = new["status"]["phase"] == "Bound";
     let (mut before, mut after) = (old["spec"].clone(), new["spec"].clone());
     let put = |spec: &mut Value, field: &str, value: Option<&Value>| {
@@ -240,13 +277,27 @@ fn claim(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     if before.get("volumeName").is_none() {
         put(&mut before, "volumeName", new["spec"].get("volumeName"));
     }
+    // A class may be given to a claim that has none.
+    if before.get("storageClassName").is_none() {
+        let class = after["storageClassName"].as_str();
+        let annotated = old["metadata"]["annotations"].get("volume.beta.kubernetes.io/storage-class");
+        if class.is_some() && annotated.is_none_or(|annotated| annotated.as_str() == class) {
+            put(&mut after, "storageClassName", None);
+        }
+    }
     if bound {
         put(&mut after, "volumeAttributesClassName", old["spec"].get("volumeAttributesClassName"));
         if let Some(requests) = after.pointer_mut("/resources/requests") {
             put(requests, "storage", old.pointer("/spec/resources/requests/storage"));
         }
     }
+    (before, after)
+}
+
+fn claim(old: &Value, new: &Value, given: &Value, problems: &mut Vec<FieldError>) {
+    let (before, after) = compared_claims(old, new);
     if before != after {
+        let (_, after) = compared_claims(old, given);
         let diff = internals::difference("PersistentVolumeClaimSpec", &before, &after);
         let detail = format!(
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound \
@@ -263,6 +314,18 @@ fn claim(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     }
     if old["spec"]["volumeMode"] != new["spec"]["volumeMode"] {
         problems.push(invalid("volumeMode", &new["spec"]["volumeMode"], IMMUTABLE));
+    }
+    if old["status"]["currentVolumeAttributesClassName"].is_string() {
+        let (was, is) = (&old["spec"]["volumeAttributesClassName"], &new["spec"]["volumeAttributesClassName"]);
+        let to = match is.as_str() {
+            None => "nil",
+            Some("") => "empty string",
+            Some(_) => return,
+        };
+        if was != is {
+            let why = format!("update to {to} is forbidden when status.currentVolumeAttributesClassName is not nil");
+            problems.push(forbidden(CLASS_NAME, &why));
+        }
     }
 }
 
@@ -437,16 +500,16 @@ fn stateful_set(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
 }
 
 /// A job keeps its pods as they are; one that is suspended and has not run may still be told where.
-fn job(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+fn job(old: &Value, new: &Value, given: &Value, problems: &mut Vec<FieldError>) {
     completions(old, new, problems);
     let (before, after) = (&old["spec"], &new["spec"]);
     if before["selector"] != after["selector"] {
-        problems.push(invalid("spec.selector", &after["selector"], IMMUTABLE));
+        problems.push(invalid("spec.selector", &given["spec"]["selector"], IMMUTABLE));
     }
     let is_free = before["suspend"] == true && old["status"]["startTime"].is_null();
     let (was, is) = (&before["template"], &after["template"]);
     if was != is && !(is_free && same_but_for_placement(was, is)) {
-        problems.push(changed("spec.template", "PodTemplateSpec", is));
+        problems.push(changed("spec.template", "PodTemplateSpec", &given["spec"]["template"]));
     }
     for (field, ty) in [
         ("completionMode", "*s"),
@@ -456,7 +519,7 @@ fn job(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
         ("successPolicy", "*SuccessPolicy"),
     ] {
         if before[field] != after[field] {
-            problems.push(changed(&format!("spec.{field}"), ty, &after[field]));
+            problems.push(changed(&format!("spec.{field}"), ty, &given["spec"][field]));
         }
     }
 }
@@ -507,8 +570,8 @@ mod tests {
     #[test]
     fn a_deployment_keeps_its_selector() {
         let make = |app: &str| json!({ "spec": { "selector": { "matchLabels": { "app": app } } } });
-        assert_eq!(check("apps", "Deployment", &make("a"), &make("a")), []);
-        let problems = check("apps", "Deployment", &make("a"), &make("b"));
+        assert_eq!(check("apps", "Deployment", &make("a"), &make("a"), &make("a")), []);
+        let problems = check("apps", "Deployment", &make("a"), &make("b"), &make("b"));
         assert_eq!(
             problems[0].to_string(),
             r#"spec.selector: Invalid value: {"matchLabels":{"app":"b"}}: field is immutable"#
@@ -523,7 +586,7 @@ mod tests {
                 "status": { "phase": "Bound", "capacity": { "storage": "2Gi" } },
             })
         };
-        assert_eq!(check("", "PersistentVolumeClaim", &make("2Gi"), &make("3Gi")), []);
-        assert_eq!(check("", "PersistentVolumeClaim", &make("2Gi"), &make("1Gi")).len(), 1);
+        assert_eq!(check("", "PersistentVolumeClaim", &make("2Gi"), &make("3Gi"), &make("3Gi")), []);
+        assert_eq!(check("", "PersistentVolumeClaim", &make("2Gi"), &make("1Gi"), &make("1Gi")).len(), 1);
     }
 }

@@ -334,9 +334,16 @@ impl Builtins {
         immutable::is_told_first(group, kind)
     }
 
-    /// Checks that an update changes no field that may not change.
-    pub fn check_immutable(&self, group: &str, kind: &str, old: &Value, new: &Value) -> Vec<FieldError> {
-        immutable::check(group, kind, old, new)
+    /// Checks that an update changes no field that may not change; messages show `given`, which is `new` with the empty
+    /// lists and maps of the body.
+    pub fn check_immutable(
+        &self,
+        (group, kind): (&str, &str),
+        old: &Value,
+        new: &Value,
+        given: &Value,
+    ) -> Vec<FieldError> {
+        immutable::check(group, kind, old, new, given)
     }
 
     /// Returns what is wrong with a status that was written where `old` was.

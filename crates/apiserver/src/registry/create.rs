@@ -207,7 +207,7 @@ impl Registry<'_> {
         }
         causes.extend(devices::mistakes(self, target, &object));
         let given = rules::as_given(resource, &object, options).into_owned();
-        causes.extend(rules::validate(resource, "", &given, None, &mut options.warnings));
+        causes.extend(rules::validate(resource, "", (&object, &given), None, &mut options.warnings));
         causes.extend(requests::mistakes(target, &given, None));
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, &name, causes));

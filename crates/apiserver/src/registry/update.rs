@@ -1,5 +1,6 @@
 //! Replacement, patches and applies: everything that turns one state of an object into the next.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -216,7 +217,7 @@ impl Registry<'_> {
         metadata(&mut object).insert("resourceVersion".to_owned(), json!(live.rv.to_string()));
         self.prepare_once(target, Some(current), &mut object, options)?;
         // What is written through `/status` is never what is wanted, annotations included.
-        let wanted = target.subresource != "status" && rules::starts_generation(resource, current, &object);
+        let wanted = target.subresource != "status" && rules::starts_generation(resource, current, &object, options);
         if rules::counts_generations(resource) && wanted {
             let generation = current["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             metadata(&mut object).insert("generation".to_owned(), json!(generation));
@@ -226,7 +227,12 @@ impl Registry<'_> {
         if resource.custom().is_some() {
             causes = meta::validate(resource, &object, Some(current));
         }
-        causes.extend(rules::validate(resource, target.subresource, &object, Some(current), &mut options.warnings));
+        let given = match target.subresource {
+            "" => rules::as_given(resource, &object, options),
+            _ => Cow::Borrowed(&object),
+        };
+        let both = (&object, &*given);
+        causes.extend(rules::validate(resource, target.subresource, both, Some(current), &mut options.warnings));
         if resource.is("", "pods") {
             causes.extend(super::pods::validate_part(target.subresource, current, &object));
         }

@@ -272,7 +272,10 @@ pub(crate) fn same_causes(want: &Value, have: &Value) -> bool {
     let of_map = |cause: &&Value| {
         let field = cause["field"].as_str().unwrap_or_default();
         let named = field.split('[').skip(1).any(|part| !part.starts_with(|letter: char| letter.is_ascii_digit()));
-        named || ["abels", "nnotations", "nodeSelector"].iter().any(|end| field.ends_with(end))
+        named
+            || ["abels", "nnotations", "nodeSelector", "allocatedResources", "allocatedResourceStatuses"]
+                .iter()
+                .any(|end| field.ends_with(end))
     };
     let parts = |body: &Value| {
         let causes = body["details"]["causes"].as_array().cloned().unwrap_or_default();

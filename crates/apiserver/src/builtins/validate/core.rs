@@ -123,9 +123,9 @@ pub(super) fn namespace(namespace: &Value, errors: &mut Errors) {
 
 const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
-pub(super) fn node(node: &Value, errors: &mut Errors) {
+pub(super) fn taints(taints: &Value, errors: &mut Errors) {
     let mut known = BTreeSet::new();
-    for (index, taint) in items(&node["spec"]["taints"]) {
+    for (index, taint) in items(taints) {
         let path = format!("metadata.taints[{index}]");
         meta::label_key(taint, "key", &path, errors);
         let problems = names::label_value(text(taint, "value"));
@@ -138,14 +138,21 @@ pub(super) fn node(node: &Value, errors: &mut Errors) {
             errors.duplicate_printed(&path, &printed, "taints must be unique by key and effect pair");
         }
     }
+}
+
+pub(super) fn node(node: &Value, is_new: bool, errors: &mut Errors) {
+    taints(&node["spec"]["taints"], errors);
     for list in ["capacity", "allocatable"] {
         for (name, value) in entries(&node["status"][list]) {
             pods::quantity_value(name, value, &format!("status.{list}.{name}"), errors);
         }
     }
     let swap = &node["status"]["nodeInfo"]["swap"]["capacity"];
-    if let Some(capacity) = swap.as_i64().filter(|capacity| *capacity <= 0) {
+    if let Some(capacity) = swap.as_i64().filter(|capacity| is_new && *capacity <= 0) {
         errors.invalid_number("metadata.nodeSwapStatus.capacity", capacity, super::POSITIVE);
+    }
+    if is_new {
+        declared_features(&node["status"]["declaredFeatures"], errors);
     }
     const PATH: &str = "spec.podCIDRs";
     let list = &node["spec"]["podCIDRs"];
@@ -163,6 +170,50 @@ pub(super) fn node(node: &Value, errors: &mut Errors) {
             ranges.iter().filter_map(|range| network::sloppy_cidr(range)).map(|range| range.0.is_ipv4()).collect();
         if families.len() < 2 || ranges.len() > 2 {
             errors.invalid_object(PATH, list, "may specify no more than one CIDR for each IP family");
+        }
+    }
+}
+
+/// Checks what a node says of itself when its status is written.
+pub(super) fn node_status(status: &Value, errors: &mut Errors) {
+    declared_features(&status["declaredFeatures"], errors);
+    let mut known = BTreeSet::new();
+    for (index, address) in items(&status["addresses"]) {
+        if !known.insert((text(address, "type"), text(address, "address"))) {
+            let printed = internal::print("io.k8s.api.core.v1.NodeAddress", address);
+            errors.duplicate_printed(&format!("status.addresses[{index}]"), &printed, "");
+        }
+    }
+}
+
+fn declared_features(list: &Value, errors: &mut Errors) {
+    const PATH: &str = "status.declaredFeatures";
+    const MOST_BYTES: usize = 253;
+    let names: Vec<&str> = items(list).filter_map(|(_, name)| name.as_str()).collect();
+    for (index, name) in names.iter().enumerate() {
+        let is_segment = |(at, part): (usize, &str)| {
+            let first = part.bytes().next();
+            let starts = |byte: u8| byte.is_ascii_uppercase() || at > 0 && byte.is_ascii_lowercase();
+            first.is_some_and(starts) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        let why = if name.len() > MOST_BYTES {
+            Some(format!("must be no more than {MOST_BYTES} characters"))
+        } else if name.split('/').enumerate().all(is_segment) {
+            None
+        } else {
+            let form = "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., \
+                        MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes";
+            Some(form.to_owned())
+        };
+        if let Some(why) = why {
+            let detail = format!("invalid feature name {name:?}: {why}");
+            errors.invalid_text(&format!("{PATH}[{index}]"), name, &detail);
+        }
+        let path = format!("{PATH}[{}]", index + 1);
+        match names.get(index + 1) {
+            Some(next) if next == name => errors.duplicate(&path, &Value::from(*next)),
+            Some(next) if next < name => errors.invalid_text(&path, next, "list must be sorted alphabetically"),
+            _ => {}
         }
     }
 }
@@ -314,12 +365,7 @@ fn scope_counts(scope: &str, resource: &str) -> bool {
 pub(super) fn quota(quota: &Value, errors: &mut Errors) {
     let spec = &quota["spec"];
     for (name, value) in entries(&spec["hard"]) {
-        let field = format!("spec.hard[{name}]");
-        pods::resource_name(name, &field, errors);
-        if !name.contains('/') && !is_quota_resource(name) {
-            errors.invalid_text(&field, name, "must be a standard resource for quota");
-        }
-        pods::quantity_value(name, value, &field, errors);
+        quota_amount(name, value, &format!("spec.hard[{name}]"), errors);
     }
     let limited: Vec<&str> =
         entries(&spec["hard"]).map(|(name, _)| name.as_str()).filter(|name| is_quota_resource(name)).collect();
@@ -337,6 +383,23 @@ pub(super) fn quota(quota: &Value, errors: &mut Errors) {
     if !spec["scopeSelector"].is_null() {
         scope_selector(spec, &limited, errors);
     }
+}
+
+/// Checks what a quota is said to allow and to have given.
+pub(super) fn quota_status(status: &Value, errors: &mut Errors) {
+    for list in ["hard", "used"] {
+        for (name, value) in entries(&status[list]) {
+            quota_amount(name, value, &format!("status.{list}[{name}]"), errors);
+        }
+    }
+}
+
+fn quota_amount(name: &str, value: &Value, path: &str, errors: &mut Errors) {
+    pods::resource_name(name, path, errors);
+    if !name.contains('/') && !is_quota_resource(name) {
+        errors.invalid_text(path, name, "must be a standard resource for quota");
+    }
+    pods::quantity_value(name, value, path, errors);
 }
 
 fn conflicts(scopes: &[&str], path: &str, shown: &Value, errors: &mut Errors) {

@@ -24,7 +24,13 @@ const MOST_PROPERTIES: usize = 32;
 const VALUE_BYTES: usize = 64;
 
 /// Visits a list, unless it is too long.
-fn each(list: &Value, most: usize, path: &str, errors: &mut Errors, mut check: impl FnMut(&Value, &str, &mut Errors)) {
+pub(super) fn each(
+    list: &Value,
+    most: usize,
+    path: &str,
+    errors: &mut Errors,
+    mut check: impl FnMut(&Value, &str, &mut Errors),
+) {
     let count = items(list).count();
     if count > most {
         return errors.too_many(path, count, most);
@@ -34,7 +40,7 @@ fn each(list: &Value, most: usize, path: &str, errors: &mut Errors, mut check: i
     }
 }
 
-fn distinct<'a>(keys: impl Iterator<Item = &'a str>, path: &str, errors: &mut Errors) {
+pub(super) fn distinct<'a>(keys: impl Iterator<Item = &'a str>, path: &str, errors: &mut Errors) {
     let mut known = BTreeSet::new();
     for (index, key) in keys.enumerate() {
         if !known.insert(key) {
@@ -84,7 +90,7 @@ fn mistake_in_expression(source: &str) -> Option<String> {
     }
 }
 
-fn opaque(config: &Value, path: &str, errors: &mut Errors) {
+pub(super) fn opaque(config: &Value, path: &str, errors: &mut Errors) {
     let (path, opaque) = (at(path, "opaque"), &config["opaque"]);
     if opaque.is_null() {
         return errors.required(&path, "");
@@ -100,16 +106,21 @@ fn opaque(config: &Value, path: &str, errors: &mut Errors) {
 }
 
 /// The names of requests, with those of their alternatives.
-type Requests<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+pub(super) type Requests<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-pub(super) fn claim(spec: &Value, path: &str, errors: &mut Errors) {
-    let (devices, path) = (&spec["devices"], at(path, "devices"));
-    let known: Requests<'_> = items(&devices["requests"])
+/// Returns the requests of a claim of devices.
+pub(super) fn requests(devices: &Value) -> Requests<'_> {
+    items(&devices["requests"])
         .map(|(_, request)| {
             let alternatives = items(&request["firstAvailable"]).map(|(_, one)| text(one, "name")).collect();
             (text(request, "name"), alternatives)
         })
-        .collect();
+        .collect()
+}
+
+pub(super) fn claim(spec: &Value, path: &str, errors: &mut Errors) {
+    let (devices, path) = (&spec["devices"], at(path, "devices"));
+    let known = self::requests(devices);
     let requests = at(&path, "requests");
     each(&devices["requests"], MOST_REQUESTS, &requests, errors, request);
     if items(&devices["requests"]).count() <= MOST_REQUESTS {
@@ -186,23 +197,27 @@ fn asked(request: &Value, path: &str, errors: &mut Errors) {
     }
 }
 
-fn references(list: &Value, known: &Requests<'_>, path: &str, errors: &mut Errors) {
+/// Checks the name of a request, or of one of its alternatives.
+pub(super) fn reference(name: &str, known: &Requests<'_>, path: &str, errors: &mut Errors) {
     const UNKNOWN: &str =
         "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'";
+    let parts: Vec<&str> = name.split('/').collect();
+    if parts.len() > 2 {
+        return errors.invalid_text(path, name, UNKNOWN);
+    }
+    for part in &parts {
+        errors.invalid_each(path, part, names::dns_label(part));
+    }
+    let found =
+        known.get(parts[0]).is_some_and(|alternatives| parts.get(1).is_none_or(|part| alternatives.contains(part)));
+    if !found {
+        errors.invalid_text(path, name, UNKNOWN);
+    }
+}
+
+pub(super) fn references(list: &Value, known: &Requests<'_>, path: &str, errors: &mut Errors) {
     each(list, MOST_REQUESTS, path, errors, |name, path, errors| {
-        let name = name.as_str().unwrap_or_default();
-        let parts: Vec<&str> = name.split('/').collect();
-        if parts.len() > 2 {
-            return errors.invalid_text(path, name, UNKNOWN);
-        }
-        for part in &parts {
-            errors.invalid_each(path, part, names::dns_label(part));
-        }
-        let found =
-            known.get(parts[0]).is_some_and(|alternatives| parts.get(1).is_none_or(|part| alternatives.contains(part)));
-        if !found {
-            errors.invalid_text(path, name, UNKNOWN);
-        }
+        reference(name.as_str().unwrap_or_default(), known, path, errors);
     });
     if items(list).count() <= MOST_REQUESTS {
         distinct(items(list).filter_map(|(_, name)| name.as_str()), path, errors);
@@ -238,9 +253,10 @@ fn qualified_name(name: &str, path: &str, errors: &mut Errors) {
     }
 }
 
-fn pool(pool: &Value, path: &str, errors: &mut Errors) {
-    let (field, name) = (at(path, "name"), text(pool, "name"));
-    if errors.wants_text(pool, "name", path) {
+pub(super) fn pool_name(owner: &Value, field: &str, path: &str, errors: &mut Errors) {
+    let name = text(owner, field);
+    if errors.wants_text(owner, field, path) {
+        let field = at(path, field);
         if name.len() > POOL_BYTES {
             errors.too_long(&field, POOL_BYTES);
         }
@@ -248,6 +264,10 @@ fn pool(pool: &Value, path: &str, errors: &mut Errors) {
             errors.invalid_each(&field, part, names::dns_subdomain(part));
         }
     }
+}
+
+fn pool(pool: &Value, path: &str, errors: &mut Errors) {
+    pool_name(pool, "name", path, errors);
     let count = number(pool, "resourceSliceCount").unwrap_or(0);
     if count <= 0 {
         errors.invalid_number(&at(path, "resourceSliceCount"), count, super::POSITIVE);
@@ -257,9 +277,22 @@ fn pool(pool: &Value, path: &str, errors: &mut Errors) {
     }
 }
 
-pub(super) fn slice(spec: &Value, errors: &mut Errors) {
+pub(super) fn slice(spec: &Value, old: Option<&Value>, errors: &mut Errors) {
+    const IMMUTABLE: &str = "field is immutable";
     pods::csi_driver_name(spec, "driver", "spec", errors);
     pool(&spec["pool"], "spec.pool", errors);
+    if let Some(old) = old {
+        for (field, was, is) in
+            [("pool.name", &old["pool"]["name"], &spec["pool"]["name"]), ("driver", &old["driver"], &spec["driver"])]
+        {
+            if was.as_str().unwrap_or_default() != is.as_str().unwrap_or_default() {
+                errors.invalid(&at("spec", field), is, IMMUTABLE);
+            }
+        }
+        if old["nodeName"] != spec["nodeName"] {
+            errors.invalid_object("spec.nodeName", &spec["nodeName"], IMMUTABLE);
+        }
+    }
     let mut set = Vec::new();
     match spec["nodeName"].as_str() {
         Some("") => {

@@ -1,12 +1,14 @@
 //! Validation of the built-in kinds, with upstream's messages in upstream's order (`pkg/apis/*/validation`, v1.35.4).
 
 mod autoscaling;
+mod claim_status;
 mod cluster;
 mod core;
 mod devices;
 mod errors;
 mod flowcontrol;
 mod internal;
+mod job_status;
 mod jobs;
 mod meta;
 mod network;
@@ -41,6 +43,13 @@ pub(super) use status::validate as validate_status;
 pub(super) fn service_addresses(service: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     service::addresses(&service["spec"], &mut errors);
+    errors.into_list()
+}
+
+/// Checks the taints of a node.
+pub(super) fn mistakes_in_taints(node: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    core::taints(&node["spec"]["taints"], &mut errors);
     errors.into_list()
 }
 
@@ -105,7 +114,7 @@ pub(super) fn validate(group: &str, kind: &str, object: &Value, old: Option<&Val
         "" => of_core(kind, object, old.is_none(), &mut errors),
         "apps" | "autoscaling" | "batch" => of_workloads(kind, object, old.is_none(), &mut errors),
         "storage.k8s.io" => of_storage(kind, object, old.is_none(), &mut errors),
-        _ => of_others(group, kind, object, old.is_none(), &mut errors),
+        _ => of_others(group, kind, object, old, &mut errors),
     }
     if let ("events.k8s.io", "Event", Some(old)) = (group, kind, old) {
         meta::of_any_successor(old, object, &mut errors);
@@ -131,7 +140,7 @@ fn of_core(kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
         "Event" => cluster::legacy_event(object, true, errors),
         "LimitRange" => core::limit_range(object, errors),
         "Namespace" => core::namespace(object, errors),
-        "Node" => core::node(object, errors),
+        "Node" => core::node(object, is_new, errors),
         "PersistentVolume" => {
             let name = text(&object["metadata"], "name");
             // Upstream looks at a volume that is changed twice.
@@ -183,21 +192,29 @@ fn of_storage(kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
     }
 }
 
-fn of_others(group: &str, kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
+fn of_others(group: &str, kind: &str, object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
     match (group, kind) {
         ("apiregistration.k8s.io", "APIService") => registration::api_service(object, errors),
         ("coordination.k8s.io", "Lease") => cluster::lease(spec, errors),
         ("coordination.k8s.io", "LeaseCandidate") => cluster::lease_candidate(spec, errors),
         ("discovery.k8s.io", "EndpointSlice") => networking::endpoint_slice(object, errors),
-        ("events.k8s.io", "Event") if is_new => cluster::event(object, errors),
+        ("events.k8s.io", "Event") if old.is_none() => cluster::event(object, errors),
         ("flowcontrol.apiserver.k8s.io", "FlowSchema") => flowcontrol::flow_schema(object, errors),
         ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => flowcontrol::priority_level(object, errors),
         ("networking.k8s.io", "Ingress") => networking::ingress(object, errors),
         ("networking.k8s.io", "IngressClass") => networking::ingress_class(spec, errors),
         ("networking.k8s.io", "IPAddress") => networking::ip_address(object, errors),
-        ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(spec, errors),
-        ("networking.k8s.io", "ServiceCIDR") => networking::service_cidr(spec, errors),
+        ("networking.k8s.io", "NetworkPolicy") => {
+            // Upstream looks at one that is changed twice.
+            for _ in 0..if old.is_none() { 1 } else { 2 } {
+                networking::network_policy(spec, errors);
+            }
+        }
+        ("networking.k8s.io", "ServiceCIDR") => match old {
+            None => networking::service_cidr(spec, errors),
+            Some(old) => networking::service_cidr_successor(&old["spec"], spec, errors),
+        },
         ("node.k8s.io", "RuntimeClass") => networking::runtime_class(object, errors),
         ("rbac.authorization.k8s.io", "Role") => rbac::rules(object, true, errors),
         ("rbac.authorization.k8s.io", "ClusterRole") => {
@@ -209,7 +226,7 @@ fn of_others(group: &str, kind: &str, object: &Value, is_new: bool, errors: &mut
         ("resource.k8s.io", "DeviceClass") => devices::class(spec, errors),
         ("resource.k8s.io", "ResourceClaim") => devices::claim(spec, "spec", errors),
         ("resource.k8s.io", "ResourceClaimTemplate") => devices::claim_template(spec, errors),
-        ("resource.k8s.io", "ResourceSlice") => devices::slice(spec, errors),
+        ("resource.k8s.io", "ResourceSlice") => devices::slice(spec, old.map(|old| &old["spec"]), errors),
         ("scheduling.k8s.io", "PriorityClass") => cluster::priority_class(object, errors),
         ("scheduling.k8s.io", "Workload") => cluster::workload(spec, errors),
         _ => {}

@@ -57,6 +57,18 @@ pub(super) fn legacy_cidr(text: &str, path: &str, errors: &mut Errors) {
     }
 }
 
+/// Checks an address of an interface, with the length of its network's prefix.
+pub(super) fn interface_address(text: &str, path: &str, errors: &mut Errors) {
+    let Some((address, length)) = sloppy_cidr(text) else {
+        let detail = "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)";
+        return errors.invalid_text(path, text, detail);
+    };
+    let canonical = format!("{}/{length}", address.to_canonical());
+    if text != canonical {
+        errors.invalid_text(path, text, &format!("must be in canonical form ({canonical:?})"));
+    }
+}
+
 /// Checks an address of a newer field, which must be written in one way only.
 pub(super) fn strict_ip(text: &str, path: &str, errors: &mut Errors) {
     let Some(address) = sloppy_ip(text) else { return errors.invalid_text(path, text, NO_IP) };

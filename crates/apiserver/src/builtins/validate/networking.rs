@@ -291,6 +291,25 @@ pub(super) fn service_cidr(spec: &Value, errors: &mut Errors) {
     }
 }
 
+/// Checks ranges that take the place of others: they stay, and one of the other family may be added.
+pub(super) fn service_cidr_successor(old: &Value, spec: &Value, errors: &mut Errors) {
+    const PATH: &str = "spec.cidrs";
+    const IMMUTABLE: &str = "field is immutable";
+    let ranges = |spec: &Value| spec["cidrs"].as_array().cloned().unwrap_or_default();
+    let (before, after) = (ranges(old), ranges(spec));
+    match (before.len(), after.len()) {
+        (were, are) if were == are || (were, are) == (1, 2) => {
+            for (index, (_, is)) in before.iter().zip(&after).enumerate().filter(|(_, (was, is))| was != is) {
+                errors.invalid(&format!("{PATH}[{index}]"), is, IMMUTABLE);
+            }
+            if were != are {
+                service_cidr(spec, errors);
+            }
+        }
+        _ => errors.invalid_object(PATH, &spec["cidrs"], IMMUTABLE),
+    }
+}
+
 /// Checks the slices of `discovery.k8s.io` (`pkg/apis/discovery/validation`).
 pub(super) fn endpoint_slice(slice: &Value, errors: &mut Errors) {
     errors.needs_one_of("addressType", &slice["addressType"], &["FQDN", "IPv4", "IPv6"]);

@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Errors, FieldError, NOT_NEGATIVE, is_empty, items, names, network, number, text};
+use super::errors::at;
+use super::{
+    Errors, FieldError, NOT_NEGATIVE, claim_status, core, entries, is_empty, items, job_status, meta, names, network,
+    number, pods, text,
+};
+use crate::builtins::Quantity;
 
 const MORE_THAN_ALL: &str = "cannot be greater than status.replicas";
 
@@ -12,6 +17,11 @@ pub(in crate::builtins) fn validate(group: &str, kind: &str, old: &Value, new: &
     let mut errors = Errors::default();
     let (before, status) = (&old["status"], &new["status"]);
     match (group, kind) {
+        ("", "Node") => core::node_status(status, &mut errors),
+        ("", "PersistentVolumeClaim") => claim(status, &mut errors),
+        ("", "ResourceQuota") => core::quota_status(status, &mut errors),
+        ("batch", "Job") => job_status::check(old, new, &mut errors),
+        ("resource.k8s.io", "ResourceClaim") => claim_status::check(old, new, &mut errors),
         ("", "Pod") => pod(before, status, new, &mut errors),
         ("", "ReplicationController") => {
             let counted =
@@ -115,11 +125,112 @@ pub(in crate::builtins) fn validate(group: &str, kind: &str, old: &Value, new: &
             }
         }
         ("policy", "PodDisruptionBudget") => {
+            conditions(&status["conditions"], "status.conditions", &mut errors);
             counts(status, &["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"], &mut errors);
         }
         _ => {}
     }
     errors.into_list()
+}
+
+const MOST_REASON_BYTES: usize = 1024;
+const MOST_MESSAGE_BYTES: usize = 32 * 1024;
+
+/// Checks conditions of the common form (`ValidateConditions` in `apimachinery/pkg/apis/meta/v1/validation`).
+pub(super) fn conditions(list: &Value, path: &str, errors: &mut Errors) {
+    let mut known = BTreeSet::new();
+    for (index, condition) in items(list) {
+        let path = format!("{path}[{index}]");
+        if !known.insert(text(condition, "type")) {
+            errors.duplicate(&at(&path, "type"), &condition["type"]);
+        }
+        meta::label_key(condition, "type", &path, errors);
+        if !["False", "True", "Unknown"].contains(&text(condition, "status")) {
+            errors.not_supported(&at(&path, "status"), &condition["status"], &["False", "True", "Unknown"]);
+        }
+        if let Some(generation) = number(condition, "observedGeneration").filter(|generation| *generation < 0) {
+            let detail = "must be greater than or equal to zero";
+            errors.invalid_number(&at(&path, "observedGeneration"), generation, detail);
+        }
+        if condition["lastTransitionTime"].is_null() {
+            errors.required(&at(&path, "lastTransitionTime"), "");
+        }
+        if errors.wants_text(condition, "reason", &path) {
+            let reason = text(condition, "reason");
+            if !is_reason(reason) {
+                let detail = "a condition reason must start with alphabetic character, optionally followed by a string of \
+                              alphanumeric characters or '_,:', and must end with an alphanumeric character or '_' (e.g. \
+                              'my_name',  or 'MY_NAME',  or 'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex \
+                              used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')";
+                errors.invalid_text(&at(&path, "reason"), reason, detail);
+            }
+            if reason.len() > MOST_REASON_BYTES {
+                errors.too_long(&at(&path, "reason"), MOST_REASON_BYTES);
+            }
+        }
+        if text(condition, "message").len() > MOST_MESSAGE_BYTES {
+            errors.too_long(&at(&path, "message"), MOST_MESSAGE_BYTES);
+        }
+    }
+}
+
+fn is_reason(reason: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_,:".contains(&byte);
+    reason.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
+        && reason.bytes().all(is_inner)
+        && !reason.ends_with([',', ':'])
+}
+
+/// What becomes of a volume that grows, in the order that messages list it.
+const RESIZES: [&str; 5] = [
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+    "NodeResizePending",
+];
+
+fn claim(status: &Value, errors: &mut Errors) {
+    let is_negative = |amount: &Value| {
+        let amount = amount.as_str().and_then(|text| text.parse::<Quantity>().ok());
+        amount.map(|amount| amount.value()).filter(|amount| *amount < 0)
+    };
+    let whole = "must be a valid resource quantity";
+    for (name, amount) in entries(&status["capacity"]) {
+        if let Some(amount) = is_negative(amount) {
+            errors.invalid_printed(&format!("status.capacity[{name}]"), &amount.to_string(), whole);
+        }
+    }
+    const STATUSES: &str = "status.allocatedResourceStatuses";
+    for (name, resize) in entries(&status["allocatedResourceStatuses"]) {
+        claimed_resource(name, STATUSES, errors);
+        if !RESIZES.contains(&resize.as_str().unwrap_or_default()) {
+            errors.not_supported(STATUSES, &json!(name), &RESIZES);
+        }
+    }
+    const RESOURCES: &str = "status.allocatedResources";
+    for (name, amount) in entries(&status["allocatedResources"]) {
+        let path = format!("{RESOURCES}[{name}]");
+        if !claimed_resource(name, RESOURCES, errors) {
+            continue;
+        }
+        match is_negative(amount) {
+            Some(amount) => errors.invalid_printed(&path, &amount.to_string(), whole),
+            None => pods::quantity_value("storage", amount, &path, errors),
+        }
+    }
+}
+
+/// Checks the name of what a claim was given; tells whether it is one.
+fn claimed_resource(name: &str, path: &str, errors: &mut Errors) -> bool {
+    let problems = names::label_key(name);
+    let is_known = pods::is_storage_or_foreign(name);
+    if problems.is_empty() && !is_known {
+        errors.not_supported(path, &json!(name), &["storage"]);
+    }
+    let is_sound = problems.is_empty() && is_known;
+    errors.invalid_each(path, name, problems);
+    is_sound
 }
 
 fn count(status: &Value, field: &str) -> i64 {

@@ -12,7 +12,9 @@ use super::errors::at;
 use super::{Errors, is_empty, items, meta, names, network, number, text};
 
 pub(super) use containers::port_or_name;
-pub(super) use resources::{allows_overcommit, container_resource_name, quantity_value, requirements, resource_name};
+pub(super) use resources::{
+    allows_overcommit, container_resource_name, is_storage_or_foreign, quantity_value, requirements, resource_name,
+};
 pub(super) use scheduling::{node_selector, tolerations};
 pub(super) use volumes::{csi_driver_name, one_persistent_source};
 

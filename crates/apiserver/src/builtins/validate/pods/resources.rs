@@ -33,6 +33,11 @@ fn is_native(name: &str) -> bool {
     !name.contains('/') || name.contains("kubernetes.io/")
 }
 
+/// Returns whether a resource is storage, or none that Kubernetes itself knows.
+pub(in super::super) fn is_storage_or_foreign(name: &str) -> bool {
+    name == "storage" || !is_native(name)
+}
+
 fn is_extended(name: &str) -> bool {
     !is_native(name) && !name.starts_with("requests.") && names::label_key(&format!("requests.{name}")).is_empty()
 }
