@@ -451,7 +451,7 @@ impl Registry<'_> {
     ) -> Result<(), ApiError> {
         let resource = target.resource;
         if resource.custom().is_none() && target.subresource == "status" {
-            Builtins::clean(&resource.group, &resource.kind, object);
+            Builtins::clean_status(&resource.group, &resource.kind, object);
         }
         if resource.custom().is_some() || !matches!(target.subresource, "" | "scale") {
             return Ok(());

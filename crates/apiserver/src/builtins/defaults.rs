@@ -111,10 +111,9 @@ const RULES: &[(&str, &str, Rule)] = &[
     (CORE, "NodeSpec", Code(pod_ranges)),
     (CORE, "NodeStatus", Code(allocatable)),
     (CORE, "ObjectFieldSelector", Set("apiVersion", r#""v1""#)),
-    (CORE, "PersistentVolume", Code(reclaim_policy)),
+    (CORE, "PersistentVolume", Code(persistent_volume)),
     (CORE, "PersistentVolumeClaimSpec", Set("volumeMode", r#""Filesystem""#)),
     (CORE, "PersistentVolumeClaimStatus", Set("phase", r#""Pending""#)),
-    (CORE, "PersistentVolumeSpec", Set("volumeMode", r#""Filesystem""#)),
     (CORE, "PersistentVolumeStatus", Set("phase", r#""Pending""#)),
     (CORE, "Pod", Code(pod)),
     (CORE, "PodSpec", Set("dnsPolicy", r#""ClusterFirst""#)),
@@ -398,12 +397,15 @@ fn image_volume(source: &mut Object) {
     }
 }
 
-/// What a volume becomes when it is released is said of volumes alone, not of those written into attachments.
-fn reclaim_policy(volume: &mut Object) {
-    if let Some(spec) = volume.get_mut("spec").and_then(Value::as_object_mut)
-        && text(spec, "persistentVolumeReclaimPolicy").is_empty()
-    {
+/// What a volume is to its pods and becomes when it is released is said of volumes alone, not of those written into
+/// attachments.
+fn persistent_volume(volume: &mut Object) {
+    let Some(spec) = volume.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if text(spec, "persistentVolumeReclaimPolicy").is_empty() {
         spec.insert("persistentVolumeReclaimPolicy".to_owned(), json!("Retain"));
+    }
+    if spec.get("volumeMode").is_none_or(Value::is_null) {
+        spec.insert("volumeMode".to_owned(), json!("Filesystem"));
     }
 }
 

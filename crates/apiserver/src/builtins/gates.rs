@@ -57,6 +57,24 @@ pub(super) fn clean(group: &str, kind: &str, object: &mut Value) {
     }
 }
 
+/// Drops the same from a status that is written; it may tell more of a node than one that comes with a new node.
+pub(super) fn clean_status(group: &str, kind: &str, object: &mut Value) {
+    match (group, kind) {
+        ("", "Node") => at(object, "/status", |status| remove(status, &["config"])),
+        ("resource.k8s.io", "ResourceClaim") => at(object, "/status", |status| {
+            if let Some(devices) = status.pointer_mut("/allocation/devices") {
+                for result in each(devices, "results") {
+                    remove(result, &["bindingConditions", "bindingFailureConditions", "consumedCapacity", "shareID"]);
+                }
+            }
+            for device in each(status, "devices") {
+                remove(device, &["shareID"]);
+            }
+        }),
+        _ => {}
+    }
+}
+
 fn at(object: &mut Value, pointer: &str, change: fn(&mut Value)) {
     if let Some(part) = object.pointer_mut(pointer) {
         change(part);

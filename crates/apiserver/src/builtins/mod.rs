@@ -307,9 +307,9 @@ impl Builtins {
         create::prepare_update(group, kind, old, object, ctx)
     }
 
-    /// Drops what belongs to features that are off.
-    pub(crate) fn clean(group: &str, kind: &str, object: &mut Value) {
-        gates::clean(group, kind, object);
+    /// Drops from a status that is written what belongs to features that are off.
+    pub(crate) fn clean_status(group: &str, kind: &str, object: &mut Value) {
+        gates::clean_status(group, kind, object);
     }
 
     /// Checks a normalised object, metadata included; every mistake is reported.

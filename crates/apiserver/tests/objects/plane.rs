@@ -16,8 +16,8 @@ use tower::ServiceExt as _;
 
 const AGENT: &str = "objects/1.0";
 
-/// What a server answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a server answered; of status 0 where it answered nothing.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) warnings: Vec<String>,
@@ -71,7 +71,12 @@ impl Plane {
         if !body.is_empty() {
             request = request.body(body.to_vec());
         }
-        let reply = request.send().await.expect("the real server answers");
+        let reply = match request.send().await {
+            Ok(reply) => reply,
+            // Its handlers may panic, which ends the stream.
+            Err(error) if !error.is_connect() => return Answer::default(),
+            Err(error) => panic!("the real server is there: {error:?}"),
+        };
         let status = reply.status().as_u16();
         let warnings = warnings(reply.headers());
         let bytes = reply.bytes().await.expect("the answer has an end");
@@ -170,7 +175,7 @@ impl Answer {
             let text = blank_uids(&self.body.to_string());
             let text =
                 ["resourceVersion", "creationTimestamp", "time"].iter().fold(text, |text, key| blank_after(&text, key));
-            self.body = parse(text.as_bytes());
+            self.body = parse(blank_allocated(&text).as_bytes());
         }
         let uid = self.body["metadata"]["uid"].as_str().map(str::to_owned);
         if let (true, Some(uid)) = (is_object, uid) {
@@ -301,6 +306,29 @@ fn blank_after(text: &str, key: &str) -> String {
         out.push_str(part.find('\\').map_or("", |end| &part[end..]));
     }
     out
+}
+
+/// Blanks the addresses and ports that a refusal quotes of a service, which every server allocates for itself.
+fn blank_allocated(text: &str) -> String {
+    if !text.contains(r#"kind\\\":\\\"Service\\\""#) {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for (at, part) in text.split("\\\"10.").enumerate() {
+        if at > 0 {
+            out.push_str("\\\"IP");
+            out.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.'));
+        } else {
+            out.push_str(part);
+        }
+    }
+    let mut ports = out.split(r#"odePort\\\":"#);
+    let mut text = ports.next().unwrap_or_default().to_owned();
+    for part in ports {
+        text.push_str(r#"odePort\\\":PORT"#);
+        text.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_digit()));
+    }
+    text
 }
 
 fn blank_uids(text: &str) -> String {
