@@ -276,7 +276,7 @@ fn select_by_uid(job: &mut Value, uid: &str) {
     if job["spec"]["manualSelector"] == json!(true) {
         return;
     }
-    let name = job["metadata"]["name"].clone();
+    let name = json!(job["metadata"]["name"].as_str().unwrap_or_default());
     let metadata = &mut job["spec"]["template"]["metadata"];
     if metadata["labels"].is_null() {
         metadata["labels"] = json!({});
@@ -368,6 +368,8 @@ fn allocate_service(service: &mut Value, old: Option<&Value>, ctx: &WriteContext
             if !wrong.is_empty() {
                 return Err(wrong);
             }
+        }
+        if old.is_none_or(|old| !needs_cluster_ip(old)) {
             families_are_served(service, &mut problems);
             if !problems.is_empty() {
                 return Err(problems);

@@ -117,7 +117,9 @@ fn claim(spec: &mut Value) {
             _ => false,
         }
     };
-    if spec.get("dataSource").is_some_and(|source| !old_kind(source)) {
+    // Who names both ways is told what is wrong with them.
+    let is_alone = spec.get("dataSourceRef").is_none_or(Value::is_null);
+    if is_alone && spec.get("dataSource").is_some_and(|source| !old_kind(source)) {
         remove(spec, &["dataSource"]);
     }
     match (spec.get("dataSource").cloned(), spec.get("dataSourceRef").cloned()) {

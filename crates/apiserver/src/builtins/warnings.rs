@@ -55,6 +55,7 @@ pub(super) fn of_new(group: &str, kind: &str, object: &Value) -> Vec<String> {
             for (index, claim) in items(spec, "volumeClaimTemplates") {
                 self::claim(&claim["spec"], &format!("spec.volumeClaimTemplates[{index}]"), &mut out);
             }
+            negative_history(spec, &mut out);
         }
         ("", "PersistentVolume") => volume(object, &mut out),
         ("", "PersistentVolumeClaim") => {
@@ -120,6 +121,7 @@ pub(super) fn of_successor(group: &str, kind: &str, old: &Value, object: &Value)
             for (index, claim) in items(spec, "volumeClaimTemplates") {
                 self::claim(&claim["spec"], &format!("spec.volumeClaimTemplates[{index}].Spec"), &mut out);
             }
+            negative_history(spec, &mut out);
         }
         ("batch", "CronJob") if is_wanted_anew => {
             pod(&spec["jobTemplate"]["spec"]["template"], "spec.jobTemplate.spec.template", &mut out);
@@ -130,6 +132,13 @@ pub(super) fn of_successor(group: &str, kind: &str, old: &Value, object: &Value)
         _ => {}
     }
     out
+}
+
+fn negative_history(spec: &Value, out: &mut Vec<String>) {
+    if spec["revisionHistoryLimit"].as_i64().is_some_and(|limit| limit < 0) {
+        let why = "a negative value retains all historical revisions; a value >= 0 is recommended";
+        out.push(format!("spec.revisionHistoryLimit: {why}"));
+    }
 }
 
 fn host_name(object: &Value, used: &str, out: &mut Vec<String>) {

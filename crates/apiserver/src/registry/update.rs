@@ -215,10 +215,13 @@ impl Registry<'_> {
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
         metadata(&mut object).insert("resourceVersion".to_owned(), json!(live.rv.to_string()));
+        // Upstream looks for changes of slices before it drops what belongs to features that are off.
+        let was_wanted = resource.is("resource.k8s.io", "resourceslices")
+            && rules::starts_generation(resource, current, &object, options);
         self.prepare_once(target, Some(current), &mut object, options)?;
         // What is written through `/status` is never what is wanted, annotations included.
         let wanted = target.subresource != "status" && rules::starts_generation(resource, current, &object, options);
-        if rules::counts_generations(resource) && wanted {
+        if rules::counts_generations(resource) && (wanted || was_wanted) {
             let generation = current["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             metadata(&mut object).insert("generation".to_owned(), json!(generation));
         }

@@ -246,6 +246,9 @@ impl Answer {
         let meta = &mut self.body["metadata"];
         if let Some(entries) = meta["managedFields"].as_array_mut() {
             entries.retain(|entry| entry["manager"] == "objects" && entry["subresource"].is_null());
+            if entries.is_empty() {
+                meta["managedFields"] = Value::Null;
+            }
         }
         if let Some(names) = meta["finalizers"].as_array_mut() {
             names.retain(|name| !name.as_str().is_some_and(|name| name.starts_with("networking.k8s.io/")));

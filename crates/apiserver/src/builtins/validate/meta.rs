@@ -19,6 +19,8 @@ pub(super) fn name_check(group: &str, kind: &str) -> fn(&str) -> Vec<String> {
         ("rbac.authorization.k8s.io" | "apiregistration.k8s.io", _) | ("policy", "PodDisruptionBudget") => {
             names::path_segment
         }
+        // Only that its name can be part of a path is looked at.
+        ("", "Event") => names::path_segment,
         ("networking.k8s.io", "IPAddress") => network::ip_name,
         ("certificates.k8s.io", "CertificateSigningRequest") => |_| Vec::new(),
         ("coordination.k8s.io", "LeaseCandidate") => names::config_key,

@@ -313,6 +313,16 @@ fn service(before: &Value, status: &Value, kind: &str, errors: &mut Errors) {
 }
 
 fn pod(before: &Value, status: &Value, pod: &Value, errors: &mut Errors) {
+    for (index, condition) in items(&status["conditions"]) {
+        let path = format!("status.conditions[{index}]");
+        if let Some(generation) = number(condition, "observedGeneration").filter(|generation| *generation < 0) {
+            errors.invalid_number(&at(&path, "observedGeneration"), generation, "must be a non-negative integer");
+        }
+        let kind = text(condition, "type");
+        if !["Initialized", "PodScheduled", "Ready"].contains(&kind) {
+            errors.invalid_each(&at(&path, "Type"), kind, names::label_key(kind));
+        }
+    }
     let nominated = text(status, "nominatedNodeName");
     if !nominated.is_empty() && nominated != text(before, "nominatedNodeName") {
         errors.invalid_each("status.nominatedNodeName", nominated, names::dns_subdomain(nominated));
