@@ -6,8 +6,8 @@ use super::runes::decode;
 
 /// Compiles a pattern; the error is what Go says after `error parsing regexp: `.
 pub(super) fn compile(pattern: &[u8]) -> Result<Regex, String> {
-    if std::str::from_utf8(pattern).is_err() {
-        return Err(format!("invalid UTF-8: `{}`", String::from_utf8_lossy(pattern)));
+    if let Err(error) = std::str::from_utf8(pattern) {
+        return Err(format!("invalid UTF-8: `{}`", String::from_utf8_lossy(&pattern[error.valid_up_to()..])));
     }
     let mut parser = Parser { text: pattern, at: 0, out: String::with_capacity(pattern.len() + 8), names: Vec::new() };
     parser.parse()?;

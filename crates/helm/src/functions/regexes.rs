@@ -41,7 +41,10 @@ fn compiled(ctx: &mut Context<'_, '_>, pattern: &Value, panics: bool) -> Result<
         if !panics {
             return FuncError::new(error);
         }
-        let quoted = if pattern.contains(&b'`') || pattern.iter().any(|byte| *byte < b' ' && *byte != b'\t') {
+        let quoted = if pattern.as_text().is_none()
+            || pattern.contains(&b'`')
+            || pattern.iter().any(|byte| *byte < b' ' && *byte != b'\t')
+        {
             bowline_gotmpl::quote(&pattern)
         } else {
             format!("`{}`", pattern.to_text())

@@ -1,0 +1,139 @@
+//! What sprig's and Helm's functions answer in Go, they answer here too.
+//!
+//! Recorded answers are compared always. With `BOWLINE_GOTEMPLATE` naming the built `conformance/gotemplate`, Go is asked
+//! again: `UPDATE=1` records its answers anew, and `BOWLINE_CASES` says how many random cases both are asked.
+
+#[path = "../../gotmpl/tests/support/host.rs"]
+#[expect(dead_code, reason = "the functions that only the engine's own tests call")]
+mod host;
+#[path = "functions/support.rs"]
+mod support;
+
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value as Json, json};
+
+/// Go, waiting for cases.
+struct Referee {
+    process: Child,
+    cases: BufWriter<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Referee {
+    /// `None` where there is none.
+    fn start() -> Option<Self> {
+        let program = std::env::var_os("BOWLINE_GOTEMPLATE")?;
+        let mut process = Command::new(program)
+            .env("TZ", "UTC")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the referee starts");
+        let cases = BufWriter::new(process.stdin.take().expect("is piped"));
+        let answers = BufReader::new(process.stdout.take().expect("is piped"));
+        Some(Self { process, cases, answers })
+    }
+
+    fn ask(&mut self, cases: &[Json]) -> Vec<Json> {
+        // Both at once: neither pipe holds all of it.
+        let (input, output) = (&mut self.cases, &mut self.answers);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for case in cases {
+                    writeln!(input, "{case}").expect("the referee listens");
+                }
+                input.flush().expect("the referee listens");
+            });
+            let answer = |case: &Json| {
+                let mut line = String::new();
+                output.read_line(&mut line).expect("the referee answers");
+                assert!(!line.is_empty(), "the referee died of {case}");
+                support::with_text_errors(serde_json::from_str(&line).expect("the referee answers in JSON"))
+            };
+            cases.iter().map(answer).collect()
+        })
+    }
+}
+
+impl Drop for Referee {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+fn cases_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/functions")
+}
+
+/// A case of a recorded line: the template and the names of its data.
+fn case(data: &Json, template: &Json) -> Json {
+    json!({"helm": true, "templates": [["main", template]], "run": "main", "data": ["map", data]})
+}
+
+fn shared_data() -> Json {
+    let text = std::fs::read_to_string(cases_folder().join("data.json")).expect("there is data");
+    serde_json::from_str(&text).expect("data is JSON")
+}
+
+/// Tells whether two answers agree; addresses differ from run to run.
+fn agree(have: &Json, want: &Json) -> bool {
+    have == want || without_addresses(have) == without_addresses(want)
+}
+
+fn without_addresses(answer: &Json) -> String {
+    let text = answer.to_string();
+    let mut parts = text.split("0x");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        out += "0x";
+        out += if digits >= 6 { &part[digits..] } else { part };
+    }
+    out
+}
+
+#[test]
+fn recorded_answers_are_ours_too() {
+    let mut referee = Referee::start();
+    let update = std::env::var_os("UPDATE").is_some();
+    let data = shared_data();
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(cases_folder())
+        .expect("there are cases")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .collect();
+    files.sort();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a case file is text");
+        let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("a case is JSON")).collect();
+        let cases: Vec<Json> = lines.iter().map(|line| case(&data, &line["t"])).collect();
+        let mut wants: Vec<Json> = lines.iter().map(|line| line["want"].clone()).collect();
+        if let Some(referee) = &mut referee {
+            let answers: Vec<Json> = cases.chunks(200).flat_map(|some| referee.ask(some)).collect();
+            if update {
+                let answered = lines.iter().zip(&answers).map(|(line, want)| json!({"t": line["t"], "want": want}));
+                let text: String = answered.map(|line| format!("{line}\n")).collect();
+                std::fs::write(&file, text).expect("a case file can be written");
+            } else {
+                for (have, want) in answers.iter().zip(&wants) {
+                    assert!(agree(have, want), "{}: the referee answers otherwise now: {have}", file.display());
+                }
+            }
+            wants = answers;
+        }
+        for ((case, line), want) in cases.iter().zip(&lines).zip(wants) {
+            count += 1;
+            let have = support::ask(case);
+            if !agree(&have, &want) {
+                wrong.push(format!("{}\n  want {want}\n  have {have}", line["t"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+}
