@@ -34,6 +34,7 @@ mod strings;
 mod templates;
 mod urls;
 mod wrap;
+mod yaml_pretty;
 
 use bowline_gotmpl::Functions;
 
@@ -56,6 +57,7 @@ pub fn table() -> Functions {
         .with(&secrets::TABLE)
         .with(&semver::TABLE)
         .with(&urls::TABLE)
+        .with(&yaml_pretty::TABLE)
         .with(&strings::TABLE)
         .with(&templates::TABLE)
 }
