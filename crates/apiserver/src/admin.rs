@@ -256,7 +256,7 @@ impl AdminWatch {
         let (notices, rv) = self.cluster.with_state(|state, _| {
             let rv = state.rv;
             let store = state.store(&key);
-            let events = seen.and_then(|seen| store.events_after(seen, BATCH));
+            let events = seen.and_then(|seen| store.events_after(seen, BATCH).ok());
             let Some(events) = events else {
                 let mut notices: Vec<Told> =
                     store.iter(None, None).map(|(_, object)| Told::Changed(Change::Added, object)).collect();

@@ -54,7 +54,7 @@ fn decode_fields(resource: &Resource, object: &mut Value, options: &mut WriteOpt
     options.empties.clear();
     options.empty_texts.clear();
     if resource.custom().is_none() {
-        empties(object, &mut String::new(), options);
+        empties(object, &Way::Top, options);
     }
     let unknown = match resource.custom() {
         Some(custom) if custom.preserve_unknown => Vec::new(),
@@ -120,28 +120,33 @@ fn agree_on_addresses(pod: &mut Value) {
     }
 }
 
-/// Notes where a body has empty lists, maps and texts.
-fn empties(value: &Value, pointer: &mut String, out: &mut WriteOptions) {
-    use std::fmt::Write as _;
-    let length = pointer.len();
-    match value {
-        Value::Object(map) if map.is_empty() => out.empties.push(pointer.clone()),
-        Value::Array(list) if list.is_empty() => out.empties.push(pointer.clone()),
-        Value::String(text) if text.is_empty() => out.empty_texts.push(pointer.clone()),
-        Value::Object(map) => {
-            for (key, value) in map {
-                pointer.push('/');
-                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-                empties(value, pointer, out);
-                pointer.truncate(length);
-            }
+/// Where a walk through a body is: borrowed, for few of its ways are noted.
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    Top,
+    Key(&'a Self, &'a str),
+    Index(&'a Self, usize),
+}
+
+impl Way<'_> {
+    fn pointer(&self) -> String {
+        match self {
+            Self::Top => String::new(),
+            Self::Key(parent, key) => format!("{}/{}", parent.pointer(), key.replace('~', "~0").replace('/', "~1")),
+            Self::Index(parent, index) => format!("{}/{index}", parent.pointer()),
         }
+    }
+}
+
+/// Notes where a body has empty lists, maps and texts.
+fn empties(value: &Value, way: &Way<'_>, out: &mut WriteOptions) {
+    match value {
+        Value::Object(map) if map.is_empty() => out.empties.push(way.pointer()),
+        Value::Array(list) if list.is_empty() => out.empties.push(way.pointer()),
+        Value::String(text) if text.is_empty() => out.empty_texts.push(way.pointer()),
+        Value::Object(map) => map.iter().for_each(|(key, value)| empties(value, &Way::Key(way, key), out)),
         Value::Array(list) => {
-            for (index, value) in list.iter().enumerate() {
-                write!(pointer, "/{index}").expect("a String can be written to");
-                empties(value, pointer, out);
-                pointer.truncate(length);
-            }
+            list.iter().enumerate().for_each(|(index, value)| empties(value, &Way::Index(way, index), out));
         }
         _ => {}
     }

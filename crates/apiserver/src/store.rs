@@ -63,6 +63,15 @@ impl Record {
     }
 }
 
+/// Why a watcher cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// It did not read while the window moved on.
+    Slow,
+    /// What it has yet to see was forgotten on purpose.
+    Forgotten,
+}
+
 /// One collection.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -71,6 +80,8 @@ pub(crate) struct Store {
     window: usize,
     /// Revision of the newest event that fell out of the ring.
     dropped: u64,
+    /// Revision up to which history was forgotten on purpose, not for want of room.
+    forgotten: u64,
     /// Revisions before this one cannot be asked for any more, even when nothing happened here since.
     compacted: u64,
     /// Absent while the collection is not served.
@@ -79,7 +90,15 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(window: usize, compacted: u64) -> Self {
-        Self { objects: BTreeMap::new(), ring: VecDeque::new(), window, dropped: 0, compacted, wake: None }
+        Self {
+            objects: BTreeMap::new(),
+            ring: VecDeque::new(),
+            window,
+            dropped: 0,
+            forgotten: 0,
+            compacted,
+            wake: None,
+        }
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Stored>> {
@@ -154,6 +173,7 @@ impl Store {
         while self.ring.front().is_some_and(|record| record.rv() <= rv) {
             self.forget_oldest();
         }
+        self.forgotten = self.forgotten.max(rv);
         self.compacted = self.compacted.max(rv);
     }
 
@@ -162,13 +182,13 @@ impl Store {
         self.compacted
     }
 
-    /// Returns up to `limit` events after `rv`, or `None` when some of them were forgotten.
-    pub(crate) fn events_after(&self, rv: u64, limit: usize) -> Option<Vec<Event>> {
+    /// Returns up to `limit` events after `rv`.
+    pub(crate) fn events_after(&self, rv: u64, limit: usize) -> Result<Vec<Event>, Behind> {
         if rv < self.dropped {
-            return None;
+            return Err(if rv < self.forgotten { Behind::Forgotten } else { Behind::Slow });
         }
         let start = self.ring.partition_point(|record| record.rv() <= rv);
-        Some(self.ring.iter().skip(start).take(limit).map(Record::event).collect())
+        Ok(self.ring.iter().skip(start).take(limit).map(Record::event).collect())
     }
 
     /// Returns the collection as it was at `rv`, by undoing what happened since; `None` when that was forgotten.
@@ -190,6 +210,12 @@ impl Store {
     /// Returns a receiver that changes at every event, and closes when the collection is no longer served.
     pub(crate) fn subscribe(&mut self) -> watch::Receiver<u64> {
         self.wake.get_or_insert_with(|| watch::channel(0).0).subscribe()
+    }
+
+    /// Returns what wakes the watchers; `None` where nobody has watched yet.
+    #[cfg(test)]
+    pub(crate) fn waker(&self) -> Option<watch::Sender<u64>> {
+        self.wake.clone()
     }
 
     /// Ends all watches once they have told what happened so far.
@@ -232,10 +258,12 @@ mod tests {
         for rv in 1..=4 {
             store.put(key("x"), &object("x", rv));
         }
-        assert!(store.events_after(1, 10).is_none());
-        assert_eq!(store.events_after(2, 10).map(|e| e.len()), Some(2));
+        let after = |store: &Store, rv| store.events_after(rv, 10).map(|events| events.len());
+        assert_eq!(after(&store, 1), Err(Behind::Slow));
+        assert_eq!(after(&store, 2), Ok(2));
         store.compact(9);
         assert_eq!(store.oldest(), 9);
-        assert!(store.events_after(4, 10).is_some(), "a watcher that has seen everything loses nothing");
+        assert_eq!(after(&store, 3), Err(Behind::Forgotten));
+        assert_eq!(after(&store, 4), Ok(0), "a watcher that has seen everything loses nothing");
     }
 }

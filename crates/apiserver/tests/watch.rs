@@ -203,11 +203,13 @@ async fn a_continue_token_from_before_is_answered_410_with_a_way_on() {
 async fn a_watcher_that_falls_behind_the_window_starts_anew() {
     let cluster = cluster(4);
     let rv = create(&cluster, "a", json!({})).await;
-    let mut watch = Watch::open(&cluster, &format!("{MAPS}?watch=1&resourceVersion={rv}")).await;
+    let path = format!("{MAPS}?watch=1&resourceVersion={rv}");
+    let mut watch = Watch::open(&cluster, &path).await;
     for at in 0..10 {
         write(&cluster, "PATCH", &format!("{MAPS}/a"), json!({"data": {"k": at.to_string()}})).await;
     }
-    assert_eq!(watch.next().await.expect("an event")["object"]["code"], 410);
+    assert!(watch.next().await.is_none(), "it ends without a word");
+    assert_eq!(Watch::open(&cluster, &path).await.next().await.expect("an event")["object"]["code"], 410);
 }
 
 #[tokio::test(start_paused = true)]

@@ -383,6 +383,9 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
         }
     };
     options.mistakes = decoded.mistakes;
+    if kind == PatchKind::Apply {
+        options.ahead = call.cluster.apply_ahead(target, &decoded.value, &options);
+    }
     let written = call.with_registry(|registry| registry.patch(target, kind, &decoded.value, &mut options));
     let shown = written.and_then(|(object, outcome)| show(call, target.resource, form, code(outcome), &object));
     warned(shown, &options.warnings)

@@ -1,6 +1,7 @@
 //! Watches: a cursor into a collection's history, drawn forward as fast as the client reads.
 //!
-//! Nothing is queued for a slow client but one batch; one that falls behind the window is told 410 and starts anew.
+//! Nothing is queued for a slow client but one batch. The watch of one that falls behind the window ends without a word, as
+//! upstream's do; where it then wants to go on, history is gone, which it is told.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -36,7 +37,7 @@ use crate::registry::Target;
 use crate::resource::{Resource, StoreKey};
 use crate::rules;
 use crate::selector::Selectors;
-use crate::store::{Change, Event, Stored, to_bytes};
+use crate::store::{Behind, Change, Event, Stored, to_bytes};
 use crate::stored::frame;
 use crate::webhooks::convert::{self, Conversions};
 
@@ -228,7 +229,7 @@ impl Watcher {
                 return None;
             }
             self.poll().await;
-            if !self.ready.is_empty() {
+            if !self.ready.is_empty() || self.ended {
                 continue;
             }
             let Some(wake) = &mut self.wake else {
@@ -262,9 +263,16 @@ impl Watcher {
             let current = state.rv;
             (state.store(&self.store).events_after(self.cursor, BATCH), current)
         });
-        let Some(events) = events else {
-            let message = format!("too old resource version: {} ({current})", self.cursor);
-            return self.fail(&ApiError::expired(message));
+        let events = match events {
+            Ok(events) => events,
+            Err(Behind::Slow) => {
+                self.ended = true;
+                return;
+            }
+            Err(Behind::Forgotten) => {
+                let message = format!("too old resource version: {} ({current})", self.cursor);
+                return self.fail(&ApiError::expired(message));
+            }
         };
         match self.convert(&events).await {
             Ok(mut conversions) => convert::run(&mut conversions, || events.iter().for_each(|event| self.tell(event))),
@@ -380,5 +388,127 @@ impl Watcher {
         let bytes = self.frame("ERROR", &to_bytes(&error.to_json()));
         self.ready.push_back(bytes);
         self.ended = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpSocket};
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::cluster::Options;
+    use crate::http::Transport;
+    use crate::resource::Gvr;
+
+    const MAPS: &str = "/api/v1/namespaces/default/configmaps?watch=1&resourceVersion=";
+    const WINDOW: usize = 16;
+
+    /// A cluster with one ConfigMap more than it was born with, and that one's revision.
+    fn cluster() -> (Cluster, u64) {
+        let cluster = Cluster::new(Options { controllers: false, watch_window: WINDOW, ..Options::default() });
+        change(&cluster, 0);
+        let rv = cluster.resource_version();
+        (cluster, rv)
+    }
+
+    /// Writes the ConfigMap once more, about eight kilobytes long.
+    fn change(cluster: &Cluster, at: usize) {
+        let data = json!({ "at": at.to_string(), "pad": "x".repeat(8192) });
+        let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "busy" }, "data": data });
+        let gvr = Gvr::new("", "v1", "configmaps");
+        let kind = crate::patch::PatchKind::Apply;
+        cluster.admin().patch(&gvr, ("default", "busy"), "", kind, &object).expect("it is valid");
+    }
+
+    async fn watch(cluster: &Cluster, rv: u64) -> Body {
+        let request = http::Request::get(format!("{MAPS}{rv}")).body(Full::new(Bytes::new())).expect("it is valid");
+        cluster.service().oneshot(request).await.expect("an answer").into_body()
+    }
+
+    async fn frames(mut body: Body) -> Vec<Bytes> {
+        let mut out = Vec::new();
+        while let Some(Ok(frame)) = body.frame().await {
+            out.extend(frame.into_data());
+        }
+        out
+    }
+
+    /// Returns what wakes the watchers of ConfigMaps, which knows how many there are.
+    fn waker(cluster: &Cluster) -> tokio::sync::watch::Sender<u64> {
+        let store = (String::new(), "configmaps".to_owned());
+        cluster.with_state(|state, _| state.store(&store).waker()).expect("somebody watches")
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_kept_no_more_than_a_batch_while_others_go_on() {
+        let (cluster, rv) = cluster();
+        let (mut idle, mut reader) = (watch(&cluster, rv).await, watch(&cluster, rv).await);
+        change(&cluster, 1);
+        idle.frame().await.expect("the first event").expect("no error");
+        for at in 2..1000 {
+            change(&cluster, at);
+            let told = reader.frame().await.expect("an event").expect("no error").into_data().expect("data");
+            assert!(told.len() > 8192, "every event reaches who reads");
+        }
+        let rest = frames(idle).await;
+        assert!(rest.is_empty(), "what was missed is not kept for it: {} events", rest.len());
+        let late = frames(watch(&cluster, rv).await).await;
+        let told: Value = serde_json::from_slice(&late[0]).expect("JSON");
+        assert_eq!(
+            (late.len(), &told["object"]["code"]),
+            (1, &json!(410)),
+            "where it was there is nothing to go on from"
+        );
+    }
+
+    #[tokio::test]
+    async fn who_vanishes_leaves_nothing_behind() {
+        let (cluster, rv) = cluster();
+        let bodies = [watch(&cluster, rv).await, watch(&cluster, rv).await];
+        let waker = waker(&cluster);
+        assert_eq!(waker.receiver_count(), 2);
+        drop(bodies);
+        assert_eq!(waker.receiver_count(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_stops_reading_a_socket_is_let_go_and_so_is_who_closes_it() {
+        let (cluster, rv) = cluster();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn({
+            let (cluster, stop) = (cluster.clone(), stop.clone());
+            async move { cluster.serve(listener, Transport::Plain, stop).await }
+        });
+        let mut sockets = Vec::new();
+        for _ in 0..2 {
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket.set_recv_buffer_size(64 * 1024).expect("it is small");
+            let mut socket = socket.connect(address).await.expect("it listens");
+            let request = format!("GET {MAPS}{rv} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+            socket.write_all(request.as_bytes()).await.expect("it is read");
+            socket.read_exact(&mut [0; 15]).await.expect("it answers");
+            sockets.push(socket);
+        }
+        let waker = waker(&cluster);
+        assert_eq!(waker.receiver_count(), 2);
+        // More than sockets hold. Changes come one at a time, so that the server has its turn between them.
+        for at in 0..2000 {
+            change(&cluster, at);
+            tokio::task::yield_now().await;
+        }
+        let mut told = Vec::new();
+        let (closed, mut stalled) = (sockets.pop().expect("two"), sockets.pop().expect("two"));
+        drop(closed);
+        stalled.read_to_end(&mut told).await.expect("the end");
+        assert!(told.len() < 1500 * 8192, "{} bytes were kept for one who does not read", told.len());
+        assert!(told.ends_with(b"0\r\n\r\n"), "the reply ends in order");
+        waker.closed().await;
+        stop.cancel();
+        serving.await.expect("it ends");
     }
 }

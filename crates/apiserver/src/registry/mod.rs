@@ -6,6 +6,7 @@
 
 mod account_secrets;
 mod admit;
+mod ahead;
 mod bind;
 mod create;
 mod delete;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+pub(crate) use ahead::Ahead;
 pub(crate) use delete::Deleted;
 pub(crate) use meta::{validate as validate_meta, validate_embedded as validate_embedded_metadata};
 
@@ -90,6 +92,8 @@ pub struct WriteOptions {
     pub(crate) applied_nothing: bool,
     /// Whether storage keeps the object otherwise than it is read back, so that the next write of it stores it anew.
     pub(crate) unsettled: bool,
+    /// What an apply was found to come to before the lock was taken.
+    pub(crate) ahead: Option<Box<Ahead>>,
 }
 
 impl WriteOptions {

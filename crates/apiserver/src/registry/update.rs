@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::ahead::Ahead;
 use super::{Outcome, Registry, Target, WriteOptions, finalizers, is_terminating, meta, meta_text, metadata, scale};
 use crate::admission::{self, Operation, Request};
 use crate::auth::requests;
@@ -128,19 +129,27 @@ impl Registry<'_> {
             }
             return Ok((self.create_applied(target, config, options)?, Outcome::Created));
         };
-        let current = rules::present(resource, &live.value);
+        let ahead = options.ahead.take().filter(|ahead| {
+            let now = self.clock.now_seconds();
+            ahead.holds(&live, &self.state.catalog, &now)
+        });
+        let (current, outcome) = match ahead {
+            Some(ahead) => {
+                let Ahead { current, outcome, options: told, .. } = *ahead;
+                *options = told;
+                (current, Some(outcome))
+            }
+            None => (rules::present(resource, &live.value), None),
+        };
         if target.subresource == "scale" {
             let scale = self.scale_of(target, &current)?;
             let applied = self.ownership(target).apply_scale(&scale, config, options)?;
             return Ok((self.store_scale(target, &live, &current, applied, options)?, Outcome::Updated));
         }
-        let (mut object, merged_nothing) = self.ownership(target).apply(Some(&current), config, options)?;
-        options.applied = true;
-        options.applied_nothing = merged_nothing;
-        // What stays as it is is neither read anew nor defaulted.
-        if !merged_nothing {
-            rules::decode(resource, &mut object, options).map_err(|error| unfit(target, config, error))?;
-        }
+        let object = match outcome {
+            Some(outcome) => outcome?,
+            None => merge(target, &self.ownership(target), &current, config, options)?,
+        };
         meta::check_names(target, &object)?;
         Ok((self.succeed(target, &live, &current, object, options)?, Outcome::Updated))
     }
@@ -311,6 +320,24 @@ fn with_owners_of(live: &Stored, current: &Value, object: Value) -> Value {
 
 fn update_of<'a>(target: &'a Target<'a>, old: &'a Value) -> Request<'a> {
     Request { target, name: target.name, is_named: true, operation: Operation::Update, old: Some(old) }
+}
+
+/// Merges a configuration into the live object, and reads what comes of it.
+pub(super) fn merge(
+    target: &Target<'_>,
+    ownership: &Ownership<'_>,
+    current: &Value,
+    config: &Value,
+    options: &mut WriteOptions,
+) -> Result<Value, ApiError> {
+    let (mut object, merged_nothing) = ownership.apply(Some(current), config, options)?;
+    options.applied = true;
+    options.applied_nothing = merged_nothing;
+    // What stays as it is is neither read anew nor defaulted.
+    if !merged_nothing {
+        rules::decode(target.resource, &mut object, options).map_err(|error| unfit(target, config, error))?;
+    }
+    Ok(object)
 }
 
 /// Refuses the replacement of another object than the one there is.
