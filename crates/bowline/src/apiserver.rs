@@ -295,7 +295,8 @@ impl Kubeconfig {
                 tempfile::Builder::new().prefix("bowline-apiserver-").tempdir().context("cannot make a directory")?;
             (dir.path().join("kubeconfig"), Some(dir))
         };
-        write_secret(&path, text.as_bytes()).map_err(|error| {
+        // Its server does not outlive the machine either, and a disk may take longer than all else of a start.
+        write_secret(&path, text.as_bytes(), Outlives::Process).map_err(|error| {
             let help = "give a path that can be written to `--kubeconfig`";
             Trouble::because(format!("cannot write the kubeconfig `{}`", path.display()), error, help)
         })?;
@@ -303,14 +304,25 @@ impl Kubeconfig {
     }
 }
 
+/// What a file has to survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outlives {
+    /// The end of the process.
+    Process,
+    /// The end of the machine.
+    Machine,
+}
+
 /// Replaces a file that only its owner may read; a reader sees the old one or the new one, never a part.
-fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_secret(path: &Path, bytes: &[u8], outlives: Outlives) -> std::io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Temporary files are made for their owner alone.
     // Its error names a file nobody asked for; what is wrong is enough.
     let mut file = tempfile::NamedTempFile::new_in(parent).map_err(|error| std::io::Error::from(error.kind()))?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
+    if outlives == Outlives::Machine {
+        file.as_file().sync_all()?;
+    }
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -4,11 +4,13 @@
 mod arb;
 mod common;
 
+use std::collections::BTreeSet;
+
 use arb::{arb_demo, arb_history, arb_json, lived, pick};
 use bowline_smd::normalize::{Quantity, canonical_quantity};
 use bowline_smd::{
-    ApplyRequest, ManagedFields, PathElement, Set, TypeRef, UpdateRequest, apply, compare, drift, extract,
-    from_structural, merge, remove, strategic_merge, to_set, unowned_fields, update, validate,
+    ApplyRequest, ManagedFields, Path, PathElement, Scalar, Set, TypeRef, UpdateRequest, apply, compare, drift,
+    extract, from_structural, merge, remove, strategic_merge, to_set, unowned_fields, update, validate,
 };
 use common::{applied, demo_type};
 use proptest::prelude::*;
@@ -37,8 +39,50 @@ fn is_out_of_sync_by_apply(desired: &Value, live: &Value) -> bool {
     !change.is_same() || !given_up.is_empty()
 }
 
+fn arb_element() -> impl Strategy<Value = PathElement> {
+    let key = |name: &str| PathElement::Key(vec![("name".to_owned(), Scalar::String(name.to_owned()))]);
+    let elements = [
+        PathElement::field("a"),
+        PathElement::field("b"),
+        PathElement::field("c"),
+        key("x"),
+        key("y"),
+        PathElement::Value(Scalar::Int(1)),
+        PathElement::Value(Scalar::String("v".to_owned())),
+        PathElement::Index(0),
+    ];
+    proptest::sample::select(elements.to_vec())
+}
+
+fn arb_paths() -> impl Strategy<Value = BTreeSet<Path>> {
+    proptest::collection::btree_set(proptest::collection::vec(arb_element(), 1..4).prop_map(Path::from), 0..12)
+}
+
+fn paths(set: &Set) -> BTreeSet<Path> {
+    set.paths().into_iter().collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sets_are_sets_of_paths(left in arb_paths(), right in arb_paths()) {
+        let (one, other) = (Set::of(left.clone()), Set::of(right.clone()));
+        prop_assert_eq!(paths(&one), left.clone());
+        prop_assert_eq!(one.len(), left.len());
+        prop_assert_eq!(paths(&one.union(&other)), left.union(&right).cloned().collect());
+        prop_assert_eq!(paths(&one.intersection(&other)), left.intersection(&right).cloned().collect());
+        prop_assert_eq!(paths(&one.difference(&other)), left.difference(&right).cloned().collect());
+        let below = |path: &Path| (1..=path.elements().len()).any(|to| right.contains(&Path(path.elements()[..to].to_vec())));
+        let apart: BTreeSet<Path> = left.iter().filter(|path| !below(path)).cloned().collect();
+        prop_assert_eq!(paths(&one.recursive_difference(&other)), apart);
+        prop_assert_eq!(one.is_subset(&other), left.is_subset(&right));
+        prop_assert_eq!(one == other, left == right);
+        prop_assert!(left.iter().all(|path| one.contains(path.elements())));
+        if !one.is_empty() {
+            prop_assert_eq!(Set::from_fields_v1(&one.to_fields_v1()), Ok(one));
+        }
+    }
 
     #[test]
     fn objects_are_valid(object in arb_demo()) {

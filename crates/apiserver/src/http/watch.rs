@@ -414,9 +414,12 @@ mod tests {
         (cluster, rv)
     }
 
-    /// Writes the ConfigMap once more, about eight kilobytes long.
+    /// How long the ConfigMap is, and so each event about it.
+    const BYTES: usize = 64 * 1024;
+
+    /// Writes the ConfigMap once more.
     fn change(cluster: &Cluster, at: usize) {
-        let data = json!({ "at": at.to_string(), "pad": "x".repeat(8192) });
+        let data = json!({ "at": at.to_string(), "pad": "x".repeat(BYTES) });
         let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "busy" }, "data": data });
         let gvr = Gvr::new("", "v1", "configmaps");
         let kind = crate::patch::PatchKind::Apply;
@@ -448,10 +451,10 @@ mod tests {
         let (mut idle, mut reader) = (watch(&cluster, rv).await, watch(&cluster, rv).await);
         change(&cluster, 1);
         idle.frame().await.expect("the first event").expect("no error");
-        for at in 2..1000 {
+        for at in 2..200 {
             change(&cluster, at);
             let told = reader.frame().await.expect("an event").expect("no error").into_data().expect("data");
-            assert!(told.len() > 8192, "every event reaches who reads");
+            assert!(told.len() > BYTES, "every event reaches who reads");
         }
         let rest = frames(idle).await;
         assert!(rest.is_empty(), "what was missed is not kept for it: {} events", rest.len());
@@ -497,7 +500,7 @@ mod tests {
         let waker = waker(&cluster);
         assert_eq!(waker.receiver_count(), 2);
         // More than sockets hold. Changes come one at a time, so that the server has its turn between them.
-        for at in 0..2000 {
+        for at in 0..250 {
             change(&cluster, at);
             tokio::task::yield_now().await;
         }
@@ -505,7 +508,7 @@ mod tests {
         let (closed, mut stalled) = (sockets.pop().expect("two"), sockets.pop().expect("two"));
         drop(closed);
         stalled.read_to_end(&mut told).await.expect("the end");
-        assert!(told.len() < 1500 * 8192, "{} bytes were kept for one who does not read", told.len());
+        assert!(told.len() < 190 * BYTES, "{} bytes were kept for one who does not read", told.len());
         assert!(told.ends_with(b"0\r\n\r\n"), "the reply ends in order");
         waker.closed().await;
         stop.cancel();

@@ -63,7 +63,7 @@ impl Saved {
         }
         // What is written is as new as these revisions, or newer.
         let bytes = tokio::task::block_in_place(|| self.fleet.snapshot());
-        super::write_secret(&self.file, &bytes).map_err(|error| {
+        super::write_secret(&self.file, &bytes, super::Outlives::Machine).map_err(|error| {
             let what = format!("cannot save the clusters to `{}`", self.file.display());
             Trouble::because(what, error, "see that the directory exists, can be written and is not full")
         })?;
