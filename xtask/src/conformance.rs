@@ -10,6 +10,8 @@ const SEQUENCES: &str = "10000";
 const OBJECTS: &str = "5000";
 /// How many random patches of each sort are computed by Go, too.
 const PATCHES: &str = "20000";
+/// How many random expressions kube-apiserver's CEL is asked about.
+const EXPRESSIONS: &str = "20000";
 
 /// Asks the real server every scripted step again, then the random ones, and compares.
 ///
@@ -19,19 +21,23 @@ pub(crate) fn api() -> anyhow::Result<()> {
     let plane = plane.display().to_string();
     let patches = referee::patches()?.context("what computes patches needs Go to build, and there is none")?;
     let patches = patches.display().to_string();
-    let suites: [(&str, &[(&str, &str)]); 4] = [
-        ("parity", &[]),
-        ("sequences", &[("BOWLINE_SEQUENCES", SEQUENCES)]),
-        ("objects", &[("BOWLINE_OBJECTS", OBJECTS)]),
-        ("patches", &[("BOWLINE_PATCHES", &patches), ("PATCHES", PATCHES)]),
+    let cel = referee::cel()?.context("kube-apiserver's CEL needs Go to build, and there is none")?;
+    let cel = cel.display().to_string();
+    type Suite<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)]);
+    let suites: [Suite<'_>; 5] = [
+        ("parity", &["--test", "parity"], &[]),
+        ("sequences", &["--test", "sequences"], &[("BOWLINE_SEQUENCES", SEQUENCES)]),
+        ("objects", &["--test", "objects"], &[("BOWLINE_OBJECTS", OBJECTS)]),
+        ("patches", &["--test", "patches"], &[("BOWLINE_PATCHES", &patches), ("PATCHES", PATCHES)]),
+        ("expressions", &["--lib", "cel::judge"], &[("BOWLINE_CEL_JUDGE", &cel), ("CASES", EXPRESSIONS)]),
     ];
     // All of them: each has a figure to print, whatever the others found.
     let mut differ = Vec::new();
-    for (suite, more) in suites {
+    for (suite, of, more) in suites {
         let mut variables = vec![("BOWLINE_JUDGE", plane.as_str())];
         variables.extend(more);
-        let arguments = ["test", "--locked", "--package", "bowline-apiserver", "--test", suite, "--", "--nocapture"];
-        if run(&cargo(), &arguments, &variables).is_err() {
+        let package = ["test", "--locked", "--package", "bowline-apiserver"];
+        if run(&cargo(), &[&package, of, &["--", "--nocapture"]].concat(), &variables).is_err() {
             differ.push(suite);
         }
     }

@@ -81,13 +81,15 @@ fn main() -> anyhow::Result<()> {
         },
         Chore::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Chore::Referee => {
-            match (referee::control_plane()?, referee::clients()?, referee::patches()?, referee::gotemplate()?) {
-                (Some(plane), Some(clients), Some(patches), Some(gotemplate)) => {
-                    for program in [plane, clients, patches, gotemplate] {
-                        steps::say(&program.display().to_string());
-                    }
-                }
-                _ => steps::say("Go is not installed: no referee"),
+            type Build = fn() -> anyhow::Result<Option<std::path::PathBuf>>;
+            let all: [Build; 5] =
+                [referee::control_plane, referee::clients, referee::patches, referee::cel, referee::gotemplate];
+            for build in all {
+                let Some(program) = build()? else {
+                    steps::say("Go is not installed: no referee");
+                    break;
+                };
+                steps::say(&program.display().to_string());
             }
             Ok(())
         }

@@ -118,7 +118,7 @@ fn recorded_answers_are_ours_too() {
             let answers: Vec<Json> = cases.chunks(200).flat_map(|some| referee.ask(some)).collect();
             if update {
                 let answered = lines.iter().zip(&answers).map(|(line, want)| json!({"t": line["t"], "want": want}));
-                let text: String = answered.map(|line| format!("{line}\n")).collect();
+                let text = answered.map(|line| line.to_string()).collect::<Vec<_>>().join("\n") + "\n";
                 std::fs::write(&file, text).expect("a case file can be written");
             } else {
                 for (have, want) in answers.iter().zip(&wants) {

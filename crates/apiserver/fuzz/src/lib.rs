@@ -225,12 +225,19 @@ impl Server {
             async move { cluster.serve_connection(far).await }
         });
         let (mut read, mut write) = tokio::io::split(near);
+        let mut answer = Vec::new();
+        let _ = write.write_all(head.as_bytes()).await;
+        // Who hangs up before the switch is told is not told it.
+        while !answer.windows(4).any(|part| part == b"\r\n\r\n") {
+            match read.read_buf(&mut answer).await {
+                Ok(1..) => {}
+                _ => break,
+            }
+        }
         let writing = async {
-            let _ = write.write_all(head.as_bytes()).await;
             let _ = write.write_all(bytes).await;
             let _ = write.shutdown().await;
         };
-        let mut answer = Vec::new();
         let ((), _) = tokio::join!(writing, read.read_to_end(&mut answer));
         let _ = served.await;
         answer

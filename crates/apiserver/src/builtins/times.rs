@@ -1,5 +1,7 @@
 //! Times as Go's `time.Parse` reads them, and what it says of texts that are none.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 
 use super::decode::DecodeError;
@@ -134,7 +136,7 @@ fn digits_of(text: &str, count: usize) -> Option<u32> {
 fn days_of(month: u32, year: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         _ => 31,
     }
@@ -153,7 +155,7 @@ fn quote(text: &str) -> String {
             _ => {
                 let mut bytes = [0; 4];
                 for byte in letter.encode_utf8(&mut bytes).bytes() {
-                    out.push_str(&format!("\\x{byte:02x}"));
+                    let _ = write!(out, "\\x{byte:02x}");
                 }
             }
         }

@@ -151,7 +151,9 @@ impl<'a> Evaluator<'a> {
             }
             Step::Logic { is_or, terms, .. } => {
                 let outcome = self.logic(*is_or, terms)?;
-                terms.iter().for_each(|term| self.tracker.drop(term.id()));
+                for term in terms {
+                    self.tracker.drop(term.id());
+                }
                 outcome
             }
             Step::Call(call) => return self.call(call),
@@ -406,10 +408,8 @@ impl<'a> Evaluator<'a> {
             Value::List(list) => {
                 let mut items = list.items.iter().enumerate();
                 items.try_for_each(|(at, item)| {
-                    let (first, second) = match is_double {
-                        true => (Value::Int(at as i64), Some(item.clone())),
-                        false => (item.clone(), None),
-                    };
+                    let (first, second) =
+                        if is_double { (Value::Int(at as i64), Some(item.clone())) } else { (item.clone(), None) };
                     self.step(fold, first, second)
                 })
             }

@@ -93,6 +93,11 @@ fn answer(question: &Json) -> Json {
 }
 
 /// Prints a value as the judge does.
+fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 fn show(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -115,7 +120,7 @@ fn show(value: &Value) -> String {
             format!("double:{digits}e{sign}{:02}", exponent.abs())
         }
         Value::String(text) => crate::error::go_json(&json!(&**text)),
-        Value::Bytes(bytes) => format!("bytes:{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        Value::Bytes(bytes) => format!("bytes:{}", hex(bytes)),
         Value::Duration(nanos) => format!("duration:{nanos}"),
         Value::Timestamp(at, _) => {
             let nanos = at.as_nanosecond();
@@ -269,7 +274,8 @@ fn random_expressions_compile_cost_and_evaluate_as_upstream() {
         } else if at % 40 == 0 {
             let mut case = case;
             case["answer"] = want;
-            recorded += &format!("{case}\n");
+            recorded.push_str(&case.to_string());
+            recorded.push('\n');
         }
     }
     if let Some(file) = std::env::var_os("RECORD") {

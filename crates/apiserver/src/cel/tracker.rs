@@ -48,6 +48,7 @@ impl Tracker {
     }
 
     /// Takes a step's newest value from the stack, and all above it; `None` when there is none.
+    #[expect(clippy::option_option, reason = "a step may have been taken, and yet have had no value")]
     fn take(&mut self, id: u64) -> Option<Option<Value>> {
         let at = *self.places.get(usize::try_from(id).ok()?)?.last()?;
         let mut last = None;
@@ -73,7 +74,9 @@ impl Tracker {
     pub(super) fn see_place(&mut self, place: &Place) {
         match &place.base {
             Base::Choice { condition, truthy, falsy, .. } => {
-                [falsy.id(), truthy.id(), condition.id()].into_iter().for_each(|id| self.drop(id));
+                for id in [falsy.id(), truthy.id(), condition.id()] {
+                    self.drop(id);
+                }
             }
             _ => {
                 self.drop(place.id());

@@ -94,10 +94,11 @@ impl Generator {
         mend::object(kind, &mut body, &mut rng);
         let mut query = String::from("dryRun=All");
         let is_spoilt = rng.chance(30);
-        let is_protobuf = !is_spoilt && seed % 8 == 0;
+        let is_protobuf = !is_spoilt && seed.is_multiple_of(8);
         // An owner that is not there, and roles made of others, keep controllers busy at times of their own.
         let is_left_alone = body["metadata"]["ownerReferences"].is_null() && body["aggregationRule"].is_null();
-        let life = (!is_spoilt && is_left_alone && seed % 3 == 0).then(|| self.life(kind, &name, schemas, &body, seed));
+        let life = (!is_spoilt && is_left_alone && seed.is_multiple_of(3))
+            .then(|| Self::life(kind, &name, schemas, &body, seed));
         if is_spoilt {
             for _ in 0..=rng.below(2) {
                 spoil(&mut body, &mut rng);
@@ -114,7 +115,7 @@ impl Generator {
     }
 
     /// Makes up what becomes of an object: one field changed, or all fields those of another object of the kind.
-    fn life(&self, kind: &Resource, name: &str, schemas: &Map<String, Value>, body: &Value, seed: u64) -> Life {
+    fn life(kind: &Resource, name: &str, schemas: &Map<String, Value>, body: &Value, seed: u64) -> Life {
         let mut rng = Rng::new(seed ^ 0x11fe_5eed);
         let mut next = if rng.chance(50) {
             let mut next = Walk { schemas, rng: &mut rng, kind: &kind.kind }.structure(name, 0);

@@ -196,7 +196,7 @@ fn compare(
     if !agrees(&have, &answers) {
         tally.differ += 1;
         differences.push(told(&ask, &answers, &have));
-    } else if tally.asked % 7 == 0 && tally.asked / 7 < RECORDED {
+    } else if tally.asked.is_multiple_of(7) && tally.asked / 7 < RECORDED {
         records.push(Record { why: String::new(), ask, answers });
     }
 }

@@ -28,14 +28,17 @@ pub(super) fn truth(value: &Value) -> bool {
     matches!(value, Value::Bool(true))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "functions of templates give a `Gives`")]
 pub(super) fn string(bytes: impl Into<Str>) -> Gives {
     Ok(Value::Str(bytes.into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "functions of templates give a `Gives`")]
 pub(super) fn boolean(truth: bool) -> Gives {
     Ok(Value::Bool(truth))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "functions of templates give a `Gives`")]
 pub(super) fn list(items: Vec<Value>) -> Gives {
     Ok(Value::List(List::new(items)))
 }

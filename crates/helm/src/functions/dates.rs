@@ -123,6 +123,7 @@ fn in_zone(ctx: &mut Context<'_, '_>, layout: &[u8], value: &Value) -> Gives {
     string(Time::unix(time.secs, time.nanos).civil().format(layout))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "functions of templates give a `Gives`")]
 fn modified(_: &mut Context<'_, '_>, args: &mut [Value]) -> Gives {
     let time = Time::of(&args[1]).unwrap_or(Time::ZERO);
     Ok(Value::object(durations::parse(&text(&args[0])).map_or(time.clone(), |nanos| time.plus(nanos))))

@@ -183,12 +183,10 @@ fn decoded(text: &[u8], group: usize, bits: u32, digit: impl Fn(u8) -> Option<u8
             if let Some(digit) = digit(byte) {
                 number = number << bits | u64::from(digit);
                 count += 1;
-            } else if byte == b'\n' || byte == b'\r' {
-                continue;
             } else if byte == b'=' {
                 padded = true;
                 break;
-            } else {
+            } else if byte != b'\n' && byte != b'\r' {
                 return Err(at - 1);
             }
         }

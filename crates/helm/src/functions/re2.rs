@@ -1,5 +1,7 @@
 //! Go's syntax of regular expressions, checked as Go checks it and said anew for the `regex` crate.
 
+use std::fmt::Write as _;
+
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::runes::decode;
@@ -47,7 +49,7 @@ impl Parser<'_> {
 
     fn push_literal(&mut self, c: char) {
         if c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_' {
-            self.out.push_str(&format!("\\x{:02x}", u32::from(c)));
+            let _ = write!(self.out, "\\x{:02x}", u32::from(c));
         } else {
             self.out.push(c);
         }
@@ -211,11 +213,10 @@ impl Parser<'_> {
             }
             self.at = from + len + 1;
             // Names may begin with a digit to Go, and come twice: such a group goes without its name.
-            self.out.push_str(&if self.names.contains(&name) || name.starts_with(|c: char| c.is_ascii_digit()) {
-                "(".to_owned()
-            } else {
-                format!("(?P<{name}>")
-            });
+            self.out.push('(');
+            if !self.names.contains(&name) && !name.starts_with(|c: char| c.is_ascii_digit()) {
+                let _ = write!(self.out, "?P<{name}>");
+            }
             self.names.push(name);
             return Ok(true);
         }
@@ -352,7 +353,7 @@ impl Parser<'_> {
                             None => return Err(invalid(self)),
                         }
                         digits += 1;
-                        if code > 0x10FFFF {
+                        if code > 0x10_FFFF {
                             return Err(invalid(self));
                         }
                     }
@@ -440,9 +441,9 @@ impl Parser<'_> {
                 return Err(format!("invalid character class range: `{}`", self.slice(start, self.at)));
             }
         }
-        self.out.push_str(&format!("\\x{{{:x}}}", u32::from(low)));
+        let _ = write!(self.out, "\\x{{{:x}}}", u32::from(low));
         if high != low {
-            self.out.push_str(&format!("-\\x{{{:x}}}", u32::from(high)));
+            let _ = write!(self.out, "-\\x{{{:x}}}", u32::from(high));
         }
         Ok(())
     }

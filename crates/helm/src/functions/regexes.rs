@@ -8,6 +8,9 @@ use super::case::is_letter;
 use super::re2;
 use super::runes::decode;
 
+/// Where a match and its groups begin and end.
+type Groups = Vec<Option<(usize, usize)>>;
+
 const SS: &[Type] = &[STRING, STRING];
 const SSI: &[Type] = &[STRING, STRING, Type::INT];
 const SSS: &[Type] = &[STRING, STRING, STRING];
@@ -61,12 +64,7 @@ fn find(ctx: &mut Context<'_, '_>, args: &mut [Value], panics: bool) -> Gives {
 }
 
 /// Returns the groups of all matches, as Go finds them: an empty match does not follow another one directly.
-fn matches(
-    ctx: &mut Context<'_, '_>,
-    regex: &Regex,
-    source: &[u8],
-    most: usize,
-) -> Result<Vec<Vec<Option<(usize, usize)>>>, FuncError> {
+fn matches(ctx: &mut Context<'_, '_>, regex: &Regex, source: &[u8], most: usize) -> Result<Vec<Groups>, FuncError> {
     if std::str::from_utf8(source).is_err() {
         return matches_of_bad(ctx, regex, source, most);
     }
@@ -108,7 +106,7 @@ fn matches_of_bad(
     regex: &Regex,
     source: &[u8],
     most: usize,
-) -> Result<Vec<Vec<Option<(usize, usize)>>>, FuncError> {
+) -> Result<Vec<Groups>, FuncError> {
     let mut good = String::new();
     let mut places = Vec::new();
     for (at, c) in super::runes::runes(source) {
@@ -246,7 +244,7 @@ fn group_name(text: &[u8]) -> Option<(String, usize)> {
     let mut at = start;
     loop {
         let (c, len) = decode(text.get(at..)?);
-        if len == 0 || !(c == '_' || is_letter(c) || c.is_numeric() && c.to_digit(10).is_some()) {
+        if len == 0 || !(c == '_' || is_letter(c) || c.is_ascii_digit()) {
             break;
         }
         at += len;

@@ -340,9 +340,7 @@ impl Constraint {
                 if !self.open {
                     return order != Ordering::Equal;
                 }
-                if major != own_major {
-                    true
-                } else if minor != own_minor && !self.minor_open {
+                if major != own_major || (minor != own_minor && !self.minor_open) {
                     true
                 } else if self.minor_open {
                     false

@@ -152,7 +152,7 @@ impl Url {
         let (scheme, rest) = scheme(source)?;
         url.scheme = scheme.to_ascii_lowercase();
         let mut rest = rest;
-        if rest.ends_with(b"?") && rest.iter().filter(|byte| **byte == b'?').count() == 1 {
+        if rest.ends_with(b"?") && !rest[..rest.len() - 1].contains(&b'?') {
             url.force_query = true;
             rest = &rest[..rest.len() - 1];
         } else {
@@ -222,9 +222,8 @@ impl Url {
         }
         if self.opaque.is_empty() {
             if !self.scheme.is_empty() || !self.host.is_empty() || self.user.is_some() {
-                if !(self.omit_host && self.host.is_empty() && self.user.is_none())
-                    && (!self.host.is_empty() || !self.path.is_empty() || self.user.is_some())
-                {
+                let has_authority = !self.host.is_empty() || self.user.is_some();
+                if has_authority || (!self.omit_host && !self.path.is_empty()) {
                     out.extend_from_slice(b"//");
                 }
                 if let Some(user) = &self.user {

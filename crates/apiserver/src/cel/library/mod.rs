@@ -185,10 +185,10 @@ fn literal_braces(pattern: &str) -> String {
     while let Some(at) = rest.find(['\\', '{']) {
         out.push_str(&rest[..at]);
         let tail = &rest[at..];
-        let end = if tail.starts_with('\\') {
+        let end = if let Some(escaped) = tail.strip_prefix('\\') {
             // Of what is escaped, classes and letters by number have braces.
             let length = tail.chars().take(2).map(char::len_utf8).sum();
-            let has_braces = tail[1..].starts_with(['p', 'P', 'x']) && tail[2.min(tail.len())..].starts_with('{');
+            let has_braces = escaped.starts_with(['p', 'P', 'x']) && tail[2.min(tail.len())..].starts_with('{');
             if has_braces { tail.find('}').map_or(length, |end| end + 1) } else { length }
         } else {
             let inner = tail[1..].split('}').next().unwrap_or_default();
