@@ -129,6 +129,11 @@ enum Way<'a> {
 }
 
 impl Way<'_> {
+    /// Tells whether this is an entry of the object's own `managedFields`.
+    fn is_owner(&self) -> bool {
+        matches!(self, Self::Index(Self::Key(Self::Key(Self::Top, "metadata"), "managedFields"), _))
+    }
+
     fn pointer(&self) -> String {
         match self {
             Self::Top => String::new(),
@@ -145,7 +150,7 @@ fn empties(value: &Value, way: &Way<'_>, out: &mut WriteOptions) {
         Value::Array(list) if list.is_empty() => out.empties.push(way.pointer()),
         Value::String(text) if text.is_empty() => out.empty_texts.push(way.pointer()),
         // What somebody owns is written as hundreds of empty maps, which are nobody's mistakes.
-        Value::Object(map) if map.contains_key("fieldsV1") && map.contains_key("manager") => {}
+        Value::Object(map) if map.contains_key("fieldsV1") && way.is_owner() => {}
         Value::Object(map) => map.iter().for_each(|(key, value)| empties(value, &Way::Key(way, key), out)),
         Value::Array(list) => {
             list.iter().enumerate().for_each(|(index, value)| empties(value, &Way::Index(way, index), out));

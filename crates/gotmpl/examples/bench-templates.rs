@@ -5,7 +5,7 @@
 #![expect(clippy::disallowed_types, reason = "a bench reads the clock")]
 
 #[path = "../tests/support/mod.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
+#[expect(dead_code, clippy::disallowed_methods, reason = "the tests use the rest")]
 mod support;
 
 use std::time::Instant;
@@ -25,7 +25,7 @@ fn main() {
         }
         set
     };
-    let data = support::decode(&case["data"]);
+    let data = support::protocol::decode(&case["data"]);
     let set = parse();
     let mut out = Vec::new();
     let begin = Instant::now();

@@ -78,4 +78,5 @@ pub use print::{quote, sprint};
 pub use printf::sprintf;
 pub use set::{MissingKey, Set};
 pub use types::{Named, Type};
+pub use unicode::{REPLACEMENT, decode as decode_rune};
 pub use value::{FloatKind, IntKind, TypeName, UintKind, Value};

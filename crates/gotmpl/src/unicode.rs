@@ -3,10 +3,10 @@
 use crate::tables::{DIGITS, LETTERS, PRINTABLE};
 
 /// What stands for bytes that are not UTF-8.
-pub(crate) const REPLACEMENT: char = '\u{FFFD}';
+pub const REPLACEMENT: char = '\u{FFFD}';
 
 /// Returns the first character of `bytes` and its length; U+FFFD and 1 for a byte that starts none, 0 for no bytes.
-pub(crate) fn decode(bytes: &[u8]) -> (char, usize) {
+pub fn decode(bytes: &[u8]) -> (char, usize) {
     let Some(&first) = bytes.first() else { return (REPLACEMENT, 0) };
     if first < 0x80 {
         return (char::from(first), 1);

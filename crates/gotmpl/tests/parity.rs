@@ -6,57 +6,10 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value as Json, json};
-
-/// Go, waiting for cases.
-struct Referee {
-    process: Child,
-    cases: BufWriter<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Referee {
-    /// `None` where there is none.
-    fn start() -> Option<Self> {
-        let program = std::env::var_os("BOWLINE_GOTEMPLATE")?;
-        let mut process =
-            Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the referee starts");
-        let cases = BufWriter::new(process.stdin.take().expect("is piped"));
-        let answers = BufReader::new(process.stdout.take().expect("is piped"));
-        Some(Self { process, cases, answers })
-    }
-
-    fn ask(&mut self, cases: &[Json]) -> Vec<Json> {
-        // Both at once: neither pipe holds all of it.
-        let (input, output) = (&mut self.cases, &mut self.answers);
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                for case in cases {
-                    writeln!(input, "{case}").expect("the referee listens");
-                }
-                input.flush().expect("the referee listens");
-            });
-            let answer = |case: &Json| {
-                let mut line = String::new();
-                output.read_line(&mut line).expect("the referee answers");
-                assert!(!line.is_empty(), "the referee died of {case}");
-                support::with_text_errors(serde_json::from_str(&line).expect("the referee answers in JSON"))
-            };
-            cases.iter().map(answer).collect()
-        })
-    }
-}
-
-impl Drop for Referee {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
+use support::protocol::{self, Referee};
 
 fn cases_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
@@ -206,7 +159,7 @@ fn templates_of_public_charts_parse_as_in_go() {
     let cases: Vec<Json> = templates_below(&charts)
         .iter()
         .map(|path| {
-            let text = support::encoded(&std::fs::read(path).expect("a template can be read"));
+            let text = protocol::encoded(&std::fs::read(path).expect("a template can be read"));
             json!({"templates": [["main", text]], "functions": names, "print": true})
         })
         .collect();

@@ -3,8 +3,8 @@
 use serde_json::Value as Json;
 
 use crate::chart::{Chart, Dependency, ImportValue};
+use crate::functions::semver::is_compatible;
 use crate::values::{CoalesceError, coalesce_values, merge_tables, merge_values, path_value, table};
-use crate::version::is_compatible;
 use crate::yaml::Table;
 
 /// Dependencies that Chart.yaml names and `charts/` does not hold.

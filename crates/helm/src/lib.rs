@@ -13,7 +13,6 @@ pub mod schema;
 pub mod template;
 mod value;
 pub mod values;
-pub mod version;
 mod yaml;
 
 pub use yaml::Table;

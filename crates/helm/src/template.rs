@@ -8,10 +8,10 @@ use crate::capabilities::Capabilities;
 use crate::chart::Chart;
 use crate::dependencies::{MissingDependencies, check_dependencies, process_dependencies};
 use crate::engine::{self, Execution, Release, RenderError};
+use crate::functions::semver::is_compatible;
 use crate::manifest::{Manifest, ManifestError, Sorted, sort_manifests};
 use crate::schema::{SchemaError, validate_values};
 use crate::values::{CoalesceError, coalesce_values};
-use crate::version::is_compatible;
 use crate::yaml::Table;
 
 /// What a chart is rendered for.

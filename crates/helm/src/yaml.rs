@@ -73,15 +73,20 @@ fn problem_text(problem: &Problem) -> String {
 pub(crate) fn cannot_unmarshal(value: &Json, field: &str, ty: &str) -> String {
     let field = if field.is_empty() { String::new() } else { format!("Go struct field {field} of type ") };
     let what = if field.is_empty() { "Go value of type " } else { "" };
-    let kind = match value {
+    let kind = json_kind(value);
+    format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into {what}{field}{ty}")
+}
+
+/// Returns what Go's `encoding/json` calls a value.
+pub(crate) fn json_kind(value: &Json) -> &'static str {
+    match value {
         Json::Null => "null",
         Json::Bool(_) => "bool",
         Json::Number(_) => "number",
         Json::String(_) => "string",
         Json::Array(_) => "array",
         Json::Object(_) => "object",
-    };
-    format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into {what}{field}{ty}")
+    }
 }
 
 /// Makes every number a float, as Go's `encoding/json` does.

@@ -1,72 +1,27 @@
 //! What sprig's and Helm's functions answer in Go, they answer here too.
 //!
 //! Recorded answers are compared always. With `BOWLINE_GOTEMPLATE` naming the built `conformance/gotemplate`, Go is asked
-//! again: `UPDATE=1` records its answers anew, and `BOWLINE_CASES` says how many random cases both are asked.
+//! again, and `UPDATE=1` records its answers anew.
 
 #[path = "../../gotmpl/tests/support/host.rs"]
 #[expect(dead_code, reason = "the functions that only the engine's own tests call")]
 mod host;
-#[path = "functions/support.rs"]
-mod support;
+#[path = "../../gotmpl/tests/support/protocol.rs"]
+mod protocol;
 
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use bowline_helm::functions::{Host, table};
+use protocol::Referee;
 use serde_json::{Value as Json, json};
-
-/// Go, waiting for cases.
-struct Referee {
-    process: Child,
-    cases: BufWriter<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Referee {
-    /// `None` where there is none.
-    fn start() -> Option<Self> {
-        let program = std::env::var_os("BOWLINE_GOTEMPLATE")?;
-        let mut process = Command::new(program)
-            .env("TZ", "UTC")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the referee starts");
-        let cases = BufWriter::new(process.stdin.take().expect("is piped"));
-        let answers = BufReader::new(process.stdout.take().expect("is piped"));
-        Some(Self { process, cases, answers })
-    }
-
-    fn ask(&mut self, cases: &[Json]) -> Vec<Json> {
-        // Both at once: neither pipe holds all of it.
-        let (input, output) = (&mut self.cases, &mut self.answers);
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                for case in cases {
-                    writeln!(input, "{case}").expect("the referee listens");
-                }
-                input.flush().expect("the referee listens");
-            });
-            let answer = |case: &Json| {
-                let mut line = String::new();
-                output.read_line(&mut line).expect("the referee answers");
-                assert!(!line.is_empty(), "the referee died of {case}");
-                support::with_text_errors(serde_json::from_str(&line).expect("the referee answers in JSON"))
-            };
-            cases.iter().map(answer).collect()
-        })
-    }
-}
-
-impl Drop for Referee {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
 
 fn cases_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/functions")
+}
+
+fn ask(case: &Json) -> Json {
+    let mut state = Host::new((1_700_000_000, 0), Box::new(|bytes: &mut [u8]| bytes.fill(7)));
+    protocol::answer(case, table(), &mut state)
 }
 
 /// A case of a recorded line: the template and the names of its data.
@@ -129,7 +84,7 @@ fn recorded_answers_are_ours_too() {
         }
         for ((case, line), want) in cases.iter().zip(&lines).zip(wants) {
             count += 1;
-            let have = support::ask(case);
+            let have = ask(case);
             if !agree(&have, &want) {
                 wrong.push(format!("{}\n  want {want}\n  have {have}", line["t"]));
             }

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::strategic::merge::without_nulls;
 use crate::strategic::{ThreeWay, ThreeWayError, check, map_of};
 
 /// Computes the JSON merge patch that makes `original` into `modified`.
@@ -107,19 +108,6 @@ fn merge(document: &mut Map<String, Value>, patch: Map<String, Value>) {
                 document.insert(name, without_nulls(change));
             }
         }
-    }
-}
-
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(map) => Value::Object(
-            map.into_iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(name, value)| (name, without_nulls(value)))
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
-        scalar => scalar,
     }
 }
 

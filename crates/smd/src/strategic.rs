@@ -13,7 +13,7 @@ mod conflict;
 mod diff;
 mod error;
 mod list;
-mod merge;
+pub(crate) mod merge;
 mod meta;
 mod three_way;
 

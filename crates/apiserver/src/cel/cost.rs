@@ -19,6 +19,37 @@ pub(super) const CHECK: u64 = 350_000;
 /// A value, or `None` for a failure.
 type Argument = Option<Value>;
 
+/// What only reads a part of an address, a quantity, a version or a URL, or reckons with it: one unit, whatever the size.
+pub(super) const LOOK_UPS: [&str; 27] = [
+    "masked",
+    "prefixLength",
+    "family",
+    "isUnspecified",
+    "isLoopback",
+    "isLinkLocalMulticast",
+    "isLinkLocalUnicast",
+    "isGlobalUnicast",
+    "format.named",
+    "sign",
+    "asInteger",
+    "isInteger",
+    "asApproximateFloat",
+    "isGreaterThan",
+    "isLessThan",
+    "compareTo",
+    "add",
+    "sub",
+    "major",
+    "minor",
+    "patch",
+    "getScheme",
+    "getHostname",
+    "getHost",
+    "getPort",
+    "getEscapedPath",
+    "getQuery",
+];
+
 /// Returns the size of a value, as `size()` does where it can.
 fn size(value: &Argument) -> u64 {
     match value {
@@ -112,33 +143,7 @@ fn of_function(call: &Call, args: &[Argument], result: &Argument) -> Option<u64>
         "ip" if call.overload == "cidr_ip" => 1,
         "ip" => scaled(first(), LETTER),
         "ip.isCanonical" => (first() as f64 * 2.0 * LETTER).ceil() as u64,
-        "masked"
-        | "prefixLength"
-        | "family"
-        | "isUnspecified"
-        | "isLoopback"
-        | "isLinkLocalMulticast"
-        | "isLinkLocalUnicast"
-        | "isGlobalUnicast"
-        | "format.named"
-        | "sign"
-        | "asInteger"
-        | "isInteger"
-        | "asApproximateFloat"
-        | "isGreaterThan"
-        | "isLessThan"
-        | "compareTo"
-        | "add"
-        | "sub"
-        | "major"
-        | "minor"
-        | "patch"
-        | "getScheme"
-        | "getHostname"
-        | "getHost"
-        | "getPort"
-        | "getEscapedPath"
-        | "getQuery" => 1,
+        name if LOOK_UPS.contains(&name) => 1,
         "containsIP" => {
             let of_text =
                 if call.overload == "cidr_contains_ip_string" { scaled(size(args.get(1)?), LETTER) } else { 0 };

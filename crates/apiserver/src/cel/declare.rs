@@ -1,6 +1,7 @@
 //! What a structural schema is to CEL: its type, and the values of objects that fit it
 //! (k8s: `apiserver/pkg/cel/common/{schemas,values}.go`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -56,8 +57,13 @@ pub(crate) fn escape(name: &str) -> Option<String> {
     )
 }
 
+/// Returns a schema as expressions see it: of a resource, with what every resource has.
+pub(super) fn whole(schema: &Json, is_resource: bool) -> Cow<'_, Json> {
+    if is_resource { Cow::Owned(with_meta(schema)) } else { Cow::Borrowed(schema) }
+}
+
 /// Adds what every resource has to its schema.
-pub(super) fn with_meta(schema: &Json) -> Json {
+fn with_meta(schema: &Json) -> Json {
     let mut schema = schema.clone();
     let (own, meta) = (&schema["properties"], &schema["properties"]["metadata"]);
     let is_text = |schema: &Json| schema["type"] == "string";
@@ -89,13 +95,7 @@ pub(crate) fn named_type_of(schema: &Json, is_resource: bool, name: &str) -> Opt
     if schema["x-kubernetes-int-or-string"] == true || schema["format"] == "int-or-string" {
         return Some(Type::Dyn);
     }
-    let with_own;
-    let schema = if is_resource {
-        with_own = with_meta(schema);
-        &with_own
-    } else {
-        schema
-    };
+    let schema = &*whole(schema, is_resource);
     match schema["type"].as_str().unwrap_or_default() {
         "array" => {
             let items = schema.get("items").filter(|items| items.is_object())?;
@@ -139,13 +139,7 @@ fn is_embedded(schema: &Json) -> bool {
 
 /// Returns the value of what fits a schema.
 pub(crate) fn value_of(json: &Json, schema: &Json, is_resource: bool) -> Value {
-    let with_own;
-    let schema = if is_resource {
-        with_own = with_meta(schema);
-        &with_own
-    } else {
-        schema
-    };
+    let schema = &*whole(schema, is_resource);
     match json {
         Json::Null => Value::Null,
         Json::Bool(flag) => Value::Bool(*flag),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::declare::{escape, with_meta};
+use super::declare::{escape, whole};
 
 /// The largest request (k8s: `celconfig.MaxRequestSizeBytes`).
 const LARGEST_REQUEST: u64 = 3 * 1024 * 1024;
@@ -39,13 +39,7 @@ impl Extent {
         if schema["x-kubernetes-int-or-string"] == true {
             return Some(Self::simple(letters.unwrap_or(LARGEST_REQUEST - 2), 1));
         }
-        let with_own;
-        let schema = if is_resource {
-            with_own = with_meta(schema);
-            &with_own
-        } else {
-            schema
-        };
+        let schema = &*whole(schema, is_resource);
         let below = |schema: &Json| Self::of(schema, schema["x-kubernetes-embedded-resource"] == true);
         Some(match schema["type"].as_str()? {
             "array" => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::{LoadError, decode};
-use crate::version;
+use crate::functions::semver;
 
 /// The content of Chart.yaml; texts that are not there are empty.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -152,7 +152,7 @@ impl Metadata {
         if self.version.is_empty() {
             return refused("chart.metadata.version is required");
         }
-        if !version::is_version(&self.version) {
+        if !semver::is_version(&self.version) {
             return refused(&format!("chart.metadata.version {} is invalid", quoted(&self.version)));
         }
         if !matches!(self.chart_type.as_str(), "" | "application" | "library") {

@@ -104,19 +104,8 @@ fn from_yaml(text: &[u8]) -> Result<Json, String> {
     crate::yaml::unmarshal(text)
 }
 
-fn json_kind(json: &Json) -> &'static str {
-    match json {
-        Json::Null => "null",
-        Json::Bool(_) => "bool",
-        Json::Number(_) => "number",
-        Json::String(_) => "string",
-        Json::Array(_) => "array",
-        Json::Object(_) => "object",
-    }
-}
-
 fn mismatch(json: &Json, ty: &str) -> String {
-    format!("json: cannot unmarshal {} into Go value of type {ty}", json_kind(json))
+    format!("json: cannot unmarshal {} into Go value of type {ty}", crate::yaml::json_kind(json))
 }
 
 fn unmarshaled(json: &Json, ty: &str) -> String {

@@ -1,7 +1,8 @@
 //! The functions that templates of charts may call, beside those of Go's `text/template`.
 //!
 //! They are sprig's, as of version 3.3.0, and Helm's own, as of 4.3.1; the two that read the environment are left out, as
-//! Helm leaves them out. What they need of the world comes from a [`Host`], with which every execution must be started.
+//! Helm leaves them out, and those of TOML (`toToml`, `mustToToml`, `fromToml`) are not there: a chart that calls one cannot
+//! be parsed. Time zones other than UTC are taken for UTC, as Go takes those it does not know. What they need of the world comes from a [`Host`], with which every execution must be started.
 
 mod args;
 mod case;
@@ -28,7 +29,7 @@ mod re2;
 mod regexes;
 mod runes;
 mod secrets;
-mod semver;
+pub(crate) mod semver;
 mod strconv;
 mod strings;
 mod templates;

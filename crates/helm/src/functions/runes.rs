@@ -1,26 +1,6 @@
 //! Characters as Go's `unicode` sees them, in bytes that need not be UTF-8.
 
-/// Stands for a byte that is not UTF-8.
-pub(super) const BAD: char = '\u{FFFD}';
-
-/// Returns the first character and its length; U+FFFD and 1 for a byte that starts none.
-pub(super) fn decode(bytes: &[u8]) -> (char, usize) {
-    let Some(&first) = bytes.first() else { return (BAD, 0) };
-    if first < 0x80 {
-        return (char::from(first), 1);
-    }
-    let len = match first {
-        0xC2..=0xDF => 2,
-        0xE0..=0xEF => 3,
-        0xF0..=0xF4 => 4,
-        _ => return (BAD, 1),
-    };
-    bytes
-        .get(..len)
-        .and_then(|some| std::str::from_utf8(some).ok())
-        .and_then(|text| text.chars().next())
-        .map_or((BAD, 1), |c| (c, len))
-}
+pub(super) use bowline_gotmpl::{REPLACEMENT as BAD, decode_rune as decode};
 
 /// Returns the last character and its length.
 pub(super) fn decode_last(bytes: &[u8]) -> (char, usize) {

@@ -21,6 +21,16 @@ pub(super) static TABLE: [Function; 2] = [
     }),
 ];
 
+/// Tells whether a text is a version; a missing minor or patch is zero.
+pub(crate) fn is_version(text: &str) -> bool {
+    Version::parse(text).is_ok()
+}
+
+/// Tells whether a version fits a range; false if either is none.
+pub(crate) fn is_compatible(range: &str, version: &str) -> bool {
+    Version::parse(version).is_ok_and(|version| Constraints::parse(range).is_ok_and(|range| range.check(&version)))
+}
+
 /// A version, which templates have as a `*semver.Version`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Version {
@@ -375,6 +385,42 @@ impl Constraint {
                     minor == 0 && patch == own_patch
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_compatible;
+
+    #[test]
+    fn ranges_allow_what_they_allow_in_helm() {
+        let cases = [
+            (">=1.19.0-0", "v1.34.0", true),
+            (">=1.19.0", "1.34.0-gke.1", false),
+            (">=1.19.0-0", "1.34.0-gke.1", true),
+            ("^1.2.3", "1.9.0", true),
+            ("^1.2.3", "2.0.0", false),
+            ("^0.2.3", "0.3.0", false),
+            ("~1.2", "1.2.9", true),
+            ("~1.2", "1.3.0", false),
+            ("1.x.x", "1.5.0", true),
+            ("1.x.x", "2.5.0", false),
+            ("*", "3.0.0", true),
+            ("x.x.x", "3.0.0", true),
+            ("1.2 - 1.4.5", "1.4.5", true),
+            ("1.2 - 1.4.5", "1.4.6", false),
+            (">= 1.2, < 3.0.0 || >= 4.2.3", "4.2.3", true),
+            (">= 1.2 < 3.0.0", "2.9.9", true),
+            ("<=1.2", "1.2.9", true),
+            (">11", "11.1.0", false),
+            ("!=1.x", "1.2.0", false),
+            ("", "1.2.0", false),
+            ("latest", "1.2.0", false),
+            ("1.2.3", "1.2.3+build", true),
+        ];
+        for (range, version, want) in cases {
+            assert_eq!(is_compatible(range, version), want, "{range} {version}");
         }
     }
 }

@@ -210,8 +210,8 @@ fn list_at<'v>(map: &'v Map<String, Value>, name: &str) -> Result<Option<&'v Vec
     }
 }
 
-/// What a patch sets anew sets no nulls.
-fn without_nulls(value: Value) -> Value {
+/// Returns a value without the nulls in its maps: what a patch sets anew sets none.
+pub(crate) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
             map.into_iter()

@@ -4,7 +4,7 @@
 use cel::common::ast::{Expr, IdedExpr, LiteralValue};
 
 use super::{Bounds, Estimate, Estimator, Node};
-use crate::cel::cost::{CHECK, LETTER, LIST, PATTERN};
+use crate::cel::cost::{CHECK, LETTER, LIST, LOOK_UPS, PATTERN};
 use crate::cel::types::Type;
 
 /// The sizes of IP addresses in bytes.
@@ -117,46 +117,11 @@ impl<'a> Estimator<'a> {
         match (name, target, args) {
             ("check", ..) => Some(Estimate::of(Bounds::fixed(CHECK))),
             (
-                "serviceAccount"
-                | "path"
-                | "group"
-                | "resource"
-                | "subresource"
-                | "namespace"
-                | "name"
-                | "allowed"
-                | "reason"
-                | "error"
-                | "errored"
-                | "masked"
-                | "prefixLength"
-                | "family"
-                | "isUnspecified"
-                | "isLoopback"
-                | "isLinkLocalMulticast"
-                | "isLinkLocalUnicast"
-                | "isGlobalUnicast"
-                | "format.named"
-                | "sign"
-                | "asInteger"
-                | "isInteger"
-                | "asApproximateFloat"
-                | "isGreaterThan"
-                | "isLessThan"
-                | "compareTo"
-                | "add"
-                | "sub"
-                | "major"
-                | "minor"
-                | "patch"
-                | "getScheme"
-                | "getHostname"
-                | "getHost"
-                | "getPort"
-                | "getEscapedPath"
-                | "getQuery",
+                "serviceAccount" | "path" | "group" | "resource" | "subresource" | "namespace" | "name" | "allowed"
+                | "reason" | "error" | "errored",
                 ..,
             ) => Some(nominal()),
+            (name, ..) if LOOK_UPS.contains(&name) => Some(nominal()),
             ("fieldSelector" | "labelSelector", _, [selector]) => {
                 let length = self.sized(selector);
                 let requirements = length.scaled(0.5).scaled(50.0);

@@ -1,16 +1,73 @@
-//! Asks this crate what `conformance/gotemplate` asks Go: the same cases, the same form of answer.
+//! How cases are asked: of `conformance/gotemplate`, which is Go, and of this crate in the same form. Shared with the tests
+//! of other crates that have more functions.
 
-use crate::host;
+use std::any::Any;
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bowline_gotmpl::{Field, FloatKind, IntKind, Limits, List, Map, MissingKey, Set, Str, Type, UintKind, Value};
-use bowline_helm::functions::{Host, table};
+use bowline_gotmpl::{
+    Field, FloatKind, Functions, IntKind, Limits, List, Map, MissingKey, Set, Str, Type, UintKind, Value,
+};
 use serde_json::{Map as JsonMap, Value as Json, json};
 
-/// Answers a case: see `conformance/gotemplate/main.go`.
-pub(crate) fn ask(case: &Json) -> Json {
-    let mut set = Set::new(table());
+use super::host;
+
+/// Go, waiting for cases.
+pub(crate) struct Referee {
+    process: Child,
+    cases: BufWriter<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Referee {
+    /// `None` where there is none.
+    pub(crate) fn start() -> Option<Self> {
+        let program = std::env::var_os("BOWLINE_GOTEMPLATE")?;
+        let mut process = Command::new(program)
+            // Times of templates are those of one zone, whoever asks.
+            .env("TZ", "UTC")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the referee starts");
+        let cases = BufWriter::new(process.stdin.take().expect("is piped"));
+        let answers = BufReader::new(process.stdout.take().expect("is piped"));
+        Some(Self { process, cases, answers })
+    }
+
+    pub(crate) fn ask(&mut self, cases: &[Json]) -> Vec<Json> {
+        // Both at once: neither pipe holds all of it.
+        let (input, output) = (&mut self.cases, &mut self.answers);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for case in cases {
+                    writeln!(input, "{case}").expect("the referee listens");
+                }
+                input.flush().expect("the referee listens");
+            });
+            let answer = |case: &Json| {
+                let mut line = String::new();
+                output.read_line(&mut line).expect("the referee answers");
+                assert!(!line.is_empty(), "the referee died of {case}");
+                with_text_errors(serde_json::from_str(&line).expect("the referee answers in JSON"))
+            };
+            cases.iter().map(answer).collect()
+        })
+    }
+}
+
+impl Drop for Referee {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// Answers a case, with these functions and this state of theirs: see `conformance/gotemplate/main.go`.
+pub(crate) fn answer(case: &Json, functions: Functions, state: &mut dyn Any) -> Json {
+    let mut set = Set::new(functions);
     set.set_name("set");
     set.set_missing_key(match case["missing"].as_str() {
         Some("zero") => MissingKey::Zero,
@@ -31,16 +88,15 @@ pub(crate) fn ask(case: &Json) -> Json {
         return json!({"trees": set.names().into_iter().map(print).collect::<JsonMap<_, _>>()});
     }
     let mut out = Vec::new();
-    let mut state = Host::new((1_700_000_000, 0), Box::new(|bytes: &mut [u8]| bytes.fill(7)));
     let name = case["run"].as_str().unwrap_or_default();
-    match set.execute(name, &decode(&case["data"]), &mut out, Limits::default(), &mut state) {
+    match set.execute(name, &decode(&case["data"]), &mut out, Limits::default(), state) {
         Ok(()) => json!({"out": encoded(&out)}),
         Err(error) => json!({"out": encoded(&out), "error": error.to_string()}),
     }
 }
 
 /// Makes errors of the referee what ours are: text, with U+FFFD for every byte that is not UTF-8.
-pub(crate) fn with_text_errors(mut answer: Json) -> Json {
+fn with_text_errors(mut answer: Json) -> Json {
     for field in ["error", "parse"] {
         if answer[field].is_object() {
             answer[field] = json!(Str::from(raw(&answer[field])).to_text());
@@ -50,7 +106,7 @@ pub(crate) fn with_text_errors(mut answer: Json) -> Json {
 }
 
 /// Reads a text: a string, or `{"64": base64}`.
-fn raw(text: &Json) -> Vec<u8> {
+pub(crate) fn raw(text: &Json) -> Vec<u8> {
     match text.as_str() {
         Some(text) => text.as_bytes().to_vec(),
         None => from_base64(&text["64"]),
