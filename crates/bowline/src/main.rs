@@ -4,6 +4,7 @@ mod apiserver;
 mod demo;
 mod install;
 mod logging;
+mod render;
 mod run;
 mod trouble;
 
@@ -34,6 +35,8 @@ enum Verb {
     Run(run::Options),
     /// Prints what to apply to a cluster so that Bowline runs in it
     Install(install::Options),
+    /// Prints what a source means: a chart as `helm template` does, without Helm
+    Render(render::Options),
     /// Runs Kubernetes-compatible clusters in memory, for tests and for trying things out
     Apiserver(apiserver::Options),
     /// Shows all of it on this machine: a cluster in memory, a Git repository, and both dialects
@@ -46,19 +49,12 @@ fn main() -> ExitCode {
     // Huge pages make a small heap large: measured at 20 MiB for nothing. Where it cannot be said, it stays.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_thp_disable(true);
-    // Each thread keeps memory of its own: a burst of renders on tokio's 512 would stay resident for good.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(async {
-            match arguments.verb {
-                Verb::Run(options) => run::run(options).await,
-                Verb::Install(options) => install::install(&options),
-                Verb::Apiserver(options) => apiserver::apiserver(options, began).await,
-                Verb::Demo(options) => demo::demo(options).await,
-            }
-        }),
-        Err(error) => Err(error.into()),
+    let done = match arguments.verb {
+        Verb::Install(options) => install::install(&options),
+        Verb::Render(options) => render::render(options),
+        Verb::Run(options) => wait_for(run::run(options)),
+        Verb::Apiserver(options) => wait_for(apiserver::apiserver(options, began)),
+        Verb::Demo(options) => wait_for(demo::demo(options)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,14 +66,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// Runs what waits for others; what only computes needs no threads.
+fn wait_for(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    // Each thread keeps memory of its own: a burst of renders on tokio's 512 would stay resident for good.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
+    runtime.block_on(work)
+}
+
 /// What went wrong, then why, cause after cause.
 fn explain(error: &anyhow::Error) {
     if let Some(trouble) = error.downcast_ref::<Trouble>() {
         anstream::eprintln!("{}", trouble.told());
         return;
     }
-    anstream::eprintln!("error: {error}");
+    anstream::eprintln!("error: {}", trouble::harmless(&error.to_string()));
     for cause in error.chain().skip(1) {
-        anstream::eprintln!("  why: {cause}");
+        anstream::eprintln!("  why: {}", trouble::harmless(&cause.to_string()));
     }
 }

@@ -1,5 +1,6 @@
 //! Failures told in full: what, why, where and what to do.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 /// A failure with all that a person can be told about it.
@@ -48,7 +49,7 @@ impl Trouble {
                 let _ = write!(out, "\n{head:>5}: {text}");
             }
         }
-        out
+        harmless(&out).into_owned()
     }
 }
 
@@ -59,3 +60,26 @@ impl fmt::Display for Trouble {
 }
 
 impl std::error::Error for Trouble {}
+
+/// Returns a text without what a terminal would obey: control characters but line ends and tabs, and what turns the
+/// direction of writing. Charts, commits and servers may say anything.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.contains(obeyed) { Cow::Owned(text.replace(obeyed, "")) } else { Cow::Borrowed(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Trouble, harmless};
+
+    /// C14
+    #[test]
+    fn terminals_are_told_nothing_but_text() {
+        assert_eq!(harmless("a\u{1b}[31mb\u{9b}c\u{202e}d\r\n\te"), "a[31mbcd\n\te");
+        let told = Trouble::because("cannot", "\u{1b}]0;title\u{7}", "\u{8}").told();
+        assert!(!told.contains(['\u{1b}', '\u{7}', '\u{8}']), "{told:?}");
+    }
+}

@@ -7,12 +7,16 @@ pub mod capabilities;
 pub mod chart;
 pub mod dependencies;
 pub mod engine;
+mod explain;
 pub mod functions;
 pub mod manifest;
 pub mod schema;
+mod show;
 pub mod template;
 mod value;
 pub mod values;
 mod yaml;
 
+pub use explain::Explained;
+pub use show::{NotInChart, release_name, show_only};
 pub use yaml::Table;

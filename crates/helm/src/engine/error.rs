@@ -12,6 +12,53 @@ pub struct RenderError {
     pub file: String,
     /// The whole text, of several lines if templates were within each other.
     pub message: String,
+    /// The innermost place, which may be in a file that the rendered one includes.
+    pub place: Place,
+}
+
+/// Where in a chart's templates something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// The line, counted from 1; 0 where none is known.
+    pub line: usize,
+    /// The column in bytes, counted from 0 as Go does.
+    pub column: Option<usize>,
+    /// The part of the template, as Go prints it; empty where a text is no template.
+    pub expression: String,
+}
+
+impl Place {
+    /// Finds the innermost place of an error that is in a file of the chart, and the innermost expression.
+    fn innermost(file: &str, error: &ExecError) -> Self {
+        let mut place = Self { file: file.to_owned(), ..Self::default() };
+        let mut current: Option<&(dyn Error + 'static)> = Some(error);
+        while let Some(one) = current {
+            if let Some(at) = one.downcast_ref::<ExecError>().and_then(|error| error.at.as_deref()) {
+                place.expression.clone_from(&at.context);
+                // Texts of values have the name of the whole set.
+                if at.name.contains('/') {
+                    place = Self { file: at.name.clone(), line: at.line, column: Some(at.column), ..place };
+                }
+            }
+            current = one.source();
+        }
+        place
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        if let Some(column) = self.column {
+            write!(f, ":{column}")?;
+        }
+        if self.expression.is_empty() { Ok(()) } else { write!(f, ", at <{}>", self.expression) }
+    }
 }
 
 impl RenderError {
@@ -23,12 +70,13 @@ impl RenderError {
             [_, location, .., last] => format!("parse error at ({location}): {last}"),
             _ => format!("parse error in ({file}): {text}"),
         };
-        Self { file: file.to_owned(), message }
+        let place = Place { file: error.name.clone(), line: error.line as usize, ..Place::default() };
+        Self { file: file.to_owned(), message, place }
     }
 
     /// Tells of a template that failed.
     pub(super) fn exec(file: &str, error: &ExecError) -> Self {
-        Self { file: file.to_owned(), message: reformat(file, error) }
+        Self { file: file.to_owned(), message: reformat(file, error), place: Place::innermost(file, error) }
     }
 }
 

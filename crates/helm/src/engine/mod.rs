@@ -4,7 +4,7 @@ mod error;
 mod glob;
 mod objects;
 
-pub use error::RenderError;
+pub use error::{Place, RenderError};
 
 use std::any::Any;
 use std::cmp::Reverse;

@@ -1,0 +1,64 @@
+//! Flags of `helm template` that it takes and that change nothing of what it prints.
+
+/// Taken so that a command line that is there already keeps working.
+#[derive(Debug, clap::Args)]
+pub(super) struct WithoutEffect {
+    #[arg(long, hide = true)]
+    create_namespace: bool,
+    #[arg(long, hide = true)]
+    description: Option<String>,
+    #[arg(long, hide = true)]
+    disable_openapi_validation: bool,
+    #[arg(long, hide = true)]
+    hide_notes: bool,
+    #[arg(long, hide = true)]
+    render_subchart_notes: bool,
+    #[arg(long, hide = true)]
+    replace: bool,
+    #[arg(long, hide = true)]
+    skip_crds: bool,
+    #[arg(long, hide = true)]
+    take_ownership: bool,
+    #[arg(long, hide = true)]
+    timeout: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
+    wait: Option<Option<String>>,
+    #[arg(long, hide = true)]
+    wait_for_jobs: bool,
+}
+
+/// Flags of `helm template` that are refused, each with what is done instead.
+#[derive(Debug, clap::Args)]
+pub(super) struct Refused {
+    #[arg(long, hide = true)]
+    validate: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
+    dry_run: Option<Option<String>>,
+    #[arg(long, hide = true)]
+    enable_dns: bool,
+    #[arg(long, hide = true)]
+    dependency_update: bool,
+    #[arg(long, hide = true)]
+    post_renderer: Option<String>,
+    #[arg(long, hide = true)]
+    verify: bool,
+    #[arg(long, hide = true)]
+    repo: Option<String>,
+}
+
+impl Refused {
+    /// Returns the first refused flag that was given, and what to do instead.
+    pub(super) fn given(&self) -> Option<(&'static str, &'static str)> {
+        let server = self.dry_run.as_ref().is_some_and(|to| to.as_deref() != Some("client"));
+        let flags = [
+            (self.validate, "--validate", "a rendering asks no cluster: apply it with `kubectl apply --dry-run=server`"),
+            (server, "--dry-run", "a rendering asks no cluster: leave the flag out, or say `--dry-run=client`"),
+            (self.enable_dns, "--enable-dns", "templates see no network: pass addresses as values"),
+            (self.dependency_update, "--dependency-update", "nothing is written into a chart: put dependencies into its `charts/`"),
+            (self.post_renderer.is_some(), "--post-renderer", "no other program is run: pipe the output into it"),
+            (self.verify, "--verify", "signatures are not checked here: `helm verify` does"),
+            (self.repo.is_some(), "--repo", "charts are not fetched here: name a directory or an archive"),
+        ];
+        flags.into_iter().find(|(given, ..)| *given).map(|(_, flag, instead)| (flag, instead))
+    }
+}
