@@ -142,6 +142,8 @@ pub(crate) struct State {
     pub(crate) unsettled: BTreeSet<String>,
     /// The uids of objects whose owned fields are stored in the order of their texts.
     pub(crate) reordered: BTreeSet<String>,
+    /// What is stored of objects and shown to nobody who reads them, by uid.
+    pub(crate) concealed: HashMap<String, serde_json::Value>,
     /// The webhooks there are; `None` when that has to be found out anew.
     pub(crate) hooks: Option<webhooks::Index>,
     compacted: u64,
@@ -236,6 +238,7 @@ impl Cluster {
             work: Vec::new(),
             unsettled: BTreeSet::new(),
             reordered: BTreeSet::new(),
+            concealed: HashMap::new(),
             hooks: None,
             compacted: 0,
             window: options.watch_window.max(1),

@@ -8,7 +8,7 @@ use bowline_smd::PatchError;
 use serde_json::{Value, json};
 
 use crate::autoscaler;
-use crate::builtins::{Builtins, FieldError, WriteContext};
+use crate::builtins::{Builtins, FieldError, Refusal, WriteContext};
 use crate::catalog::Catalog;
 use crate::crd;
 use crate::error::{ApiError, Cause};
@@ -446,7 +446,7 @@ impl Registry<'_> {
         };
         Builtins::get()
             .prepare_create(&resource.group, &resource.version, &resource.kind, object, &ctx)
-            .map_err(|mistakes| refuse(resource, meta_text(object, "name"), mistakes))?;
+            .map_err(|refusal| refuse(resource, meta_text(object, "name"), refusal))?;
         if is_definition(resource) {
             crd::prepare_create(object);
         }
@@ -478,7 +478,7 @@ impl Registry<'_> {
         };
         Builtins::get()
             .prepare_update(&resource.group, &resource.version, &resource.kind, old, object, &ctx)
-            .map_err(|mistakes| refuse(resource, target.name, mistakes))?;
+            .map_err(|refusal| refuse(resource, target.name, refusal))?;
         if is_definition(resource) {
             crd::prepare_update(object);
         }
@@ -486,9 +486,15 @@ impl Registry<'_> {
     }
 }
 
-fn refuse(resource: &Resource, name: &str, mistakes: Vec<FieldError>) -> ApiError {
-    let causes = mistakes.into_iter().map(Cause::from).collect();
-    ApiError::invalid(&resource.group, &resource.kind, name, causes)
+fn refuse(resource: &Resource, name: &str, refusal: Refusal) -> ApiError {
+    match refusal {
+        Refusal::Invalid(mistakes) => {
+            let causes = mistakes.into_iter().map(Cause::from).collect();
+            ApiError::invalid(&resource.group, &resource.kind, name, causes)
+        }
+        Refusal::Internal(why) => ApiError::internal(why),
+        Refusal::Unforeseen(why) => ApiError::unforeseen(why),
+    }
 }
 
 /// Returns whether a new object of a kind is of generation 1.

@@ -12,6 +12,10 @@ use crate::resource::Gvr;
 
 fn class_of(registry: &mut Registry<'_>, request: &Request<'_>, pod: &Value) -> Result<Option<Arc<Value>>, ApiError> {
     let Some(name) = pod["spec"]["runtimeClassName"].as_str() else { return Ok(None) };
+    if name.is_empty() {
+        // Upstream's client asks for nothing without a name.
+        return Err(ApiError::unforeseen("resource name may not be empty"));
+    }
     let resource = registry.resource(&Gvr::new("node.k8s.io", "v1", "runtimeclasses"))?;
     match registry.find(&resource, "", name) {
         Some(stored) => Ok(Some(Arc::clone(&stored.value))),

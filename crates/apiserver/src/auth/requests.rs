@@ -12,6 +12,7 @@ use x509_parser::prelude::FromDer;
 use super::{Access, MASTERS, User, authorize};
 use crate::authority::mistake_in_signature;
 use crate::cluster::State;
+use crate::crd::names::{dns_1123_label, dns_1123_subdomain};
 use crate::error::{ApiError, Cause};
 use crate::registry::{Target, meta_text};
 use crate::resource::Resource;
@@ -234,7 +235,7 @@ fn mistakes_in_spec(spec: &Value, old: Option<&Value>) -> Vec<Cause> {
     for (at, usage) in usages.iter().enumerate().filter(|(at, usage)| usages[..*at].contains(usage)) {
         out.push(Cause::duplicate(format!("spec.usages[{at}]"), &json!(usage)));
     }
-    out.extend(mistake_in_signer(spec["signerName"].as_str().unwrap_or_default()));
+    out.extend(mistakes_in_signer(spec["signerName"].as_str().unwrap_or_default()));
     if let Some(secs) = spec["expirationSeconds"].as_i64().filter(|secs| *secs < 600) {
         let why = "may not specify a duration less than 600 seconds (10 minutes)";
         out.push(Cause::invalid("spec.expirationSeconds", &json!(secs), why));
@@ -242,19 +243,45 @@ fn mistakes_in_spec(spec: &Value, old: Option<&Value>) -> Vec<Cause> {
     out
 }
 
-fn mistake_in_signer(name: &str) -> Option<Cause> {
-    let field = "spec.signerName";
+/// A signer is a domain of two labels or more, and a path of one step (`ValidateSignerName`).
+fn mistakes_in_signer(name: &str) -> Vec<Cause> {
+    const FIELD: &str = "spec.signerName";
+    const MOST_OF_DOMAIN: usize = 253;
+    const MOST: usize = MOST_OF_DOMAIN + 1 + 253 + 63 + 1;
+    let refuse = |value: &str, why: &str| Cause::invalid(FIELD, &json!(value), why);
+    let too_long = |most: usize| Cause::too_long(FIELD, &Value::Null, &format!("may not be more than {most} bytes"));
+    // The first label of a part that is wrong is enough.
+    let first_wrong_label = |part: &str, check: fn(&str) -> Vec<String>| -> Vec<Cause> {
+        let labels = part.split('.').map(|label| (label, check(label)));
+        let wrong = labels.into_iter().find(|(_, whys)| !whys.is_empty());
+        let told = wrong
+            .into_iter()
+            .flat_map(|(label, whys)| whys.into_iter().map(move |why| format!("validating label {label:?}: {why}")));
+        told.map(|why| refuse(part, &why)).collect()
+    };
     if name.is_empty() {
-        return Some(Cause::required(field, ""));
+        return vec![Cause::required(FIELD, "")];
     }
     if name == "kubernetes.io/legacy-unknown" {
-        let why = "the legacy signerName is not allowed via this API version";
-        return Some(Cause::invalid(field, &json!(name), why));
+        return vec![refuse(name, "the legacy signerName is not allowed via this API version")];
     }
-    let is_qualified =
-        name.split('/').count() == 2 && name.split('/').next().is_some_and(|domain| domain.contains('.'));
-    let why = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
-    (!is_qualified).then(|| Cause::invalid(field, &json!(name), why))
+    let Some((domain, path)) = name.split_once('/').filter(|(_, path)| !path.contains('/')) else {
+        let why = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
+        return vec![refuse(name, why)];
+    };
+    let mut out = Vec::new();
+    if domain.len() > MOST_OF_DOMAIN {
+        out.push(too_long(MOST_OF_DOMAIN));
+    }
+    out.extend(first_wrong_label(domain, dns_1123_label));
+    if !domain.contains('.') {
+        out.push(refuse(domain, "should be a domain with at least two segments separated by dots"));
+    }
+    out.extend(first_wrong_label(path, dns_1123_subdomain));
+    if name.len() > MOST {
+        out.push(too_long(MOST));
+    }
+    out
 }
 
 fn mistakes_in_conditions(object: &Value, old: Option<&Value>) -> Vec<Cause> {

@@ -213,8 +213,8 @@ impl<'a> Walk<'a> {
             let want = spelled.map_or_else(|| self.go_type(shape), str::to_owned);
             let wrong = self.wrong_type(value, owner, &want);
             let reads_itself = matches!(shape, Shape::IntOrString | Shape::Time | Shape::MicroTime | Shape::Duration);
-            // What reads itself gives up at once, unless it is given something that is no literal.
-            if reads_itself && !value.is_object() && !value.is_array() {
+            // What reads itself gives up at once.
+            if reads_itself {
                 return Err(wrong);
             }
             self.save(wrong);
@@ -238,12 +238,10 @@ impl<'a> Walk<'a> {
                 }
             }
             (Shape::Quantity, value) => {
-                let is_literal = !value.is_object() && !value.is_array();
                 let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
                 match text.parse::<Quantity>() {
                     Ok(quantity) => *value = json!(quantity.to_string()),
-                    Err(error) if is_literal => return Err(DecodeError::BadText(format!("{error}"))),
-                    Err(error) => self.save(DecodeError::BadText(format!("{error}"))),
+                    Err(error) => return Err(DecodeError::BadText(format!("{error}"))),
                 }
             }
             (Shape::Time, Value::String(text)) => *text = rfc3339_seconds(times::seconds(text)?),

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::images;
+use super::pod_resources;
 use super::quantity::Quantity;
 use super::types::{Field, Shape, TypeId, Types};
 
@@ -59,18 +60,13 @@ const RULES: &[(&str, &str, Rule)] = &[
     (ADMISSION, "ValidatingWebhook", Set("timeoutSeconds", "10")),
     (APPS, "DaemonSetSpec", Set("revisionHistoryLimit", "10")),
     (APPS, "DaemonSetUpdateStrategy", Set("type", r#""RollingUpdate""#)),
-    (APPS, "DaemonSetUpdateStrategy", Code(rolling_update)),
+    (APPS, "DaemonSetUpdateStrategy", Code(daemon_set_strategy)),
     (APPS, "DeploymentSpec", Set("progressDeadlineSeconds", "600")),
     (APPS, "DeploymentSpec", Set("replicas", "1")),
     (APPS, "DeploymentSpec", Set("revisionHistoryLimit", "10")),
     (APPS, "DeploymentStrategy", Set("type", r#""RollingUpdate""#)),
-    (APPS, "DeploymentStrategy", Code(rolling_update)),
+    (APPS, "DeploymentStrategy", Code(deployment_strategy)),
     (APPS, "ReplicaSetSpec", Set("replicas", "1")),
-    (APPS, "RollingUpdateDaemonSet", Set("maxSurge", "0")),
-    (APPS, "RollingUpdateDaemonSet", Set("maxUnavailable", "1")),
-    (APPS, "RollingUpdateDeployment", Set("maxSurge", r#""25%""#)),
-    (APPS, "RollingUpdateDeployment", Set("maxUnavailable", r#""25%""#)),
-    (APPS, "RollingUpdateStatefulSetStrategy", Set("partition", "0")),
     (APPS, "StatefulSetPersistentVolumeClaimRetentionPolicy", Set("whenDeleted", r#""Retain""#)),
     (APPS, "StatefulSetPersistentVolumeClaimRetentionPolicy", Set("whenScaled", r#""Retain""#)),
     (APPS, "StatefulSetSpec", Set("persistentVolumeClaimRetentionPolicy", "{}")),
@@ -305,10 +301,28 @@ fn round_up_to_milli(value: &mut Value) {
     }
 }
 
-fn rolling_update(strategy: &mut Object) {
+/// Says how many steps are taken at once: none by whoever does not go step by step.
+fn rolling_update(strategy: &mut Object, steps: &[(&str, Value)]) {
+    let is_rolling = text(strategy, "type") == "RollingUpdate";
+    let Some(Value::Object(rolling)) = strategy.get_mut("rollingUpdate") else { return };
+    for (field, value) in steps {
+        rolling.entry(*field).or_insert_with(|| if is_rolling { value.clone() } else { json!(0) });
+    }
+}
+
+fn with_rolling_update(strategy: &mut Object, steps: &[(&str, Value)]) {
     if text(strategy, "type") == "RollingUpdate" {
         strategy.entry("rollingUpdate").or_insert_with(|| json!({}));
     }
+    rolling_update(strategy, steps);
+}
+
+fn daemon_set_strategy(strategy: &mut Object) {
+    with_rolling_update(strategy, &[("maxSurge", json!(0)), ("maxUnavailable", json!(1))]);
+}
+
+fn deployment_strategy(strategy: &mut Object) {
+    with_rolling_update(strategy, &[("maxSurge", json!("25%")), ("maxUnavailable", json!("25%"))]);
 }
 
 fn stateful_set_strategy(strategy: &mut Object) {
@@ -316,6 +330,7 @@ fn stateful_set_strategy(strategy: &mut Object) {
         strategy.insert("type".to_owned(), json!("RollingUpdate"));
         strategy.entry("rollingUpdate").or_insert_with(|| json!({}));
     }
+    rolling_update(strategy, &[("partition", json!(0))]);
 }
 
 /// The registry names the templates' kind when it stores the set (`pkg/apis/apps/v1/conversion.go`).
@@ -472,6 +487,7 @@ fn pod(pod: &mut Object) {
             }
         }
     }
+    pod_resources::complete(spec);
 }
 
 /// The old name of the field is kept equal to the new one (`pkg/apis/core/v1/conversion.go`).

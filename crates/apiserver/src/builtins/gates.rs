@@ -61,6 +61,14 @@ pub(super) fn clean(group: &str, kind: &str, object: &mut Value) {
 pub(super) fn clean_status(group: &str, kind: &str, object: &mut Value) {
     match (group, kind) {
         ("", "Node") => at(object, "/status", |status| remove(status, &["config"])),
+        ("", "Pod") => at(object, "/status", |status| {
+            remove(status, &["allocatedResources", "extendedResourceClaimStatus", "resources"]);
+            for list in ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"] {
+                for container in each(status, list) {
+                    remove(container, &["allocatedResourcesStatus"]);
+                }
+            }
+        }),
         ("resource.k8s.io", "ResourceClaim") => at(object, "/status", |status| {
             if let Some(devices) = status.pointer_mut("/allocation/devices") {
                 for result in each(devices, "results") {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::validate::{forbidden, invalid, mistakes_in_taints};
-use super::{FieldError, Quantity, internals};
+use super::{FieldError, Quantity, internals, services};
 
 const IMMUTABLE: &str = "field is immutable";
 
@@ -23,9 +23,10 @@ const FIELDS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Kinds whose changes are told before what else is wrong with them, sorted.
-const TOLD_FIRST: [(&str, &str); 5] = [
+const TOLD_FIRST: [(&str, &str); 6] = [
     ("", "ConfigMap"),
     ("", "Secret"),
+    ("", "Service"),
     ("apps", "DaemonSet"),
     ("networking.k8s.io", "IngressClass"),
     ("storage.k8s.io", "VolumeAttributesClass"),
@@ -69,11 +70,11 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value, given: &V
         problems.push(changed("spec", ty, &given["spec"]));
     }
     match (group, kind) {
-        ("", "ConfigMap" | "Secret") => data(old, given, &mut problems),
+        ("", "ConfigMap" | "Secret") => data(kind, old, given, &mut problems),
         ("", "Node") => node(old, new, &mut problems),
         ("", "PersistentVolume") => volume(old, new, given, &mut problems),
         ("", "PersistentVolumeClaim") => claim(old, new, given, &mut problems),
-        ("", "Pod") => pod(old, new, &mut problems),
+        ("", "Pod") => pod(old, new, given, &mut problems),
         ("", "ResourceQuota") => {
             let scopes = |quota: &Value| -> BTreeSet<String> {
                 let list = quota["spec"]["scopes"].as_array().into_iter().flatten();
@@ -83,7 +84,7 @@ pub(super) fn check(group: &str, kind: &str, old: &Value, new: &Value, given: &V
                 problems.push(invalid("spec.scopes", &given["spec"]["scopes"], IMMUTABLE));
             }
         }
-        ("", "Service") => service(old, new, &mut problems),
+        ("", "Service") => problems.extend(services::changes(old, new)),
         ("apps", "StatefulSet") => stateful_set(old, new, &mut problems),
         ("batch", "Job") => job(old, new, given, &mut problems),
         ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") if old["roleRef"] != new["roleRef"] => {
@@ -173,7 +174,7 @@ fn same_but_for_placement(old: &Value, new: &Value) -> bool {
     strip(old) == strip(new)
 }
 
-fn data(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+fn data(kind: &str, old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
     const DETAIL: &str = "field is immutable when `immutable` is set";
     if old["immutable"] != true {
         return;
@@ -182,7 +183,13 @@ fn data(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
         problems.push(forbidden("immutable", DETAIL));
     }
     for field in ["data", "binaryData"] {
-        if old.get(field) != new.get(field) {
+        // The data of a ConfigMap, and no other, are an empty map where there are none.
+        let is_there = |object: &'_ Value| {
+            let map = object[field].as_object();
+            map.is_some_and(|map| (kind, field) != ("ConfigMap", "data") || !map.is_empty())
+        };
+        let is_same = old.get(field) == new.get(field) || (!is_there(old) && !is_there(new));
+        if !is_same {
             problems.push(forbidden(field, DETAIL));
         }
     }
@@ -335,7 +342,7 @@ fn gates(pod: &Value) -> Vec<&str> {
 }
 
 /// A pod is what it was made; only its images and deadlines change, and tolerations are added.
-fn pod(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
+fn pod(old: &Value, new: &Value, given: &Value, problems: &mut Vec<FieldError>) {
     for list in ["containers", "initContainers"] {
         let length = |pod: &Value| pod["spec"][list].as_array().map_or(0, Vec::len);
         if length(old) != length(new) {
@@ -414,7 +421,7 @@ fn pod(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
         let detail = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
                       `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
                       `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
-        let diff = internals::difference("PodSpec", &old["spec"], &as_if_allowed(old, new));
+        let diff = internals::difference("PodSpec", &old["spec"], &as_if_allowed(old, given));
         problems.push(forbidden("spec", &format!("{detail}\n{diff}")));
     }
 }
@@ -442,37 +449,6 @@ fn as_if_allowed(old: &Value, new: &Value) -> Value {
         spec["terminationGracePeriodSeconds"] = before["terminationGracePeriodSeconds"].clone();
     }
     spec
-}
-
-fn service(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
-    addresses(old, new, problems);
-    let (before, after) = (&old["spec"], &new["spec"]);
-    let balanced = |spec: &Value| spec["type"] == "LoadBalancer";
-    if balanced(before) && balanced(after) {
-        if before["loadBalancerClass"] != after["loadBalancerClass"] {
-            problems.push(invalid("spec.loadBalancerClass", &after["loadBalancerClass"], "may not change once set"));
-        }
-        let local = |spec: &Value| spec["externalTrafficPolicy"] == "Local";
-        if local(before) && local(after) && before["healthCheckNodePort"] != after["healthCheckNodePort"] {
-            problems.push(forbidden("spec.healthCheckNodePort", IMMUTABLE));
-        }
-    }
-}
-
-fn addresses(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {
-    let external = |service: &Value| service["spec"]["type"] == "ExternalName";
-    let headless = |service: &Value| service["spec"]["clusterIP"] == "None";
-    if external(old) || external(new) || (headless(old) && headless(new)) {
-        return;
-    }
-    let before = &old["spec"]["clusterIPs"];
-    let after = &new["spec"]["clusterIPs"];
-    let empty = after.as_array().is_none_or(Vec::is_empty);
-    if empty && !before.is_null() {
-        problems.push(invalid("spec.clusterIPs[0]", after, "primary clusterIP can not be unset"));
-    } else if before[0] != after[0] && !before.is_null() {
-        problems.push(invalid("spec.clusterIPs[0]", after, "may not change once set"));
-    }
 }
 
 fn stateful_set(old: &Value, new: &Value, problems: &mut Vec<FieldError>) {

@@ -3,6 +3,7 @@
 //! All of it is data under `data/` (made by `cargo xtask apidata` from the Kubernetes release itself) plus the rules that
 //! upstream has only in Go code. Everything is decompressed on first use and shared by every cluster of the process.
 
+mod allocator;
 mod archive;
 mod columns;
 mod create;
@@ -17,10 +18,12 @@ pub(crate) mod names;
 #[cfg(test)]
 mod parity;
 mod paths;
+mod pod_resources;
 mod printed;
 mod printers;
 mod quantity;
 mod resources;
+mod services;
 mod times;
 mod types;
 mod validate;
@@ -34,10 +37,11 @@ use bowline_smd::Schemas;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use allocator::Allocator;
 pub use archive::Document;
 pub use columns::Column;
 pub(crate) use create::quality_of_service;
-pub use create::{Allocator, WriteContext};
+pub use create::{Refusal, WriteContext};
 pub use decode::DecodeError;
 pub(crate) use names::{label_key, path_segment};
 pub use quantity::{NotAQuantity, Quantity};
@@ -246,6 +250,13 @@ impl Builtins {
                 place.insert(field.to_owned(), empty);
             }
         }
+        // What is empty of features that are off is no more there than what is not.
+        if let Some(given) = &mut given {
+            gates::clean(group, kind, given);
+            if (group, kind) == ("", "Pod") {
+                pod_resources::request_empty_limits(given);
+            }
+        }
         given
     }
 
@@ -272,7 +283,7 @@ impl Builtins {
         kind: &str,
         object: &mut Value,
         ctx: &WriteContext<'_>,
-    ) -> Result<(), Vec<FieldError>> {
+    ) -> Result<(), Refusal> {
         gates::clean(group, kind, object);
         self.reset_status(group, version, kind, object);
         create::prepare_create(group, kind, object, ctx)
@@ -296,7 +307,7 @@ impl Builtins {
         old: &Value,
         object: &mut Value,
         ctx: &WriteContext<'_>,
-    ) -> Result<(), Vec<FieldError>> {
+    ) -> Result<(), Refusal> {
         gates::clean(group, kind, object);
         if self.has_status(group, version, kind) {
             match old.get("status") {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Allocator, Builtins, WriteContext};
+use super::{Allocator, Builtins, Refusal, WriteContext};
 
 const UID: &str = "00000000-0000-4000-8000-000000000000";
 const NOW: &str = "2026-01-01T00:00:00Z";
@@ -159,7 +159,8 @@ fn refusal(builtins: &Builtins, mut object: Value) -> String {
             identify(&mut object, resource.is_some_and(|resource| resource.namespaced));
             builtins.validate(&group, &kind, &object, None)
         }
-        Err(problems) => problems,
+        Err(Refusal::Invalid(problems)) => problems,
+        Err(refusal) => panic!("{refusal:?}"),
     };
     if problems.is_empty() {
         return String::new();

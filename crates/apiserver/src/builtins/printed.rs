@@ -1,5 +1,7 @@
 //! Objects as Go's encoder and its library for patches write them between them.
 
+use std::cmp::Ordering;
+
 use serde_json::{Value, json};
 
 use super::types::{Shape, Types};
@@ -33,11 +35,30 @@ fn encoded(types: &Types, shape: Option<&Shape>, value: &Value, out: &mut String
             });
         }
         (Value::Object(map), _) => {
-            braced(map.iter(), out, |name, below, out| encoded(types, shape_of(types, shape, name), below, out));
+            let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+            // Only of what is owned there are keys that are values.
+            entries.sort_by(|a, b| by_element(a.0, b.0));
+            braced(entries.into_iter(), out, |name, below, out| {
+                encoded(types, shape_of(types, shape, name), below, out);
+            });
         }
         (Value::Array(items), _) => bracketed(items, out, |_, item, out| encoded(types, item_of(shape), item, out)),
         (scalar, _) => out.push_str(&scalar.to_string()),
     }
+}
+
+/// Orders what is owned of a list: by the values of its keys, numbers as numbers.
+fn by_element(a: &str, b: &str) -> Ordering {
+    let parsed = |key: &str| key.strip_prefix("k:").and_then(|key| serde_json::from_str::<Value>(key).ok());
+    let (Some(Value::Object(before)), Some(Value::Object(after))) = (parsed(a), parsed(b)) else { return a.cmp(b) };
+    let by_value = |a: &Value, b: &Value| match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => a.as_str().cmp(&b.as_str()),
+    };
+    let fields = before.iter().zip(&after).map(|(a, b)| a.0.cmp(b.0).then_with(|| by_value(a.1, b.1)));
+    fields.fold(Ordering::Equal, Ordering::then).then(before.len().cmp(&after.len()))
 }
 
 fn braced<'v>(

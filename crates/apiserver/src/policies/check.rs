@@ -337,8 +337,13 @@ fn check_annotation(
     causes: &mut Vec<Cause>,
 ) {
     let name = format!("{}/{}", text(&object["metadata"]["name"]), text(&annotation["key"]));
-    let wrong = qualified_name(&name);
-    causes.extend(wrong.into_iter().map(|why| Cause::invalid(format!("{path}.key"), &json!(name), why)));
+    if text(&object["metadata"]["name"]).is_empty() {
+        let why = "requires metadata.name be non-empty";
+        causes.push(Cause::invalid(format!("{path}.key"), &json!(text(&annotation["key"])), why));
+    } else {
+        let wrong = qualified_name(&name);
+        causes.extend(wrong.into_iter().map(|why| Cause::invalid(format!("{path}.key"), &json!(name), why)));
+    }
     let (source, field) = (text(&annotation["valueExpression"]).trim(), format!("{path}.valueExpression"));
     let known = variables(Knows { params: has_params, authorizer: true }, own.cloned());
     if source.is_empty() {

@@ -54,16 +54,11 @@ impl Registry<'_> {
         for key in ["deletionTimestamp", "deletionGracePeriodSeconds"].iter().chain(wiped) {
             metadata(&mut object).remove(*key);
         }
-        // Whoever gives an empty list owns it, though storage knows only that there is none.
-        let restored = rules::restore_empties(&mut object, options);
-        let mut object = self.ownership(target).record(None, object, options);
-        for pointer in restored {
-            if let Some(value) = object.pointer_mut(pointer) {
-                *value = Value::Null;
-            }
-        }
+        meta::tell_owners_apart(&mut object, "", options);
+        let mut object = self.record_given(target, None, object, options);
         let asked = meta_text(&object, "name").to_owned();
         self.admit_changes(&new(target, &asked), &mut object, options)?;
+        meta::tell_owners_apart(&mut object, meta::AFTER_ADMISSION, options);
         if resource.has_status() && resource.custom().is_some() {
             remove(&mut object, "status");
         }
@@ -95,6 +90,7 @@ impl Registry<'_> {
             metadata(&mut object).insert("namespace".to_owned(), json!(target.namespace));
         }
         self.admit_changes(&new(target, target.name), &mut object, options)?;
+        meta::tell_owners_apart(&mut object, meta::AFTER_ADMISSION, options);
         // What is not stored keeps the revision it was given.
         if !options.dry_run {
             metadata(&mut object).remove("resourceVersion");
@@ -205,7 +201,7 @@ impl Registry<'_> {
         if resource.custom().is_some() {
             causes = meta::validate(resource, &object, None);
         }
-        causes.extend(devices::mistakes(self, target, &object));
+        causes.extend(devices::mistakes(self, target, &object, None));
         let given = rules::as_given(resource, &object, options).into_owned();
         causes.extend(rules::validate(resource, "", (&object, &given), None, &mut options.warnings));
         causes.extend(requests::mistakes(target, &given, None));
@@ -230,7 +226,7 @@ impl Registry<'_> {
             Builtins::get().read_back(&resource.group, &resource.version, &resource.kind, &mut object);
         }
         if options.dry_run {
-            return self.read_back(resource, object);
+            return Ok(Self::shown(target, self.read_back(resource, object)?));
         }
         admission::collect(self, charges);
         let is_read_otherwise = rules::is_read_otherwise(resource, &object, &self.state.catalog);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Target, finalizers, is_terminating, meta_text, metadata};
+use super::{Target, WriteOptions, finalizers, is_terminating, meta_text, metadata};
 use crate::builtins::Builtins;
 use crate::builtins::names::{is_dns_label, is_qualified};
 use crate::error::{ApiError, Cause};
@@ -28,6 +28,31 @@ const QUALIFIED_NAME: &str = "name part must consist of alphanumeric characters,
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
                            and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or \
                            '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+/// How a warning goes on about owners that were there twice after others had changed an object.
+pub(super) const AFTER_ADMISSION: &str = " after mutating admission happens";
+
+/// Takes out owners that a list names again, with a word to whoever wrote it.
+pub(super) fn tell_owners_apart(object: &mut Value, when: &str, options: &mut WriteOptions) {
+    let Some(owners) = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) else { return };
+    let mut kept: Vec<Value> = Vec::new();
+    let (once, again): (Vec<Value>, Vec<Value>) = std::mem::take(owners).into_iter().partition(|owner| {
+        let is_new = !kept.contains(owner);
+        if is_new {
+            kept.push(owner.clone());
+        }
+        is_new
+    });
+    *owners = once;
+    if !again.is_empty() {
+        let uids: Vec<&str> = again.iter().filter_map(|owner| owner["uid"].as_str()).collect();
+        options.warnings.push(format!(
+            ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and \
+             may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            uids.join(", ")
+        ));
+    }
+}
 
 /// Refuses a body that is about something else than the target, and fills in what it leaves out.
 pub(super) fn check_identity(target: &Target<'_>, object: &mut Value) -> Result<(), ApiError> {

@@ -8,6 +8,7 @@ mod account_secrets;
 mod admit;
 mod ahead;
 mod bind;
+mod concealed;
 mod create;
 mod delete;
 mod devices;
@@ -236,7 +237,10 @@ impl Registry<'_> {
     /// Returns the target as a client of its version sees it; for `scale`, the `Scale`.
     pub(crate) fn read(&mut self, target: &Target<'_>) -> Result<Arc<Value>, ApiError> {
         let live = self.live(target)?;
-        let object = rules::present(target.resource, &live.value);
+        let object = match target.subresource {
+            "status" => self.kept(target.resource, &live),
+            _ => rules::present(target.resource, &live.value),
+        };
         match target.subresource {
             "scale" => {
                 scale::check_present(target.resource, &object)?;
@@ -250,6 +254,7 @@ impl Registry<'_> {
     fn commit(&mut self, resource: &Resource, key: Key, mut value: Value) -> Result<Arc<Stored>, ApiError> {
         let rv = self.state.rv + 1;
         value["metadata"]["resourceVersion"] = json!(rv.to_string());
+        let concealed = concealed::conceal(resource, &mut value);
         let value = rules::to_storage(resource, value, &self.state.catalog);
         if resource.custom().is_some_and(|custom| custom.conversion.is_some()) {
             // Nothing is stored whose writer could not be shown it.
@@ -275,6 +280,9 @@ impl Registry<'_> {
         self.state.owners.track(&(store_key, key), old.as_deref(), Some(&stored));
         // What is stored now was read before; who knows better says so.
         self.state.unsettled.remove(&*stored.uid);
+        if let Some(concealed) = concealed {
+            self.state.concealed.insert(stored.uid.to_string(), concealed);
+        }
         self.follow(resource, change, &stored, old.as_deref());
         Ok(stored)
     }
@@ -305,6 +313,7 @@ impl Registry<'_> {
         let rv = self.state.next_rv();
         self.state.unsettled.remove(&*old.uid);
         self.state.reordered.remove(&*old.uid);
+        self.state.concealed.remove(&*old.uid);
         let mut value = Value::clone(&old.value);
         value["metadata"]["resourceVersion"] = json!(rv.to_string());
         let last = Arc::new(Stored::new(value, rv, Change::Deleted, field_order(resource)));

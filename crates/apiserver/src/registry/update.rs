@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::ahead::Ahead;
+use super::devices;
 use super::{Outcome, Registry, Target, WriteOptions, finalizers, is_terminating, meta, meta_text, metadata, scale};
 use crate::admission::{self, Operation, Request};
 use crate::auth::requests;
@@ -36,6 +37,7 @@ impl Registry<'_> {
             return Ok((self.create(target, body, options)?, Outcome::Created));
         }
         rules::decode(target.resource, &mut body, options)?;
+        meta::tell_owners_apart(&mut body, "", options);
         let live = live.ok_or_else(|| ApiError::not_found(target.resource, target.name))?;
         check_uid_precondition(target, &live, &body)?;
         Ok((self.replace(target, &live, body, options)?, Outcome::Updated))
@@ -53,7 +55,7 @@ impl Registry<'_> {
             return self.apply(target, body, options);
         }
         let live = self.live(target)?;
-        let current = rules::present(target.resource, &live.value);
+        let current = self.kept(target.resource, &live);
         if target.subresource == "scale" {
             let scale = self.scale_of(target, &current)?;
             let mut patched = patch::change(target.resource, kind, &scale, body)?;
@@ -91,8 +93,8 @@ impl Registry<'_> {
         options: &mut WriteOptions,
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
-        let current = rules::present(resource, &live.value);
-        object = self.ownership(target).record(Some(&current), object, options);
+        let current = self.kept(resource, live);
+        object = self.record_given(target, Some(&current), object, options);
         self.succeed(target, live, &current, object, options)
     }
 
@@ -106,6 +108,7 @@ impl Registry<'_> {
         options: &mut WriteOptions,
     ) -> Result<Arc<Value>, ApiError> {
         self.admit_changes(&update_of(target, current), &mut object, options)?;
+        meta::tell_owners_apart(&mut object, meta::AFTER_ADMISSION, options);
         check_has_version(target, &object)?;
         check_version(target, live, &object)?;
         check_uid(target, live, &object)?;
@@ -113,6 +116,24 @@ impl Registry<'_> {
         rules::keep_other_parts(target.resource, target.subresource, current, &mut object);
         self.identify(target, &mut object, Some(current), options)?;
         self.store_successor(target, live, current, object, options)
+    }
+
+    /// Records who wrote what. Whoever gives an empty list owns it, though storage knows only that there is none.
+    pub(super) fn record_given(
+        &self,
+        target: &Target<'_>,
+        live: Option<&Value>,
+        mut object: Value,
+        options: &WriteOptions,
+    ) -> Value {
+        let restored = rules::restore_empties(&mut object, options);
+        let mut object = self.ownership(target).record(live, object, options);
+        for pointer in restored {
+            if let Some(value) = object.pointer_mut(pointer) {
+                *value = Value::Null;
+            }
+        }
+        object
     }
 
     fn apply(
@@ -139,7 +160,7 @@ impl Registry<'_> {
                 *options = told;
                 (current, Some(outcome))
             }
-            None => (rules::present(resource, &live.value), None),
+            None => (self.kept(resource, &live), None),
         };
         if target.subresource == "scale" {
             let scale = self.scale_of(target, &current)?;
@@ -239,6 +260,7 @@ impl Registry<'_> {
         if resource.custom().is_some() {
             causes = meta::validate(resource, &object, Some(current));
         }
+        causes.extend(devices::mistakes(self, target, &object, Some(current)));
         let given = match target.subresource {
             "" => rules::as_given(resource, &object, options),
             _ => Cow::Borrowed(&object),
@@ -269,7 +291,7 @@ impl Registry<'_> {
         settled()?;
         if goes && !options.dry_run {
             self.remove(resource, &target.key());
-            return Ok(Arc::new(object));
+            return Ok(Self::shown(target, Arc::new(object)));
         }
         // Versions may show the same for what is stored differently; an apply that changes nothing converts nothing.
         let is_same = if options.applied_nothing || live.value["apiVersion"] == current["apiVersion"] {
@@ -281,11 +303,12 @@ impl Registry<'_> {
         let is_in_order = self.state.reordered.contains(&*live.uid)
             == (target.subresource == "scale" && ownership::scale::reorders(&object));
         if is_same && is_in_order && !self.state.unsettled.contains(&*live.uid) {
-            return Ok(Arc::clone(current));
+            return Ok(Self::shown(target, Arc::clone(current)));
         }
         if options.dry_run {
-            return self.read_back(resource, object);
+            return Ok(Self::shown(target, self.read_back(resource, object)?));
         }
+        self.state.concealed.remove(&*live.uid);
         admission::collect(self, charges);
         let is_read_otherwise = rules::is_read_otherwise(resource, &object, &self.state.catalog);
         if options.applied_nothing && resource.custom().is_none() && live.value["apiVersion"] != current["apiVersion"] {
@@ -299,7 +322,7 @@ impl Registry<'_> {
         } else {
             self.state.reordered.remove(&*stored.uid);
         }
-        Ok(rules::present(resource, &stored.value))
+        Ok(Self::shown(target, self.kept(resource, &stored)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::url::Url;
 use crate::error::Cause;
 
 const NEITHER: &str = "exactly one of url or service is required";
@@ -19,28 +20,26 @@ pub(crate) fn check_client(config: &Value, path: &str) -> Vec<Cause> {
 
 fn check_url(text: &str, path: &str) -> Vec<Cause> {
     const FORM: &str = "; desired format: https://host[/path]";
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(why) => return vec![Cause::required(path, &format!("url must be a valid URL: {why}{FORM}"))],
+    };
     let mut causes = Vec::new();
     let mut refuse = |value: &str, why: &str| causes.push(Cause::invalid(path, &json!(value), why));
-    let parsed = text.split_once("://");
-    let (scheme, rest) = parsed.unwrap_or(("", text));
-    if scheme != "https" {
-        refuse(scheme, &format!("'https' is the only allowed URL scheme{FORM}"));
+    if url.scheme != "https" {
+        refuse(&url.scheme, &format!("'https' is the only allowed URL scheme{FORM}"));
     }
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-    if host.is_empty() || parsed.is_none() {
-        refuse(if parsed.is_none() { "" } else { host }, &format!("host must be specified{FORM}"));
+    if url.host.is_empty() {
+        refuse(&url.host, &format!("host must be specified{FORM}"));
     }
-    if let Some(user) = user {
+    if let Some(user) = &url.user {
         refuse(user, "user information is not permitted in the URL");
     }
-    let (before, fragment) = tail.split_once('#').map_or((tail, None), |(before, after)| (before, Some(after)));
-    if let Some(fragment) = fragment.filter(|fragment| !fragment.is_empty()) {
-        refuse(fragment, "fragments are not permitted in the URL");
+    if !url.fragment.is_empty() {
+        refuse(&url.fragment, "fragments are not permitted in the URL");
     }
-    if let Some((_, query)) = before.split_once('?').filter(|(_, query)| !query.is_empty()) {
-        refuse(query, "query parameters are not permitted in the URL");
+    if !url.query.is_empty() {
+        refuse(&url.query, "query parameters are not permitted in the URL");
     }
     causes
 }

@@ -16,6 +16,7 @@ mod index;
 mod replay;
 mod response;
 mod service;
+mod url;
 
 pub(crate) use check::check_configuration;
 pub(crate) use client::check_client;

@@ -160,7 +160,7 @@ async fn one(
     }
     let mut found = Vec::new();
     note(seed, &create, &want, &have, &mut found);
-    if !found.is_empty() && is_unsteady(plane, &create, &want).await {
+    if !found.is_empty() && life::is_unsteady(plane, &create, &want).await {
         tally.unsteady += 1;
         found.clear();
     }
@@ -170,6 +170,9 @@ async fn one(
         tally.lives += 1;
         let mut answers = Vec::new();
         life::live(plane, cluster, &create, &life, &mut |question, want, have| {
+            if is_shown {
+                eprintln!("{} {}\n{}", question.method, question.path, question.body);
+            }
             note(seed, question, &want, &have, &mut found);
             answers.push(want);
         })
@@ -181,7 +184,7 @@ async fn one(
     if tally.object(found, want.status == 201) && is_whole {
         let known = records.entry(plural(&path).to_owned()).or_default();
         // What the real server tells in another order the next time is no sample.
-        if known.len() < RECORDED_OF_A_KIND && !is_unsteady(plane, &create, &want).await {
+        if known.len() < RECORDED_OF_A_KIND && !life::is_unsteady(plane, &create, &want).await {
             known.push(Record { create, answer: want, life: lived });
         }
     }
@@ -206,16 +209,6 @@ async fn replay(cluster: &Cluster, tally: &mut Tally) {
         }
         tally.object(found, answer.status == 201);
     }
-}
-
-/// Asks the real server again, and returns whether it answers differently.
-async fn is_unsteady(plane: &Plane, question: &Question, first: &Answer) -> bool {
-    for _ in 0..8 {
-        if plane.ask(question).await.steady() != *first {
-            return true;
-        }
-    }
-    false
 }
 
 fn plural(path: &str) -> &str {

@@ -231,11 +231,25 @@ impl Answer {
         self
     }
 
-    /// Takes out what the real server's own controllers write beside whoever asks, at any time.
-    fn without_others_writes(&mut self) {
+    /// Returns whether the real server's own controllers write what it is about, beside whoever asks and at any time.
+    fn is_controlled(&self) -> bool {
         const CONTROLLED: [&str; 6] =
             ["APIService", "FlowSchema", "Namespace", "PriorityLevelConfiguration", "ResourceQuota", "ServiceCIDR"];
-        let is_controlled = self.body["kind"].as_str().is_some_and(|kind| CONTROLLED.contains(&kind));
+        self.body["kind"].as_str().is_some_and(|kind| CONTROLLED.contains(&kind))
+    }
+
+    /// Takes out who owns what where this server notes no owners and the real one does: nobody's changes are noted of an
+    /// object of which nobody owns anything, and its controllers are somebody.
+    pub(crate) fn without_owners_of_controllers(mut self, have: &Self) -> Self {
+        if self.is_controlled() && have.body["metadata"]["managedFields"].is_null() {
+            self.body["metadata"]["managedFields"] = Value::Null;
+        }
+        self
+    }
+
+    /// Takes out what those controllers write.
+    fn without_others_writes(&mut self) {
+        let is_controlled = self.is_controlled();
         let was_stored = self.body["metadata"]["resourceVersion"].is_string();
         if !is_controlled || !was_stored {
             return;

@@ -62,7 +62,10 @@ pub(super) fn of_new(group: &str, kind: &str, object: &Value, errors: &mut Error
     annotations(&meta["annotations"], "metadata.annotations", errors);
     owners(&meta["ownerReferences"], errors);
     finalizers(&meta["finalizers"], errors);
-    kubernetes_finalizers(group, &meta["finalizers"], errors);
+    // Events are looked at as objects of any kind; those of the group of their own are looked at once more.
+    if (group, kind) != ("", "Event") {
+        kubernetes_finalizers(group, &meta["finalizers"], errors);
+    }
 }
 
 /// A look at the metadata of a successor.

@@ -46,6 +46,13 @@ pub(super) fn service_addresses(service: &Value) -> Vec<FieldError> {
     errors.into_list()
 }
 
+/// Checks who balances the load of a Service.
+pub(super) fn balancer_class(service: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    service::balancer_class(&service["spec"], &mut errors);
+    errors.into_list()
+}
+
 /// Checks the taints of a node.
 pub(super) fn mistakes_in_taints(node: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
@@ -170,7 +177,7 @@ fn of_workloads(kind: &str, object: &Value, is_new: bool, errors: &mut Errors) {
         "Job" if is_new => jobs::job(object, errors),
         "Job" => jobs::successor(object, errors),
         "ReplicaSet" => workloads::replica_set(spec, errors),
-        "StatefulSet" => workloads::stateful_set(spec, errors),
+        "StatefulSet" => workloads::stateful_set(spec, is_new, errors),
         _ => {}
     }
 }

@@ -55,14 +55,20 @@ pub(super) fn service(service: &Value, errors: &mut Errors) {
         (true, true) => errors.required("allocateLoadBalancerNodePorts", ""),
         _ => {}
     }
+    balancer_class(spec, errors);
+    traffic(spec, kind, errors);
+}
+
+/// Checks who balances the load of a Service.
+pub(super) fn balancer_class(spec: &Value, errors: &mut Errors) {
+    const PATH: &str = "spec.loadBalancerClass";
     if let Some(class) = spec["loadBalancerClass"].as_str() {
-        if balanced {
-            errors.invalid_each("spec.loadBalancerClass", class, names::label_key(class));
+        if text(spec, "type") == "LoadBalancer" {
+            errors.invalid_each(PATH, class, names::label_key(class));
         } else {
-            errors.forbidden("spec.loadBalancerClass", BALANCED_ONLY);
+            errors.forbidden(PATH, BALANCED_ONLY);
         }
     }
-    traffic(spec, kind, errors);
 }
 
 fn traffic(spec: &Value, kind: &str, errors: &mut Errors) {

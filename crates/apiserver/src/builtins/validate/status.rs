@@ -23,16 +23,13 @@ pub(in crate::builtins) fn validate(group: &str, kind: &str, old: &Value, new: &
         ("batch", "Job") => job_status::check(old, new, &mut errors),
         ("resource.k8s.io", "ResourceClaim") => claim_status::check(old, new, &mut errors),
         ("", "Pod") => pod(before, status, new, &mut errors),
-        ("", "ReplicationController") => {
-            let counted =
-                ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"];
-            counts(status, &counted, &mut errors);
-            shares(
-                status,
-                &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
-                "readyReplicas",
-                &mut errors,
-            );
+        ("", "ReplicationController") | ("apps", "ReplicaSet") => {
+            let parts = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
+            counts(status, &["replicas"], &mut errors);
+            counts(status, &parts, &mut errors);
+            // Controllers have none that are terminating.
+            counts(status, &["observedGeneration", "terminatingReplicas"], &mut errors);
+            shares(status, &parts, "readyReplicas", &mut errors);
         }
         ("", "Namespace") => {
             let is_ending = new["metadata"]["deletionTimestamp"].is_string();
@@ -55,6 +52,14 @@ pub(in crate::builtins) fn validate(group: &str, kind: &str, old: &Value, new: &
             }
         }
         ("", "Service") => service(before, status, text(&new["spec"], "type"), &mut errors),
+        ("apiregistration.k8s.io", "APIService") => {
+            for (index, condition) in items(&status["conditions"]) {
+                let path = format!("status.conditions[{index}].status");
+                if !["True", "False", "Unknown"].contains(&text(condition, "status")) {
+                    errors.not_supported(&path, &condition["status"], &["True", "False", "Unknown"]);
+                }
+            }
+        }
         ("apps", "DaemonSet") => {
             let counted = [
                 "currentNumberScheduled",
@@ -84,23 +89,6 @@ pub(in crate::builtins) fn validate(group: &str, kind: &str, old: &Value, new: &
             counts(status, &counted, &mut errors);
             shares(status, &["updatedReplicas", "readyReplicas", "availableReplicas"], "readyReplicas", &mut errors);
             collisions(before, status, &mut errors);
-        }
-        ("apps", "ReplicaSet") => {
-            let counted = [
-                "replicas",
-                "fullyLabeledReplicas",
-                "readyReplicas",
-                "availableReplicas",
-                "observedGeneration",
-                "terminatingReplicas",
-            ];
-            counts(status, &counted, &mut errors);
-            shares(
-                status,
-                &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
-                "readyReplicas",
-                &mut errors,
-            );
         }
         ("apps", "StatefulSet") => {
             let counted = [

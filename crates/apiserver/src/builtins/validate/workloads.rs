@@ -50,14 +50,10 @@ pub(super) fn replication_controller(spec: &Value, errors: &mut Errors) {
     }
     let labels = &template["metadata"]["labels"];
     if entries(&spec["selector"]).any(|(key, value)| labels.get(key) != Some(value)) {
-        errors.invalid_object("spec.template.metadata.labels", map_or_null(labels), DOES_NOT_MATCH);
+        errors.invalid_object("spec.template.metadata.labels", labels, DOES_NOT_MATCH);
     }
     pods::template(template, "spec.template", errors);
     always_runs(spec, "ReplicationController", errors);
-}
-
-fn map_or_null(labels: &Value) -> &Value {
-    if is_empty(labels) { &Value::Null } else { labels }
 }
 
 /// Checks the selector that a controller must have; returns whether it can be used.
@@ -78,7 +74,7 @@ fn strict_selector(spec: &Value, noun: &str, errors: &mut Errors) -> bool {
 fn labels_match(spec: &Value, errors: &mut Errors) {
     let (chosen, labels) = (&spec["selector"], &spec["template"]["metadata"]["labels"]);
     if chosen.is_null() || !super::selects(chosen, labels) {
-        errors.invalid_object("spec.template.metadata.labels", map_or_null(labels), DOES_NOT_MATCH);
+        errors.invalid_object("spec.template.metadata.labels", labels, DOES_NOT_MATCH);
     }
 }
 
@@ -93,7 +89,7 @@ fn always_runs(spec: &Value, controller: &str, errors: &mut Errors) {
     }
 }
 
-pub(super) fn stateful_set(spec: &Value, errors: &mut Errors) {
+pub(super) fn stateful_set(spec: &Value, is_new: bool, errors: &mut Errors) {
     match text(spec, "podManagementPolicy") {
         "" => errors.required("spec.podManagementPolicy", ""),
         "OrderedReady" | "Parallel" => {}
@@ -110,13 +106,14 @@ pub(super) fn stateful_set(spec: &Value, errors: &mut Errors) {
             errors.not_supported(&path, &retention[*field], &["Retain", "Delete"]);
         }
     }
-    for (index, claim) in items(&spec["volumeClaimTemplates"]) {
+    // What may not change is told to have changed, not what is wrong with it.
+    for (index, claim) in items(&spec["volumeClaimTemplates"]).filter(|_| is_new) {
         storage::claim_spec(&claim["spec"], &format!("spec.volumeClaimTemplates[{index}].spec"), errors);
     }
     non_negative(spec, &["replicas", "minReadySeconds"], "spec", errors);
     non_negative(&spec["ordinals"], &["start"], "spec.ordinals", errors);
     let service = text(spec, "serviceName");
-    if !service.is_empty() {
+    if is_new && !service.is_empty() {
         errors.invalid_each("spec.serviceName", service, names::dns_label(service));
     }
     if strict_selector(spec, "statefulset", errors) {

@@ -179,7 +179,7 @@ fn used_claims(list: &Value, known: &[&str], path: &str, errors: &mut Errors) {
             }
             seen.insert(key);
         }
-        if !known.contains(&name) {
+        if !name.is_empty() && !known.contains(&name) {
             let mut sorted: Vec<&str> = known.to_vec();
             sorted.sort_unstable();
             let detail = if sorted.is_empty() {
