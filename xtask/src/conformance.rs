@@ -15,27 +15,31 @@ const EXPRESSIONS: &str = "20000";
 
 /// Asks the real server every scripted step again, then the random ones, and compares.
 ///
-/// Each suite prints its figure, and fails when one answer differs.
-pub(crate) fn api() -> anyhow::Result<()> {
+/// Each suite prints its figure, and fails when one answer differs. `cases` is how many random ones each is given, `seed`
+/// where they start, unless they are told by the suites themselves.
+pub(crate) fn api(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
     let plane = referee::control_plane()?.context("the real kube-apiserver needs Go to build, and there is none")?;
     let plane = plane.display().to_string();
     let patches = referee::patches()?.context("what computes patches needs Go to build, and there is none")?;
     let patches = patches.display().to_string();
     let cel = referee::cel()?.context("kube-apiserver's CEL needs Go to build, and there is none")?;
     let cel = cel.display().to_string();
+    let (cases, seed) = (cases.map(|cases| cases.to_string()), seed.map(|seed| seed.to_string()));
+    let count = |usual: &'static str| cases.as_deref().unwrap_or(usual);
     type Suite<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)]);
     let suites: [Suite<'_>; 5] = [
         ("parity", &["--test", "parity"], &[]),
-        ("sequences", &["--test", "sequences"], &[("BOWLINE_SEQUENCES", SEQUENCES)]),
-        ("objects", &["--test", "objects"], &[("BOWLINE_OBJECTS", OBJECTS)]),
-        ("patches", &["--test", "patches"], &[("BOWLINE_PATCHES", &patches), ("PATCHES", PATCHES)]),
-        ("expressions", &["--lib", "cel::judge"], &[("BOWLINE_CEL_JUDGE", &cel), ("CASES", EXPRESSIONS)]),
+        ("sequences", &["--test", "sequences"], &[("BOWLINE_SEQUENCES", count(SEQUENCES))]),
+        ("objects", &["--test", "objects"], &[("BOWLINE_OBJECTS", count(OBJECTS))]),
+        ("patches", &["--test", "patches"], &[("BOWLINE_PATCHES", &patches), ("PATCHES", count(PATCHES))]),
+        ("expressions", &["--lib", "cel::judge"], &[("BOWLINE_CEL_JUDGE", &cel), ("CASES", count(EXPRESSIONS))]),
     ];
     // All of them: each has a figure to print, whatever the others found.
     let mut differ = Vec::new();
     for (suite, of, more) in suites {
         let mut variables = vec![("BOWLINE_JUDGE", plane.as_str())];
         variables.extend(more);
+        variables.extend(seed.as_deref().map(|seed| ("SEED", seed)));
         let package = ["test", "--locked", "--package", "bowline-apiserver"];
         if run(&cargo(), &[&package, of, &["--", "--nocapture"]].concat(), &variables).is_err() {
             differ.push(suite);

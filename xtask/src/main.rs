@@ -36,10 +36,10 @@ enum Chore {
     Conformance {
         /// Which: `api` or `gotemplate`
         name: String,
-        /// How many random cases, for `gotemplate`
+        /// How many random cases, of each sort
         #[arg(long)]
         cases: Option<u64>,
-        /// Where the random cases start, for `gotemplate`
+        /// Where the random cases start
         #[arg(long)]
         seed: Option<u64>,
     },
@@ -75,7 +75,7 @@ fn main() -> anyhow::Result<()> {
             steps::bench(package, benches, &arguments, referee.as_deref())
         }
         Chore::Conformance { name, cases, seed } => match name.as_str() {
-            "api" => conformance::api(),
+            "api" => conformance::api(cases, seed),
             "gotemplate" => conformance::gotemplate(cases, seed),
             _ => anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate"),
         },

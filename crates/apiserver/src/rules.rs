@@ -555,15 +555,26 @@ pub(crate) fn needs_resource_version(resource: &Resource) -> bool {
         )
 }
 
-/// Returns whether a PUT creates what is missing (k8s: `AllowCreateOnUpdate`).
-pub(crate) fn creates_on_update(resource: &Resource) -> bool {
-    matches!(
-        (resource.group.as_str(), resource.plural.as_str()),
-        (RBAC | "coordination.k8s.io", _)
-            | ("", "events" | "endpoints" | "services" | "limitranges")
-            | ("events.k8s.io", "events")
-            | ("node.k8s.io", "runtimeclasses")
-    )
+/// Returns whether a PUT creates what is missing (k8s: `AllowCreateOnUpdate`), be it for its status alone.
+pub(crate) fn creates_on_update(resource: &Resource, subresource: &str) -> bool {
+    let is_whole = subresource.is_empty() || (subresource == "status" && resource.has_status());
+    is_whole
+        && matches!(
+            (resource.group.as_str(), resource.plural.as_str()),
+            (RBAC | "coordination.k8s.io", _)
+                | ("", "events" | "endpoints" | "services" | "limitranges")
+                | ("events.k8s.io", "events")
+                | ("node.k8s.io", "runtimeclasses")
+        )
+}
+
+/// Returns whether a custom resource is written to storage as the one that is there: Go's `2.0` is written as `2`.
+pub(crate) fn is_printed_alike(resource: &Resource, object: &Value, stored: &Value) -> bool {
+    resource.custom().is_some() && {
+        let mut printed = object.clone();
+        crd::whole_numbers(&mut printed);
+        printed == *stored
+    }
 }
 
 /// Returns whether dependents stay when nobody says what becomes of them.
@@ -699,6 +710,7 @@ pub(crate) fn to_storage(resource: &Resource, mut object: Value, catalog: &Catal
         object["apiVersion"] = json!(crate::resource::api_version(&resource.group, &version));
         // Whoever reads it gets what the stored version's schema makes of it.
         custom.fill_in(&mut object);
+        crd::whole_numbers(&mut object);
     } else if resource.is("events.k8s.io", "events") {
         object["apiVersion"] = json!("v1");
         rename(&mut object, &EVENT_FIELDS.map(|(core, events)| (events, core)));

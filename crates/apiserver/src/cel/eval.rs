@@ -10,7 +10,7 @@ use super::authorizer::Ask;
 use super::library;
 use super::plan::{Arguments, Base, By, Call, Fold, Place, Qualifier, Step, unfit};
 use super::tracker::{Stop, Tracker};
-use super::value::{Key, List, ListKind, Value, compare};
+use super::value::{Key, List, ListKind, Value, compare, find};
 
 const NO_OVERLOAD: &str = "no such overload";
 
@@ -225,9 +225,7 @@ impl<'a> Evaluator<'a> {
                 Ok(value) => value,
                 Err(why) => return Ok(Err(why)),
             };
-            let Some(name) = Key::of(&key) else {
-                return Ok(Err(Failure::new(format!("unsupported key type: {}", key.type_name()))));
-            };
+            let name = Key::new(&key);
             match value {
                 Value::Optional(Some(value)) if *is_optional => drop(out.insert(name, *value)),
                 Value::Optional(None) if *is_optional => drop(out.remove(&name)),
@@ -346,7 +344,7 @@ impl<'a> Evaluator<'a> {
             return (self.lazy)(name).map(Some);
         }
         let (found, missing) = match of {
-            Value::Map(map) => (Key::of(key).and_then(|key| map.get(&key)), "no such key"),
+            Value::Map(map) => (Key::of(key).and_then(|key| find(map, &key)), "no such key"),
             Value::List(list) => (list.items.get(list_position(key)?.unwrap_or(usize::MAX)), "index out of bounds"),
             _ => (None, "no such key"),
         };
@@ -557,7 +555,7 @@ fn operator(name: &str, args: &[Value]) -> Option<Outcome> {
         ("_<_" | "_<=_" | "_>_" | "_>=_", [a, b]) => order(name, a, b),
         ("_+_" | "_-_" | "_*_" | "_/_" | "_%_", [a, b]) => super::arithmetic::apply(name, a, b),
         ("@in", [item, Value::List(list)]) => Ok(Value::Bool(list.items.contains(item))),
-        ("@in", [key, Value::Map(map)]) => Ok(Value::Bool(Key::of(key).is_some_and(|key| map.contains_key(&key)))),
+        ("@in", [key, Value::Map(map)]) => Ok(Value::Bool(Key::of(key).is_some_and(|key| find(map, &key).is_some()))),
         ("!_" | "-_" | "@in", _) => Err(Failure::no_overload()),
         _ => return None,
     })

@@ -297,7 +297,7 @@ impl Planner<'_> {
         }
         let constants: Option<Vec<_>> = entries
             .iter()
-            .map(|(key, value, optional)| Some((Key::of(&constant(key)?)?, constant(value).filter(|_| !optional)?)))
+            .map(|(key, value, optional)| Some((Key::new(&constant(key)?), constant(value).filter(|_| !optional)?)))
             .collect();
         Ok(match constants {
             Some(entries) => {

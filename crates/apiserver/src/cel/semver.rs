@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use bowline_smd::quote_go;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Version {
     pub(super) numbers: [u64; 3],
@@ -14,27 +16,25 @@ impl Version {
         if text.is_empty() {
             return Err("Version string empty".to_owned());
         }
-        let (main, build) = text.split_once('+').map_or((text, None), |(main, build)| (main, Some(build)));
-        let (main, pre) = main.split_once('-').map_or((main, None), |(main, pre)| (main, Some(pre)));
-        let parts: Vec<&str> = main.splitn(3, '.').collect();
-        let [major, minor, patch] = parts[..] else {
+        let parts: Vec<&str> = text.splitn(3, '.').collect();
+        let [major, minor, rest] = parts[..] else {
             return Err("No Major.Minor.Patch elements found".to_owned());
         };
         let number = |name: &str, text: &str| {
-            if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(if name == "patch" || !text.is_empty() {
-                    format!("Invalid character(s) found in {name} number {text:?}")
-                } else {
-                    format!("strconv.ParseUint: parsing {text:?}: invalid syntax")
-                });
+            if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(format!("Invalid character(s) found in {name} number {}", quote_go(text)));
             }
             if text.len() > 1 && text.starts_with('0') {
                 let name = name[..1].to_uppercase() + &name[1..];
                 return Err(format!("{name} number must not contain leading zeroes {text:?}"));
             }
-            text.parse::<u64>().map_err(|_| format!("strconv.ParseUint: parsing {text:?}: value out of range"))
+            let why = if text.is_empty() { "invalid syntax" } else { "value out of range" };
+            text.parse::<u64>().map_err(|_| format!("strconv.ParseUint: parsing {text:?}: {why}"))
         };
-        let numbers = [number("major", major)?, number("minor", minor)?, number("patch", patch)?];
+        let (major, minor) = (number("major", major)?, number("minor", minor)?);
+        let (rest, build) = rest.split_once('+').map_or((rest, None), |(rest, build)| (rest, Some(build)));
+        let (patch, pre) = rest.split_once('-').map_or((rest, None), |(patch, pre)| (patch, Some(pre)));
+        let numbers = [major, minor, number("patch", patch)?];
         let is_identifier =
             |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let mut labels = Vec::new();
@@ -43,11 +43,14 @@ impl Version {
                 return Err("Prerelease is empty".to_owned());
             }
             if !is_identifier(part) {
-                return Err(format!("Invalid character(s) found in prerelease {part:?}"));
+                return Err(format!("Invalid character(s) found in prerelease {}", quote_go(part)));
             }
             let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
             if is_number && part.len() > 1 && part.starts_with('0') {
                 return Err(format!("Numeric PreRelease version must not contain leading zeroes {part:?}"));
+            }
+            if is_number && part.parse::<u64>().is_err() {
+                return Err(format!("strconv.ParseUint: parsing {part:?}: value out of range"));
             }
             labels.push(part.to_owned());
         }
@@ -56,7 +59,7 @@ impl Version {
                 return Err("Build meta data is empty".to_owned());
             }
             if !is_identifier(part) {
-                return Err(format!("Invalid character(s) found in build meta data {part:?}"));
+                return Err(format!("Invalid character(s) found in build meta data {}", quote_go(part)));
             }
         }
         Ok(Self { numbers, pre: labels })

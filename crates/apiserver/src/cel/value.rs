@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{self, AtomicU64};
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -62,26 +63,93 @@ pub(crate) enum ListKind {
     Map(Vec<String>),
 }
 
-/// A key of a map. Whole numbers are one key, whatever their type.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A key of a map. Equal whole numbers are one key, whatever their type.
+#[derive(Debug, Clone)]
 pub(crate) enum Key {
     Bool(bool),
     Int(i64),
     Uint(u64),
+    Double(f64),
     String(Arc<str>),
+    /// Any other value; Go finds it by what it points to, so that it is no other's equal.
+    Other(u64, Box<Value>),
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.sort().cmp(&other.sort()).then_with(|| match (self, other) {
+            (Self::Bool(one), Self::Bool(other)) => one.cmp(other),
+            (Self::Double(one), Self::Double(other)) => one.total_cmp(other),
+            (Self::String(one), Self::String(other)) => one.cmp(other),
+            (Self::Other(one, _), Self::Other(other, _)) => one.cmp(other),
+            _ => self.whole().cmp(&other.whole()),
+        })
+    }
+}
+
+/// Finds a key in a map: a number with a point finds a whole one, though not the other way round.
+pub(super) fn find<'m>(map: &'m BTreeMap<Key, Value>, key: &Key) -> Option<&'m Value> {
+    let found = map.get(key);
+    if let (None, Key::Double(number)) = (found, key)
+        && number.fract() == 0.0
+        && number.abs() < 9.0e18
+    {
+        return map.get(&Key::Int(*number as i64));
+    }
+    found
 }
 
 impl Key {
-    /// Returns the key a value is, if it can be one.
+    /// Returns the key to look a value up by, if it can be found.
     pub(super) fn of(value: &Value) -> Option<Self> {
         Some(match value {
             Value::Bool(flag) => Self::Bool(*flag),
             Value::Int(number) => Self::Int(*number),
-            Value::Uint(number) => i64::try_from(*number).map_or(Self::Uint(*number), Self::Int),
-            Value::Double(number) if number.fract() == 0.0 && number.abs() < 9.0e18 => Self::Int(*number as i64),
+            Value::Uint(number) => Self::Uint(*number),
+            Value::Double(number) if !number.is_nan() => Self::Double(*number),
             Value::String(text) => Self::String(Arc::clone(text)),
             _ => return None,
         })
+    }
+
+    /// Returns the key a value becomes in a new map.
+    pub(super) fn new(value: &Value) -> Self {
+        static OTHERS: AtomicU64 = AtomicU64::new(0);
+        let other = || Self::Other(OTHERS.fetch_add(1, atomic::Ordering::Relaxed), Box::new(value.clone()));
+        Self::of(value).unwrap_or_else(other)
+    }
+
+    /// Keys of different sorts are never equal.
+    fn sort(&self) -> u8 {
+        match self {
+            Self::Bool(_) => 0,
+            Self::Int(_) | Self::Uint(_) => 1,
+            Self::Double(_) => 2,
+            Self::String(_) => 3,
+            Self::Other(..) => 4,
+        }
+    }
+
+    fn whole(&self) -> i128 {
+        match self {
+            Self::Int(number) => i128::from(*number),
+            Self::Uint(number) => i128::from(*number),
+            _ => 0,
+        }
     }
 
     pub(super) fn to_value(&self) -> Value {
@@ -89,7 +157,9 @@ impl Key {
             Self::Bool(flag) => Value::Bool(*flag),
             Self::Int(number) => Value::Int(*number),
             Self::Uint(number) => Value::Uint(*number),
+            Self::Double(number) => Value::Double(*number),
             Self::String(text) => Value::String(Arc::clone(text)),
+            Self::Other(_, value) => Value::clone(value),
         }
     }
 }
@@ -182,7 +252,7 @@ impl PartialEq for Value {
             (Self::Bytes(a), Self::Bytes(b)) => a == b,
             (Self::List(a), Self::List(b)) => same_items(a, b),
             (Self::Map(a), Self::Map(b)) => {
-                a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| value == other))
+                a.len() == b.len() && a.iter().all(|(key, value)| find(b, key).is_some_and(|other| value == other))
             }
             (Self::Timestamp(a, _), Self::Timestamp(b, _)) => a == b,
             (Self::Duration(a), Self::Duration(b)) => a == b,

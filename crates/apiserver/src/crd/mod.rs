@@ -277,6 +277,8 @@ fn has_defaults(schema: &Value) -> bool {
 }
 
 /// Writes numbers without a fraction as Go does, which reads them into a `float64` and prints them without one.
+///
+/// Until it is printed such a number is another one to Go than the whole one: who writes `2.0` over `2` changes something.
 pub(crate) fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) if number.is_f64() => {
@@ -285,13 +287,22 @@ pub(crate) fn whole_numbers(value: &mut Value) {
                 *value = json!(float as i64);
             }
         }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
+/// Reads whole numbers that do not fit 63 bits as Go does.
+pub(crate) fn wide_numbers(value: &mut Value) {
+    match value {
         Value::Number(number) if number.is_u64() && !number.is_i64() => {
             // Beyond 63 bits Go has a `float64`, printed with as few digits as tell it from its neighbours.
             let shortest = number.as_f64().and_then(|float| format!("{float}").parse::<u64>().ok());
             *value = shortest.map_or(Value::Null, |shortest| json!(shortest));
         }
-        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        Value::Array(items) => items.iter_mut().for_each(wide_numbers),
+        Value::Object(map) => map.values_mut().for_each(wide_numbers),
         _ => {}
     }
 }

@@ -181,7 +181,7 @@ pub(super) fn object(media: Media, bytes: &[u8], expected: Expected<'_>) -> Resu
         _ => unrecognized(&format!("couldn't get version/kind; json parse error: {why}")),
     })?;
     if expected.is_custom {
-        crate::crd::whole_numbers(&mut decoded.value);
+        crate::crd::wide_numbers(&mut decoded.value);
     }
     recognize(&mut decoded.value, bytes, expected)?;
     Ok(decoded)
@@ -467,6 +467,6 @@ mod tests {
         assert_eq!(decoded.mistakes, ["yaml: unmarshal errors:\n  line 2: key \"a\" already set in map"]);
         let custom = br#"{"apiVersion":"w1.io/v1","kind":"Foo","a":1.0,"b":1e3,"c":1.5}"#;
         let decoded = object(Media::Json, custom, CUSTOM).expect("it is one");
-        assert_eq!(decoded.value, json!({"apiVersion": "w1.io/v1", "kind": "Foo", "a": 1, "b": 1000, "c": 1.5}));
+        assert_eq!(decoded.value, json!({"apiVersion": "w1.io/v1", "kind": "Foo", "a": 1.0, "b": 1000.0, "c": 1.5}));
     }
 }

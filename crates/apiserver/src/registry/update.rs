@@ -32,7 +32,7 @@ impl Registry<'_> {
         meta::check_identity(target, &mut body)?;
         check_named(target, &body)?;
         let live = self.find(target.resource, target.namespace, target.name);
-        if live.is_none() && target.subresource.is_empty() && rules::creates_on_update(target.resource) {
+        if live.is_none() && rules::creates_on_update(target.resource, target.subresource) {
             metadata(&mut body).remove("resourceVersion");
             return Ok((self.create(target, body, options)?, Outcome::Created));
         }
@@ -145,7 +145,7 @@ impl Registry<'_> {
         let resource = target.resource;
         patch::check_apply(target, config)?;
         let Some(live) = self.find(resource, target.namespace, target.name) else {
-            if !target.subresource.is_empty() {
+            if !target.subresource.is_empty() && !rules::creates_on_update(resource, target.subresource) {
                 return Err(ApiError::not_found(resource, target.name));
             }
             return Ok((self.create_applied(target, config, options)?, Outcome::Created));
@@ -295,15 +295,23 @@ impl Registry<'_> {
         }
         // Versions may show the same for what is stored differently; an apply that changes nothing converts nothing.
         let is_same = if options.applied_nothing || live.value["apiVersion"] == current["apiVersion"] {
-            object == **current
+            object == **current || rules::is_printed_alike(resource, &object, current)
         } else {
-            rules::to_storage(resource, object.clone(), &self.state.catalog) == **live.value
+            self.in_storage(target, live, object.clone()) == **live.value
         };
-        // Who writes a scale leaves the owners of all fields in another order than who writes the object.
-        let is_in_order = self.state.reordered.contains(&*live.uid)
-            == (target.subresource == "scale" && ownership::scale::reorders(&object));
+        // Who writes a scale leaves the owners of all fields in another order than who writes the object. Of custom
+        // resources those are stored in one order, whoever writes.
+        let is_reordered =
+            target.subresource == "scale" && resource.custom().is_none() && ownership::scale::reorders(&object);
+        let is_in_order = self.state.reordered.contains(&*live.uid) == is_reordered;
         if is_same && is_in_order && !self.state.unsettled.contains(&*live.uid) {
             return Ok(Self::shown(target, Arc::clone(current)));
+        }
+        if resource.custom().is_none() && live.value["apiVersion"] != current["apiVersion"] {
+            if options.applied_nothing {
+                object = with_owners_of(live, current, object);
+            }
+            object = self.in_storage(target, live, object);
         }
         if options.dry_run {
             return Ok(Self::shown(target, self.read_back(resource, object)?));
@@ -311,10 +319,6 @@ impl Registry<'_> {
         self.state.concealed.remove(&*live.uid);
         admission::collect(self, charges);
         let is_read_otherwise = rules::is_read_otherwise(resource, &object, &self.state.catalog);
-        if options.applied_nothing && resource.custom().is_none() && live.value["apiVersion"] != current["apiVersion"] {
-            object = with_owners_of(live, current, object);
-        }
-        let is_reordered = target.subresource == "scale" && ownership::scale::reorders(&object);
         let stored = self.commit(resource, target.key(), object)?;
         self.settle_form(resource, &stored, options, is_read_otherwise);
         if is_reordered {
@@ -323,6 +327,22 @@ impl Registry<'_> {
             self.state.reordered.remove(&*stored.uid);
         }
         Ok(Self::shown(target, self.kept(resource, &stored)))
+    }
+
+    /// Returns a successor as it is stored; the part its endpoint does not write stays as it was stored.
+    ///
+    /// Converted there and back it could differ: `autoscaling/v1` knows no order of metrics.
+    fn in_storage(&self, target: &Target<'_>, live: &Stored, object: Value) -> Value {
+        let resource = target.resource;
+        let is_new = object["apiVersion"] != live.value["apiVersion"];
+        let mut stored = rules::to_storage(resource, object, &self.state.catalog);
+        if is_new && resource.is("autoscaling", "horizontalpodautoscalers") {
+            let part = if target.subresource == "status" { "spec" } else { "status" };
+            if let Some(kept) = live.value.get(part) {
+                stored[part] = kept.clone();
+            }
+        }
+        stored
     }
 }
 

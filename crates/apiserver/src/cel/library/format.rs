@@ -1,40 +1,68 @@
-//! `'%s is %d'.format(['x', 1])`, in cel-go's second version of it.
+//! `'%s is %d'.format(['x', 1])`, as cel-go had it before its fourth version of the functions of strings.
 
 use super::super::eval::Failure;
 use super::super::value::Value;
 use super::times;
 
+/// What follows a `%`.
+struct Clause {
+    letter: char,
+    precision: Option<usize>,
+}
+
+impl Clause {
+    /// Reads the clause that `rest` begins with, and leaves what follows it.
+    fn read(rest: &mut &str) -> Result<Self, String> {
+        let because = |why: &str| format!("could not parse formatting clause: {why}");
+        let wrong = |why: &str| because(&format!("error while parsing precision: {why}"));
+        let mut precision = None;
+        if let Some(after) = rest.strip_prefix('.') {
+            let end = after.find(|letter: char| !letter.is_ascii_digit());
+            let end = end.ok_or_else(|| wrong("could not find end of precision specifier"))?;
+            let (digits, after) = after.split_at(end);
+            let unread = |why: &str| {
+                let why =
+                    format!("error while converting precision to integer: strconv.Atoi: parsing {digits:?}: {why}");
+                wrong(&why)
+            };
+            if digits.is_empty() {
+                return Err(unread("invalid syntax"));
+            }
+            let number = digits.parse().ok().filter(|number| isize::try_from(*number).is_ok());
+            precision = Some(number.ok_or_else(|| unread("value out of range"))?);
+            *rest = after;
+        }
+        // Upstream looks at bytes, and tells of them as if they were letters.
+        let letter = rest.bytes().next().map_or('\0', char::from);
+        if !"sdfebxXo".contains(letter) {
+            return Err(because(&format!("unrecognized formatting clause \"{letter}\"")));
+        }
+        *rest = &rest[1..];
+        Ok(Self { letter, precision })
+    }
+}
+
 /// Fills the clauses of a template with arguments.
 pub(super) fn format(template: &str, args: &[Value]) -> Result<String, Failure> {
     let mut out = String::new();
-    let mut letters = template.chars().peekable();
-    let mut args = args.iter().enumerate();
-    while let Some(letter) = letters.next() {
-        if letter != '%' {
-            out.push(letter);
-            continue;
-        }
-        if letters.peek() == Some(&'%') {
-            letters.next();
+    let (mut rest, mut used) = (template, 0);
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        if let Some(after) = after.strip_prefix('%') {
             out.push('%');
+            rest = after;
             continue;
         }
-        let mut precision = None;
-        if letters.peek() == Some(&'.') {
-            letters.next();
-            let mut digits = String::new();
-            while let Some(digit) = letters.next_if(char::is_ascii_digit) {
-                digits.push(digit);
-            }
-            precision = digits.parse::<usize>().ok();
+        let arg = args.get(used).ok_or_else(|| Failure(format!("index {used} out of range")))?;
+        if after.is_empty() {
+            return Err(Failure::new("unexpected end of string"));
         }
-        let clause = letters.next().ok_or_else(|| Failure::new("unexpected end of string"))?;
-        let Some((_, arg)) = args.next() else {
-            return Err(Failure::new(format!("index {} out of range", args.len())));
-        };
-        out.push_str(&one(clause, precision, arg)?);
+        rest = after;
+        let clause = Clause::read(&mut rest).map_err(Failure)?;
+        out.push_str(&one(&clause, arg).map_err(|why| Failure(format!("error during formatting: {why}")))?);
+        used += 1;
     }
-    Ok(out)
+    Ok(out + rest)
 }
 
 /// Finds what is wrong with a template for so many arguments; `misfit` tells the argument, or the part of it, that a clause
@@ -44,28 +72,22 @@ pub(in crate::cel) fn check<T>(
     count: usize,
     misfit: &dyn Fn(usize, char) -> Option<(T, String)>,
 ) -> Result<(), (Option<T>, String)> {
-    let mut letters = template.chars().peekable();
-    let mut used = 0;
-    while let Some(letter) = letters.next() {
-        if letter != '%' || letters.next_if_eq(&'%').is_some() {
+    let (mut rest, mut used) = (template, 0);
+    while let Some((_, after)) = rest.split_once('%') {
+        if let Some(after) = after.strip_prefix('%') {
+            rest = after;
             continue;
         }
-        if letters.peek().is_none() {
+        if after.is_empty() {
             return Err((None, "unexpected end of string".to_owned()));
         }
         if used >= count {
             return Err((None, format!("index {used} out of range")));
         }
-        if letters.next_if_eq(&'.').is_some() {
-            while letters.next_if(char::is_ascii_digit).is_some() {}
-        }
-        let clause = letters.next().ok_or((None, "unexpected end of string".to_owned()))?;
-        if !"sdfebxXo".contains(clause) {
-            let why = format!("could not parse formatting clause: unrecognized formatting clause \"{clause}\"");
-            return Err((None, why));
-        }
-        if let Some((wrong, ty)) = misfit(used, clause) {
-            return Err((Some(wrong), format!("error during formatting: {}, was given {ty}", takes(clause))));
+        rest = after;
+        let clause = Clause::read(&mut rest).map_err(|why| (None, why))?;
+        if let Some((wrong, ty)) = misfit(used, clause.letter) {
+            return Err((Some(wrong), format!("error during formatting: {}, was given {ty}", takes(clause.letter))));
         }
         used += 1;
     }
@@ -92,52 +114,53 @@ fn takes(clause: char) -> &'static str {
     }
 }
 
-fn one(clause: char, precision: Option<usize>, arg: &Value) -> Result<String, Failure> {
-    let wrong =
-        |wanted: &str| Failure::new(format!("error during formatting: {wanted}, was given {}", arg.type_name()));
-    match clause {
-        's' => show(arg),
-        'd' => match arg {
-            Value::Int(number) => Ok(number.to_string()),
-            Value::Uint(number) => Ok(number.to_string()),
-            Value::Double(number) if !number.is_finite() => Ok(float(*number)),
-            _ => Err(wrong("decimal clause can only be used on integers")),
-        },
-        'f' | 'e' => {
-            let number = match arg {
-                Value::Double(number) => *number,
-                _ => {
-                    let name = if clause == 'f' { "fixed-point" } else { "scientific" };
-                    return Err(wrong(&format!("{name} clause can only be used on doubles")));
-                }
-            };
-            if number.is_infinite() {
-                return Ok(if number > 0.0 { "∞" } else { "-∞" }.to_owned());
-            }
-            if number.is_nan() {
-                return Ok("NaN".to_owned());
-            }
-            let precision = precision.unwrap_or(6);
-            Ok(if clause == 'f' { fixed(number, precision) } else { scientific(number, precision) })
-        }
+fn one(clause: &Clause, arg: &Value) -> Result<String, String> {
+    let misfit = || format!("{}, was given {}", takes(clause.letter), arg.type_name());
+    let shown = match clause.letter {
+        's' => return show(arg),
+        'd' => decimal(arg),
+        'f' => double(arg).map(|number| fixed(number, clause.precision.unwrap_or(PRECISION))),
+        'e' => double(arg).map(|number| scientific(number, clause.precision.unwrap_or(PRECISION))),
         'b' => match arg {
-            Value::Int(number) if *number < 0 => Ok(format!("-{:b}", number.unsigned_abs())),
-            Value::Int(number) => Ok(format!("{number:b}")),
-            Value::Uint(number) => Ok(format!("{number:b}")),
-            Value::Bool(flag) => Ok(u8::from(*flag).to_string()),
-            _ => Err(wrong("only integers and bools can be formatted as binary")),
+            Value::Int(number) if *number < 0 => Some(format!("-{:b}", number.unsigned_abs())),
+            Value::Int(number) => Some(format!("{number:b}")),
+            Value::Uint(number) => Some(format!("{number:b}")),
+            Value::Bool(flag) => Some(u8::from(*flag).to_string()),
+            _ => None,
         },
-        'x' | 'X' => hex(arg, clause == 'X')
-            .ok_or_else(|| wrong("only integers, byte buffers, and strings can be formatted as hex")),
         'o' => match arg {
-            Value::Int(number) if *number < 0 => Ok(format!("-{:o}", number.unsigned_abs())),
-            Value::Int(number) => Ok(format!("{number:o}")),
-            Value::Uint(number) => Ok(format!("{number:o}")),
-            _ => Err(wrong("octal clause can only be used on integers")),
+            Value::Int(number) if *number < 0 => Some(format!("-{:o}", number.unsigned_abs())),
+            Value::Int(number) => Some(format!("{number:o}")),
+            Value::Uint(number) => Some(format!("{number:o}")),
+            _ => None,
         },
-        other => {
-            Err(Failure::new(format!("could not parse formatting clause: unrecognized formatting clause \"{other}\"")))
-        }
+        letter => hex(arg, letter == 'X'),
+    };
+    shown.ok_or_else(misfit)
+}
+
+/// How many digits follow the point, unless told otherwise.
+const PRECISION: usize = 6;
+
+fn decimal(arg: &Value) -> Option<String> {
+    match arg {
+        Value::Int(number) => Some(number.to_string()),
+        Value::Uint(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Returns a number with a point, which some texts stand for.
+fn double(arg: &Value) -> Option<f64> {
+    match arg {
+        Value::Double(number) => Some(*number),
+        Value::String(text) => match &**text {
+            "NaN" => Some(f64::NAN),
+            "Infinity" => Some(f64::INFINITY),
+            "-Infinity" => Some(f64::NEG_INFINITY),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -155,66 +178,89 @@ fn hex(arg: &Value, upper: bool) -> Option<String> {
     Some(if upper { text.to_uppercase() } else { text })
 }
 
+/// Prints what has no digits as Go's texts in a language do.
+fn special(number: f64) -> Option<&'static str> {
+    match number {
+        _ if number.is_nan() => Some("NaN"),
+        f64::INFINITY => Some("∞"),
+        f64::NEG_INFINITY => Some("-∞"),
+        _ => None,
+    }
+}
+
 /// Prints digits with thousands apart, as upstream does in its locale `en_US`.
+///
+/// Upstream keeps the least number of digits after the point in one byte, and the most in two; past these there are as many
+/// as the number has.
 fn fixed(number: f64, precision: usize) -> String {
-    let text = format!("{number:.precision$}");
-    let whole = text.find('.').unwrap_or(text.len());
+    /// No number has more digits after its point.
+    const MOST: usize = 1074;
+    if let Some(text) = special(number) {
+        return text.to_owned();
+    }
+    // Zero has no sign.
+    let number = number + 0.0;
+    let (least, most) = (usize::from(precision as u8), usize::try_from(precision as i16));
+    let text = most.map_or_else(|_| number.to_string(), |most| format!("{number:.*}", most.min(MOST)));
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let fraction = match fraction.trim_end_matches('0') {
+        short if short.len() <= least => format!("{short:0<least$}"),
+        long => long.to_owned(),
+    };
     let mut shown = String::new();
-    for (at, letter) in text.char_indices() {
-        let is_boundary = at > 0 && at < whole && (whole - at).is_multiple_of(3);
-        if is_boundary && !shown.ends_with('-') {
+    for (at, letter) in whole.char_indices() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) && !shown.ends_with('-') {
             shown.push(',');
         }
         shown.push(letter);
     }
-    shown
+    if fraction.is_empty() { shown } else { format!("{shown}.{fraction}") }
 }
 
-fn scientific(number: f64, precision: usize) -> String {
+/// Prints six digits after the point; what is called the precision is the width, kept in two bytes.
+fn scientific(number: f64, width: usize) -> String {
     const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-    let text = format!("{number:.precision$e}");
-    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
-    let (sign, digits) = exponent.strip_prefix('-').map_or(("", exponent), |digits| ("⁻", digits));
-    let digits = format!("{digits:0>2}");
-    let raised: String = digits.bytes().map(|digit| RAISED[usize::from(digit - b'0')]).collect();
-    format!("{mantissa}×10{sign}{raised}")
-}
-
-fn float(number: f64) -> String {
-    if number.is_nan() {
-        "NaN".to_owned()
-    } else if number.is_infinite() {
-        if number > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
-    } else {
-        let plain = number.to_string();
-        if plain.len() > 21 { crate::error::go_float(number) } else { plain }
-    }
+    let raised = || {
+        let text = format!("{:.PRECISION$e}", number + 0.0);
+        let (mantissa, exponent) = text.split_once('e').expect("holds because the format writes an exponent");
+        let (sign, digits) = exponent.strip_prefix('-').map_or(("", exponent), |digits| ("⁻", digits));
+        let digits = format!("{digits:0>2}");
+        let raised: String = digits.bytes().map(|digit| RAISED[usize::from(digit - b'0')]).collect();
+        format!("{mantissa}×10{sign}{raised}")
+    };
+    let text = special(number).map_or_else(raised, str::to_owned);
+    let width = usize::from(width as u16);
+    format!("{text:>width$}")
 }
 
 /// Prints what is within a list or map: so that it could be written in an expression.
-fn show_within(arg: &Value) -> Result<String, Failure> {
+fn show_within(arg: &Value) -> Result<String, String> {
+    let quote = |text: &str| bowline_smd::quote_go(text);
     Ok(match arg {
-        Value::String(text) => bowline_smd::quote_go(text),
-        Value::Bytes(bytes) => format!("b{}", bowline_smd::quote_go(&String::from_utf8_lossy(bytes))),
+        Value::String(text) => quote(text),
+        Value::Bytes(_) => format!("b{}", quote(&show(arg)?)),
         Value::Timestamp(at, zone) => format!("timestamp({:?})", times::print(*at, *zone)),
         Value::Duration(nanos) => format!("duration({:?})", times::print_duration(*nanos)),
-        Value::Double(number) if !number.is_finite() => format!("{number:?}"),
-        Value::Double(number) => format!("{number:.6}"),
+        Value::Double(number) if !number.is_finite() => quote(&crate::error::go_float(*number)),
+        Value::Double(number) => format!("{number:.PRECISION$}"),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Type(_) => show(arg)?,
         Value::List(_) | Value::Map(_) => show(arg)?,
-        other => return Err(Failure::new(format!("no formatting function for {}", other.type_name()))),
+        other => return Err(format!("no formatting function for {}", other.type_name())),
     })
 }
 
-fn show(arg: &Value) -> Result<String, Failure> {
+fn show(arg: &Value) -> Result<String, String> {
     Ok(match arg {
         Value::Null => "null".to_owned(),
         Value::Bool(flag) => flag.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Uint(number) => number.to_string(),
-        Value::Double(number) => float(*number),
+        Value::Double(number) => crate::error::go_float(*number),
         Value::String(text) => text.to_string(),
-        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::Bytes(bytes) => std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| {
+            let why = "invalid UTF-8 in bytes, cannot convert to string";
+            format!("could not convert argument \"{why}\" to string")
+        })?,
         Value::Timestamp(at, zone) => times::print(*at, *zone),
         Value::Duration(nanos) => times::print_duration(*nanos),
         Value::Type(name) => name.clone(),
@@ -225,18 +271,16 @@ fn show(arg: &Value) -> Result<String, Failure> {
         Value::Map(map) => {
             let mut entries = Vec::new();
             for (key, value) in map.iter() {
-                entries.push((show_within(&key.to_value())?, show_within(value)?));
+                let key = key.to_value();
+                if !matches!(key, Value::String(_) | Value::Bool(_) | Value::Int(_) | Value::Uint(_)) {
+                    return Err(format!("no formatting function for map key of type {}", key.type_name()));
+                }
+                entries.push((show_within(&key)?, show_within(value)?));
             }
             entries.sort();
             let entries: Vec<String> = entries.iter().map(|(key, value)| format!("{key}:{value}")).collect();
             format!("{{{}}}", entries.join(", "))
         }
-        other => {
-            return Err(Failure::new(format!(
-                "error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, \
-                 lists, types, durations, and timestamps, was given {}",
-                other.type_name()
-            )));
-        }
+        other => return Err(format!("{}, was given {}", takes('s'), other.type_name())),
     })
 }

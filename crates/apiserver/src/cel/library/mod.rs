@@ -85,7 +85,7 @@ pub(super) fn insert(map: &mut BTreeMap<Key, Value>, rest: &[Value]) -> Result<(
         Ok(())
     };
     match rest {
-        [key, value] => put(Key::of(key).ok_or_else(Failure::no_overload)?, value.clone()),
+        [key, value] => put(Key::new(key), value.clone()),
         [Value::Map(more)] => more.iter().try_for_each(|(key, value)| put(key.clone(), value.clone())),
         _ => Err(Failure::no_overload()),
     }

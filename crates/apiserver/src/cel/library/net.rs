@@ -60,29 +60,41 @@ fn parse_ip(text: &str) -> Result<IpAddr, Failure> {
 fn explain(text: &str) -> String {
     let Some(first) = text.find(['.', ':', '%']) else { return "unable to parse IP".to_owned() };
     if text[first..].starts_with('.') {
-        let parts: Vec<&str> = text.split('.').collect();
-        for (at, part) in parts.iter().enumerate() {
-            if let Some(letter) = part.find(|letter: char| !letter.is_ascii_digit()) {
-                let before: usize = parts[..at].iter().map(|part| part.len() + 1).sum();
-                return format!("unexpected character (at {:?})", &text[before + letter..]);
-            }
-            if part.is_empty() {
-                let before: usize = parts[..at].iter().map(|part| part.len() + 1).sum();
-                return format!("IPv4 field must have at least one digit (at {:?})", &text[before..]);
-            }
-            if part.len() > 1 && part.starts_with('0') {
-                return "IPv4 field has octet with leading zero".to_owned();
-            }
-            if part.parse::<u32>().is_ok_and(|number| number > 255) || part.len() > 3 {
-                return "IPv4 field has value >255".to_owned();
-            }
-        }
-        return if parts.len() < 4 { "IPv4 address too short".to_owned() } else { "IPv4 address too long".to_owned() };
+        return explain_four(text);
     }
     if text[first..].starts_with('%') {
         return "missing IPv6 address".to_owned();
     }
     explain_six(text)
+}
+
+/// Goes through the letters of an IPv4 address as Go does.
+fn explain_four(text: &str) -> String {
+    let (mut value, mut digits, mut dots) = (0, 0, 0);
+    let mut before = '.';
+    for (at, letter) in text.char_indices() {
+        match letter.to_digit(10) {
+            Some(_) if digits == 1 && value == 0 => return "IPv4 field has octet with leading zero".to_owned(),
+            Some(digit) => {
+                value = value * 10 + digit;
+                digits += 1;
+                if value > 255 {
+                    return "IPv4 field has value >255".to_owned();
+                }
+            }
+            None if letter != '.' => {
+                return format!("unexpected character (at {})", bowline_smd::quote_go(&text[at..]));
+            }
+            None if before == '.' || at + 1 == text.len() => {
+                let rest = &text[at..];
+                return format!("IPv4 field must have at least one digit (at {rest:?})");
+            }
+            None if dots == 3 => return "IPv4 address too long".to_owned(),
+            None => (value, digits, dots) = (0, 0, dots + 1),
+        }
+        before = letter;
+    }
+    "IPv4 address too short".to_owned()
 }
 
 /// Goes through the fields of an IPv6 address as Go does.
@@ -104,7 +116,7 @@ fn explain_six(text: &str) -> String {
             if !ellipsis && fields != 6 {
                 return format!("embedded IPv4 address must replace the final 2 fields of the address (at {rest:?})");
             }
-            return explain(rest);
+            return explain_four(rest);
         }
         fields += 1;
         rest = &rest[end..];

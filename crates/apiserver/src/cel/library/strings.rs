@@ -45,13 +45,18 @@ pub(super) fn call(name: &str, is_member: bool, args: &[Value]) -> Option<Outcom
     }
 }
 
+/// Compiles the pattern of a function that Kubernetes adds.
+fn own_regex(pattern: &str) -> Result<regex::Regex, Failure> {
+    regex(pattern).map_err(|failure| Failure(format!("Illegal regex: {}", failure.0)))
+}
+
 fn find(text: &str, pattern: &str) -> Outcome {
-    Ok(Value::text(regex(pattern)?.find(text).map_or("", |found| found.as_str())))
+    Ok(Value::text(own_regex(pattern)?.find(text).map_or("", |found| found.as_str())))
 }
 
 fn find_all(text: &str, pattern: &str, most: i64) -> Outcome {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let regex = regex(pattern)?;
+    let regex = own_regex(pattern)?;
     Ok(Value::list(regex.find_iter(text).take(most).map(|found| Value::text(found.as_str())).collect()))
 }
 

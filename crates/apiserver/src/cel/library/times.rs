@@ -63,7 +63,9 @@ pub(in crate::cel) fn print(at: Timestamp, zone: i32) -> String {
 }
 
 pub(in crate::cel) fn print_duration(nanos: i64) -> String {
-    let seconds = nanos as f64 / 1e9;
+    const SECOND: i64 = 1_000_000_000;
+    // Go adds the fraction to the seconds, which rounds otherwise than one division would.
+    let seconds = (nanos / SECOND) as f64 + (nanos % SECOND) as f64 / 1e9;
     format!("{seconds}s")
 }
 
