@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("apiserver", &["smd", "yaml"]),
     ("argo", &["engine", "model", "health"]),
     ("cluster", &["tree", "smd", "model"]),
-    ("engine", &["source", "cluster", "manifest", "plan", "health", "model", "smd", "tree", "yaml"]),
+    ("engine", &["source", "cluster", "manifest", "helm", "plan", "health", "model", "smd", "tree", "yaml"]),
     ("flux", &["engine", "model", "health"]),
     ("gotmpl", &[]),
     ("health", &["smd", "model"]),

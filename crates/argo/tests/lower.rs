@@ -217,7 +217,6 @@ fn what_cannot_be_followed_is_refused_by_name() {
             "spec.ignoreDifferences",
         ),
         (source(json!({"chart": "redis"})), "Unsupported", "chart"),
-        (source(json!({"helm": {"releaseName": "shop"}})), "Unsupported", "helm"),
         (source(json!({"kustomize": {"namePrefix": "a-"}})), "Unsupported", "kustomize"),
         (source(json!({"plugin": {}})), "Unsupported", "plugin"),
         (source(json!({"tagPrefix": "shop-"})), "Unsupported", "tagPrefix"),

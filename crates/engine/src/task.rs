@@ -131,7 +131,7 @@ impl Task {
     pub(crate) async fn run(mut self) {
         let shutdown = self.shared.shutdown.clone();
         loop {
-            let next = match self.pass().await {
+            let next = match Box::pin(self.pass()).await {
                 Ok(next) => {
                     self.broken_off = 0;
                     next
@@ -339,6 +339,7 @@ impl Task {
             commit: self.source.as_ref().and_then(|source| source.commit.clone()).map(|(_, commit)| commit),
             objects: Vec::new(),
             render_digest: self.rendered.as_ref().map(|(_, rendered)| rendered.digest.clone()),
+            renderer: self.rendered.as_ref().map(|(_, rendered)| rendered.by),
             sync: self.memory.sync.clone(),
             failure: None,
             now: self.shared.now(),

@@ -167,6 +167,7 @@ fn starting() -> Report {
         commit: None,
         objects: Vec::new(),
         render_digest: None,
+        renderer: None,
         sync: None,
         failure: None,
         now: at(0),
@@ -197,6 +198,7 @@ fn syncing(commit: &str, start: i64, objects: Vec<ObjectReport>) -> Report {
         revision: Some(revision(commit)),
         objects,
         render_digest: Some(format!("sha256:{commit}")),
+        renderer: None,
         sync: Some(sync(commit, start)),
         now: at(start),
         ..starting()

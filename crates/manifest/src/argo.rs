@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use bowline_model::{DirectoryOptions, ObjectKey};
+use bowline_model::{DirectoryOptions, Location, ObjectKey};
 use bowline_tree::{Entry, EntryKind, Tree, TreePath};
-use bowline_yaml::Rules;
+use bowline_yaml::{Document, Problem, Rules};
 use serde_json::Value;
 
 use crate::file::{add_objects, kind_of, no_kind, yaml_problem};
@@ -24,15 +24,7 @@ pub(crate) fn render(
     limits: &Limits,
     rendered: &mut Rendered,
 ) -> Result<(), ManifestProblem> {
-    let dir = TreePath::parse(&options.path)
-        .map_err(|_| ManifestProblem::PathEscapes { path: options.path.clone() })
-        .and_then(|path| resolve(tree, &path))?;
-    match dir.kind {
-        Some(EntryKind::Directory) => {}
-        None => return Err(ManifestProblem::PathNotFound { path: options.path.clone() }),
-        Some(_) => return Err(ManifestProblem::NotADirectory { path: options.path.clone() }),
-    }
-    let dir = dir.path;
+    let dir = directory(tree, &options.path)?;
     if let Some(problem) = for_another_renderer(tree, &dir, options)? {
         return Err(problem);
     }
@@ -70,6 +62,17 @@ fn for_another_renderer(
     if is_explicit {
         return Ok(None);
     }
+    let found = marker(tree, dir)?;
+    Ok(found.map(|(at, what)| ManifestProblem::Unsupported { at, what }))
+}
+
+/// Finds what a directory is for, by the file that says so.
+pub(crate) fn detect(tree: &dyn Tree, path: &str) -> Result<Option<Foreign>, ManifestProblem> {
+    let dir = directory(tree, path)?;
+    Ok(marker(tree, &dir)?.map(|(_, what)| what))
+}
+
+fn marker(tree: &dyn Tree, dir: &TreePath) -> Result<Option<(Location, Foreign)>, ManifestProblem> {
     let entries = tree.list(dir).map_err(|source| crate::walk::unreadable(dir, source))?;
     let found = entries.iter().filter(|entry| entry.kind != EntryKind::Directory).find_map(|entry| {
         let what = match entry.name.as_str() {
@@ -77,9 +80,21 @@ fn for_another_renderer(
             "kustomization.yaml" | "kustomization.yml" | "Kustomization" => Foreign::Kustomization,
             _ => return None,
         };
-        Some(ManifestProblem::Unsupported { at: place(&dir.child(&entry.name)), what })
+        Some((place(&dir.child(&entry.name)), what))
     });
     Ok(found)
+}
+
+/// Finds the directory of a source, links followed.
+pub(crate) fn directory(tree: &dyn Tree, path: &str) -> Result<TreePath, ManifestProblem> {
+    let found = TreePath::parse(path)
+        .map_err(|_| ManifestProblem::PathEscapes { path: path.to_owned() })
+        .and_then(|path| resolve(tree, &path))?;
+    match found.kind {
+        Some(EntryKind::Directory) => Ok(found.path),
+        None => Err(ManifestProblem::PathNotFound { path: path.to_owned() }),
+        Some(_) => Err(ManifestProblem::NotADirectory { path: path.to_owned() }),
+    }
 }
 
 /// Which files are manifests.
@@ -181,6 +196,16 @@ fn read_text(file: &str, text: &[u8], limits: &Limits, rendered: &mut Rendered) 
         }));
         return;
     }
+    add_all(file, documents, &broken, rendered);
+}
+
+/// Takes the objects out of a text that a renderer printed: every document must be an object or a list.
+pub(crate) fn read_printed(file: &str, text: &[u8], limits: &Limits, rendered: &mut Rendered) {
+    let (documents, broken) = bowline_yaml::parse_documents_as(Rules::Sigs, text, &limits.yaml);
+    add_all(file, documents, &broken, rendered);
+}
+
+fn add_all(file: &str, documents: Vec<Document<'_>>, broken: &[Problem], rendered: &mut Rendered) {
     rendered.problems.extend(broken.iter().map(|problem| yaml_problem(file, problem)));
     for document in documents {
         if kind_of(&document.value).is_none() {
@@ -206,7 +231,7 @@ fn is_list(value: &Value) -> bool {
 }
 
 /// Of objects with one key the last is taken, and a warning says so.
-fn keep_last(rendered: &mut Rendered) {
+pub(crate) fn keep_last(rendered: &mut Rendered) {
     let mut counts: BTreeMap<ObjectKey, usize> = BTreeMap::new();
     // An object that only has a `generateName` is a new one each time.
     for object in rendered.objects.iter().filter(|object| !object.object.name().is_empty()) {

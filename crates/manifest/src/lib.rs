@@ -18,7 +18,7 @@ mod walk;
 pub use problem::{Foreign, ManifestProblem};
 
 use bowline_model::{DirectoryOptions, DirectoryRules, Explain as _, Location, Object};
-use bowline_tree::Tree;
+use bowline_tree::{Tree, TreePath};
 
 /// How much is read before it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,28 @@ impl Rendered {
     pub fn warnings(&self) -> &[ManifestProblem] {
         &self.warnings
     }
+}
+
+/// Tells what a directory is for, by the rules of Argo CD: `None` for plain manifests.
+pub fn detect(tree: &dyn Tree, path: &str) -> Result<Option<Foreign>, ManifestProblem> {
+    argo::detect(tree, path)
+}
+
+/// Returns the directory of a source that a resource names, links followed.
+pub fn directory(tree: &dyn Tree, path: &str) -> Result<TreePath, ManifestProblem> {
+    argo::directory(tree, path)
+}
+
+/// Takes the objects out of texts that another renderer printed, each with the name of the file it comes from.
+///
+/// Every document must be an object or a list of objects; of objects with one key the last is taken.
+pub fn read_printed<'a>(printed: impl IntoIterator<Item = (&'a str, &'a [u8])>, limits: &Limits) -> Rendered {
+    let mut rendered = Rendered::default();
+    for (file, text) in printed {
+        argo::read_printed(file, text, limits, &mut rendered);
+    }
+    argo::keep_last(&mut rendered);
+    rendered
 }
 
 /// Reads the manifests of a directory.

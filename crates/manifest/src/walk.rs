@@ -1,13 +1,10 @@
 //! Files of a tree by their path, in order, and where symbolic links lead.
 
 use bowline_model::Location;
-use bowline_tree::{Entry, EntryKind, Tree, TreeError, TreePath};
+use bowline_tree::{Entry, EntryKind, LinkError, Resolved, Tree, TreeError, TreePath};
 
 use crate::problem::whole_file;
 use crate::{Limits, ManifestProblem};
-
-/// How many links may lead to the next link: what Linux allows.
-const MAX_LINKS: usize = 40;
 
 /// What a walk does with a directory.
 pub(crate) enum Descend {
@@ -55,58 +52,18 @@ pub(crate) fn unreadable(path: &TreePath, source: TreeError) -> ManifestProblem 
     ManifestProblem::Read { at: place(path), source }
 }
 
-/// What stands at a path once links are followed.
-pub(crate) struct Resolved {
-    pub(crate) path: TreePath,
-    /// `None` where there is nothing.
-    pub(crate) kind: Option<EntryKind>,
-}
-
 /// Follows the links in `path`, in any of its parts. A link that leaves the source, or leads in a circle, is an
 /// error that names the link.
 pub(crate) fn resolve(tree: &dyn Tree, path: &TreePath) -> Result<Resolved, ManifestProblem> {
-    let kind_at = |path: &TreePath| -> Result<Option<EntryKind>, ManifestProblem> {
-        Ok(tree.entry(path).map_err(|source| unreadable(path, source))?.map(|entry| entry.kind))
-    };
-    // Nearly always there is no link on the way.
-    match kind_at(path)? {
-        None | Some(EntryKind::Symlink) => {}
-        kind => return Ok(Resolved { path: path.clone(), kind }),
-    }
-    // What is still to be entered, the next part last.
-    let mut rest: Vec<String> = path.as_str().rsplit('/').map(str::to_owned).collect();
-    let mut at = TreePath::root();
-    let mut links = 0;
-    while let Some(part) = rest.pop() {
-        // The root has one part, an empty one.
-        if part.is_empty() {
-            continue;
+    bowline_tree::resolve(tree, path).map_err(|error| match error {
+        LinkError::Leaves { link, target } => {
+            ManifestProblem::BadLink { at: place(&link), target, why: "leaves the source" }
         }
-        let next = at.child(&part);
-        match kind_at(&next)? {
-            None => return Ok(Resolved { path: next, kind: None }),
-            Some(EntryKind::Symlink) => {
-                let content = tree.read(&next).map_err(|source| unreadable(&next, source))?;
-                let target = String::from_utf8_lossy(&content).into_owned();
-                links += 1;
-                if links > MAX_LINKS {
-                    return Err(ManifestProblem::BadLink { at: place(path), target, why: "leads in a circle" });
-                }
-                let led = if target.starts_with('/') { None } else { at.join(&target).ok() };
-                let Some(led) = led else {
-                    return Err(ManifestProblem::BadLink { at: place(&next), target, why: "leaves the source" });
-                };
-                rest.extend(led.as_str().rsplit('/').map(str::to_owned));
-                at = TreePath::root();
-            }
-            Some(EntryKind::Directory) => at = next,
-            kind @ Some(EntryKind::File | EntryKind::Submodule) => {
-                let kind = if rest.is_empty() { kind } else { None };
-                return Ok(Resolved { path: next, kind });
-            }
+        LinkError::Circle { link, target } => {
+            ManifestProblem::BadLink { at: place(&link), target, why: "leads in a circle" }
         }
-    }
-    Ok(Resolved { path: at, kind: Some(EntryKind::Directory) })
+        LinkError::Read { path, source } => unreadable(&path, source),
+    })
 }
 
 /// Tells whether a name ends in one of these, as Go's tools ask: letter case counts.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{GitRef, Location, Object, ObjectKey, SourceSpec};
+use crate::{ChartOptions, GitRef, Location, Object, ObjectKey, SourceSpec};
 
 /// Names an app: the key of the resource it was lowered from.
 pub type AppId = ObjectKey;
@@ -34,6 +34,10 @@ pub struct App {
 pub enum Render {
     /// Plain YAML and JSON files.
     Directory(DirectoryOptions),
+    /// A Helm chart.
+    Chart(ChartOptions),
+    /// Whatever the files say: a chart where there is a `Chart.yaml`, else plain files.
+    Detect(DirectoryOptions, ChartOptions),
 }
 
 /// Which files of a directory are manifests.

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod app;
+mod chart;
 pub mod crd;
 mod duration;
 mod failure;
@@ -17,6 +18,7 @@ mod revision;
 mod secret;
 
 pub use app::*;
+pub use chart::{ChartOptions, ChartParameter, ParameterKind, RevisionText};
 pub use duration::{DurationError, format_go_duration, parse_go_duration};
 pub use failure::{Explain, Failure, Location, Reason};
 pub use key::{GroupKind, Gvk, ObjectKey};

@@ -23,12 +23,23 @@ pub struct Report {
     pub objects: Vec<ObjectReport>,
     /// Names the rendered objects: the same render always has the same digest (`sha256:…`).
     pub render_digest: Option<String>,
+    /// What made objects of the files, once something did.
+    pub renderer: Option<Renderer>,
     /// The sync that runs, or the last one that this process ran.
     pub sync: Option<SyncReport>,
     /// What stands in the way.
     pub failure: Option<Failure>,
     /// When this was so.
     pub now: Timestamp,
+}
+
+/// What makes objects of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renderer {
+    /// They are objects already.
+    Directory,
+    /// They are a Helm chart.
+    Chart,
 }
 
 /// What the loop is doing with one app.

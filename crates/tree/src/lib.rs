@@ -5,10 +5,12 @@
 //! [`ReadSet`]: asking the tree of a newer commit whether the read set still holds costs one look-up per
 //! entry, and tells whether the render must be done again.
 
+mod links;
 mod memory;
 mod path;
 mod record;
 
+pub use links::{LinkError, Resolved, resolve};
 pub use memory::MemoryTree;
 pub use path::{PathError, TreePath};
 pub use record::{Mark, ReadSet, Recorder};

@@ -1,5 +1,6 @@
 //! From an `Application` to an [`App`].
 
+mod helm;
 mod operation;
 mod repository;
 mod source;
@@ -11,6 +12,7 @@ use bowline_model::{
 };
 use serde::Deserialize;
 
+use crate::adopt::instance_name;
 use crate::types::{ApplicationDestination, ApplicationSpec, Operation};
 use crate::{ArgoOptions, words};
 
@@ -31,7 +33,14 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
         return Err(LowerError::Invalid(unsupported("spec.ignoreDifferences")));
     }
     let source = source::effective(&spec).map_err(LowerError::Invalid)?;
-    let render = source::render(source).map_err(LowerError::Invalid)?;
+    let id = resource.key();
+    let subject = helm::Subject {
+        name: resource.name(),
+        instance: &instance_name(&id, &options.control_namespace),
+        project: project(&spec),
+        namespace: destination.namespace.as_deref().unwrap_or_default(),
+    };
+    let render = source::render(source, &subject).map_err(LowerError::Invalid)?;
     let operation = read_operation(resource).map_err(LowerError::Invalid)?;
     let request = request(resource, &spec).map_err(LowerError::Invalid)?;
     let sync = sync::rules(&spec, operation.as_ref(), request, options).map_err(LowerError::Invalid)?;
@@ -41,7 +50,7 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
     }
     let remote = repository::remote(&source.repo_url, project(&spec), options, world)?;
     Ok(Lowered::App(Box::new(App {
-        id: resource.key(),
+        id,
         uid: resource.uid().to_owned(),
         generation: resource.generation(),
         source: SourceSpec {

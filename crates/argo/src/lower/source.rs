@@ -2,6 +2,7 @@
 
 use bowline_model::{DirectoryOptions, DirectoryRules, Failure, GitRef, Reason, Render};
 
+use super::helm::{self, Subject};
 use super::{filled, listed, unsupported};
 use crate::types::{ApplicationSource, ApplicationSourceDirectory, ApplicationSpec};
 
@@ -22,7 +23,7 @@ pub(super) fn effective(spec: &ApplicationSpec) -> Result<&ApplicationSource, Fa
 }
 
 /// Returns how the files become objects, or the field that cannot be followed.
-pub(super) fn render(source: &ApplicationSource) -> Result<Render, Failure> {
+pub(super) fn render(source: &ApplicationSource, subject: &Subject<'_>) -> Result<Render, Failure> {
     let repo_url = source.repo_url.trim();
     if repo_url.is_empty() {
         return Err(Failure::new(Reason::InvalidSpec, "`repoURL` of the source is missing"));
@@ -30,7 +31,6 @@ pub(super) fn render(source: &ApplicationSource) -> Result<Render, Failure> {
     one_type(source)?;
     for (field, is_set) in [
         ("chart", filled(source.chart.as_deref()).is_some()),
-        ("helm", is_used(source.helm.as_ref())),
         ("kustomize", is_used(source.kustomize.as_ref())),
         // An empty plugin is not nothing: it asks for the plugin to be found.
         ("plugin", source.plugin.is_some()),
@@ -51,16 +51,23 @@ pub(super) fn render(source: &ApplicationSource) -> Result<Render, Failure> {
             .help("set it to `.` for the whole repository")
     })?;
     check_path(path)?;
+    let chart = helm::chart(source, path, subject);
+    if is_used(source.helm.as_ref()) {
+        return Ok(Render::Chart(chart));
+    }
     let directory = source.directory.clone().unwrap_or_default();
     check_jsonnet(&directory)?;
-    Ok(Render::Directory(DirectoryOptions {
+    let directory = DirectoryOptions {
         path: path.to_owned(),
         recurse: directory.recurse == Some(true),
         include: directory.include.unwrap_or_default(),
         exclude: directory.exclude.unwrap_or_default(),
         any_extension: directory.disable_extension_filter == Some(true),
         rules: DirectoryRules::ArgoCd,
-    }))
+    };
+    let is_explicit =
+        directory.recurse || directory.any_extension || !directory.include.is_empty() || !directory.exclude.is_empty();
+    Ok(if is_explicit { Render::Directory(directory) } else { Render::Detect(directory, chart) })
 }
 
 /// Returns the commit wanted; an empty text means the remote's `HEAD`.

@@ -25,7 +25,7 @@ pub(super) fn write(status: &mut Map<String, Value>, report: &Report, spec: &Spe
         let resources: Vec<Value> = report.objects.iter().filter(|object| is_listed(object)).map(resource).collect();
         put(status, "resources", (!resources.is_empty()).then_some(Value::Array(resources)));
         status.insert("resourceHealthSource".to_owned(), json!("appTree"));
-        spec.write_source_type(status);
+        spec.write_source_type(status, report.renderer);
         summarise(status, &report.objects);
     }
 }

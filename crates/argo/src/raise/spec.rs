@@ -1,4 +1,4 @@
-use bowline_model::Object;
+use bowline_model::{Object, Renderer};
 use serde_json::{Map, Value, json};
 
 /// How many entries the history keeps where the spec says nothing.
@@ -38,10 +38,14 @@ impl<'a> Spec<'a> {
     }
 
     /// Writes how the source, or each source, is rendered.
-    pub(super) fn write_source_type(&self, status: &mut Map<String, Value>) {
+    pub(super) fn write_source_type(&self, status: &mut Map<String, Value>, renderer: Option<Renderer>) {
+        let name = match renderer {
+            Some(Renderer::Chart) => "Helm",
+            Some(Renderer::Directory) | None => "Directory",
+        };
         let (field, other, value) = match self.sources() {
-            Some(_) => ("sourceTypes", "sourceType", json!(["Directory"])),
-            None => ("sourceType", "sourceTypes", json!("Directory")),
+            Some(_) => ("sourceTypes", "sourceType", json!([name])),
+            None => ("sourceType", "sourceTypes", json!(name)),
         };
         status.insert(field.to_owned(), value);
         status.remove(other);

@@ -43,6 +43,7 @@ pub(crate) fn report(activity: Activity, objects: Vec<ObjectReport>, seconds: i6
         applied: None,
         commit: None,
         render_digest: (activity != Activity::Starting).then(|| "sha256:1".to_owned()),
+        renderer: None,
         objects,
         sync: None,
         failure: None,

@@ -12,6 +12,7 @@ mod remotes;
 mod stage;
 
 mod basics;
+mod charts;
 mod cluster_faults;
 mod crash;
 mod dialects;

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use bowline_cluster::ApiError;
-use bowline_model::{App, Commit, Explain as _, Failure, GitRef, Object, Reason, Remote, Revision, SourceSpec};
+use bowline_model::{App, Commit, Explain as _, Failure, GitRef, Object, Reason, Remote, Render, Revision, SourceSpec};
 use bowline_source::Subscription;
+use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use crate::dialect::SourceReport;
 use crate::happening::Counters;
 use crate::publish::publish;
-use crate::render::{Written, render_tree};
+use crate::render::{Chance, Surroundings, Written, render_tree};
 
 use super::{Next, SAFETY_NET, Task};
 
@@ -126,9 +127,11 @@ impl Task {
     /// Renders a revision. What was wrong with the files of this very revision is not found out twice; that they
     /// could not be read may have been the clone's fault.
     pub(super) async fn render(&mut self, app: &App, revision: &Revision) -> Result<Written, Failure> {
+        let surroundings = self.surroundings(app, revision).await?;
         if let Some((of, rendered)) = &self.rendered
             && of == revision
             && rendered.how == app.render
+            && rendered.is_for(surroundings.as_ref())
             && let Err(failure) = &rendered.outcome
             && failure.reason != Reason::SourceUnreadable
         {
@@ -137,8 +140,12 @@ impl Task {
         let tree = self.shared.tree(&app.source.remote, revision).await.map_err(|error| source_failure(&error))?;
         self.wanted = None;
         let how = app.render.clone();
+        let chance = match &surroundings {
+            Some(_) => self.chance(app, revision).await,
+            None => Chance::default(),
+        };
         // Reading a tree blocks on the disk.
-        let (rendered, objects) = tokio::task::spawn_blocking(move || render_tree(&*tree, &how))
+        let (rendered, objects) = tokio::task::spawn_blocking(move || render_tree(&*tree, &how, surroundings, &chance))
             .await
             .map_err(|error| Failure::new(Reason::Internal, format!("a render broke off: {error}")))?;
         Counters::add(&self.shared.counters.renders);
@@ -151,10 +158,44 @@ impl Task {
         outcome.map(|()| objects)
     }
 
+    /// Returns what a chart would see of the world; `None` where there is no chart.
+    async fn surroundings(&self, app: &App, revision: &Revision) -> Result<Option<Surroundings>, Failure> {
+        let options = match &app.render {
+            Render::Directory(_) => return Ok(None),
+            Render::Chart(options) | Render::Detect(_, options) => options,
+        };
+        let discovery = self.shared.cluster.discovery().await.map_err(|error| {
+            let failure =
+                Failure::new(Reason::ClusterUnreachable, format!("what the cluster serves is not known: {error}"));
+            failure.transient()
+        })?;
+        Ok(Some(Surroundings {
+            kube_version: discovery.version().to_owned(),
+            api_versions: discovery.api_versions(),
+            revision: options.names_revision().then(|| revision.clone()),
+        }))
+    }
+
+    /// Returns the time and the chance that templates see.
+    async fn chance(&self, app: &App, revision: &Revision) -> Chance {
+        let commit = self.shared.commit(&app.source.remote, revision).await;
+        let mut hasher = Sha256::new();
+        hasher.update(self.shared.options.seed.to_le_bytes());
+        hasher.update(app.uid.as_bytes());
+        Chance { now: commit.map_or(0, |commit| commit.date.as_second()), seed: hasher.finalize().into() }
+    }
+
     /// Tells whether a revision renders to the same objects as the one before, by what the render read.
     pub(super) async fn renders_the_same(&mut self, app: &App, revision: &Revision) -> Result<bool, Failure> {
         let Some((of, rendered)) = &self.rendered else { return Ok(false) };
         if rendered.how != app.render || rendered.outcome.is_err() {
+            return Ok(false);
+        }
+        let surroundings = match rendered.surroundings {
+            Some(_) => self.surroundings(app, revision).await?,
+            None => None,
+        };
+        if !rendered.is_for(surroundings.as_ref()) {
             return Ok(false);
         }
         if of == revision {

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use self::objects::{Files, TemplateCapabilities, VALUES, chart_map, release_map};
 use crate::capabilities::Capabilities;
 use crate::chart::Chart;
+use crate::functions::{self, Host};
 use crate::value::to_map;
 use crate::yaml::Table;
 
@@ -41,6 +42,13 @@ pub struct Execution<'a> {
     pub host: &'a mut dyn Any,
     /// What each template may use.
     pub limits: Limits,
+}
+
+impl<'a> Execution<'a> {
+    /// Executes templates with the functions of sprig and Helm, and the usual limits.
+    pub fn new(host: &'a mut Host) -> Self {
+        Self { functions: functions::table(), host, limits: Limits::default() }
+    }
 }
 
 /// Renders every template of a chart and its dependencies, and returns the outputs by their full paths.
