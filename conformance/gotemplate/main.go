@@ -14,6 +14,8 @@
 // do nothing. The answer is {"out": …}, {"error": …, "out": what was written before},
 // {"parse": the error of the parser} or, with "print", {"trees": {name: the printed tree}}. Text that is not UTF-8 comes
 // as {"64": base64}. VALUE is typed: see values.go.
+//
+// {"check": …} asks what Go says of what a template made by chance: see check.go.
 package main
 
 import (
@@ -44,6 +46,7 @@ type request struct {
 	Functions []string             `json:"functions"`
 	Helm      bool                 `json:"helm"`
 	Print     bool                 `json:"print"`
+	Check     *checked             `json:"check"`
 }
 
 type text string
@@ -66,6 +69,7 @@ type reply struct {
 	Error *text           `json:"error,omitempty"`
 	Parse *text           `json:"parse,omitempty"`
 	Trees map[string]text `json:"trees,omitempty"`
+	Check map[string]any  `json:"check,omitempty"`
 }
 
 func main() {
@@ -140,6 +144,9 @@ func bench() {
 }
 
 func ask(asked request) (answer reply) {
+	if asked.Check != nil {
+		return reply{Check: check(*asked.Check)}
+	}
 	root := template.New("set").Delims(asked.Delims[0], asked.Delims[1])
 	if asked.Missing != "" {
 		root.Option("missingkey=" + asked.Missing)

@@ -55,12 +55,22 @@ const TEMPLATES: u64 = 100_000;
 
 /// Asks Go's `text/template` every recorded case again, then random ones, and compares.
 pub(crate) fn gotemplate(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
+    by_templates(&["--package", "bowline-gotmpl", "--test", "parity"], cases, seed)
+}
+
+/// Asks the functions of sprig and Helm every recorded case again, then random calls, and looks at what they make by
+/// chance.
+pub(crate) fn sprig(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
+    by_templates(&["--package", "bowline-helm", "--test", "functions", "--test", "made_by_chance"], cases, seed)
+}
+
+fn by_templates(suites: &[&str], cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
     let referee = referee::gotemplate()?.context("Go's templates need Go to build, and there is none")?;
     let (referee, cases) = (referee.display().to_string(), cases.unwrap_or(TEMPLATES).to_string());
     let seed = seed.unwrap_or(1).to_string();
     let variables = [("BOWLINE_GOTEMPLATE", referee.as_str()), ("BOWLINE_CASES", &cases), ("BOWLINE_SEED", &seed)];
-    let package = ["test", "--locked", "--release", "--package", "bowline-gotmpl", "--test", "parity"];
-    run(&cargo(), &[&package[..], &["--", "--nocapture"]].concat(), &variables)?;
+    let release = ["test", "--locked", "--release"];
+    run(&cargo(), &[&release[..], suites, &["--", "--nocapture"]].concat(), &variables)?;
     say("every answer is the same");
     Ok(())
 }

@@ -34,7 +34,7 @@ enum Chore {
     },
     /// Asks the programs that judge ours again, and prints how much is the same
     Conformance {
-        /// Which: `api` or `gotemplate`
+        /// Which: `api`, `gotemplate` or `sprig`
         name: String,
         /// How many random cases, of each sort
         #[arg(long)]
@@ -77,7 +77,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Conformance { name, cases, seed } => match name.as_str() {
             "api" => conformance::api(cases, seed),
             "gotemplate" => conformance::gotemplate(cases, seed),
-            _ => anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate"),
+            "sprig" => conformance::sprig(cases, seed),
+            _ => anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate, sprig"),
         },
         Chore::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Chore::Referee => {

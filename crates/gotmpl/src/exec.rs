@@ -295,7 +295,14 @@ impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
                 )
             }
             Value::Object(object) => match object.shape() {
-                Shape::Plain(value) => self.turns(&value, pipe, list),
+                Shape::Plain(inner) => match &inner {
+                    Value::Int(..) | Value::Uint(..) => {
+                        self.needs_one_variable(value, pipe, "to iterate")?;
+                        self.turns(&inner, pipe, list)
+                    }
+                    Value::List(_) | Value::Bytes(_) | Value::Map(_) | Value::Func(_) => self.turns(&inner, pipe, list),
+                    _ => Err(self.no_range(value)),
+                },
                 Shape::Struct(_) | Shape::Pointer(_) | Shape::NilPointer => Err(self.no_range(value)),
             },
             Value::Func(func) => match &func.body {

@@ -241,8 +241,8 @@ fn scanned(text: &str) -> Result<f64, String> {
         return Ok(mantissa * 2f64.powi(exponent));
     }
     parse_float(text).ok_or_else(|| {
-        let plain = text.replace('_', "");
-        let why = if plain.parse::<f64>().is_ok() { "value out of range" } else { "invalid syntax" };
+        // Underscores stand between the digits of a number with a prefix alone.
+        let why = if text.parse::<f64>().is_ok() { "value out of range" } else { "invalid syntax" };
         format!("strconv.ParseFloat: parsing {}: {why}", quote::quoted(text.as_bytes()))
     })
 }

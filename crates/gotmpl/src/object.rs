@@ -53,6 +53,11 @@ pub trait Object {
         None
     }
 
+    /// Returns the text that the struct behind a pointer prints as, if that has the method too. Only pointers are asked.
+    fn pointee_text(&self) -> Option<Str> {
+        None
+    }
+
     /// Tells whether the object is a Go `error`.
     fn is_error(&self) -> bool {
         false

@@ -135,7 +135,16 @@ impl<'o> Printer<'o> {
         if let Value::Object(object) = value
             && let Shape::Pointer(fields) = object.shape()
         {
-            return self.fields(object.type_name().trim_start_matches('*'), &fields, 'v');
+            return match object.pointee_text() {
+                Some(text) => {
+                    self.out.extend_from_slice(&text);
+                    Ok(())
+                }
+                None => self.fields(object.type_name().trim_start_matches('*'), &fields, 'v'),
+            };
+        }
+        if matches!(value, Value::Object(_)) && self.methods(value, 'v')? {
+            return Ok(());
         }
         self.reflected(value, 'v')
     }

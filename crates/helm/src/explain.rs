@@ -52,7 +52,9 @@ fn what_to_set(error: &RenderError) -> Option<String> {
     let Place { expression, .. } = &error.place;
     let path = value_path(expression)?;
     let whole: String = subcharts(&error.file).map(|name| format!("{name}.")).chain([path]).collect();
-    Some(format!("set `{whole}` in the values, for example with `--set {whole}=…`, or give it a default in the template"))
+    Some(format!(
+        "set `{whole}` in the values, for example with `--set {whole}=…`, or give it a default in the template"
+    ))
 }
 
 /// Finds the first value that an expression names: `.Values.image.tag` is `image.tag`.
@@ -88,7 +90,10 @@ fn schema_help(text: &str) -> Option<String> {
     // What is missing is named behind, what must not be there too.
     let said = rest.lines().next().unwrap_or(rest);
     let named = said.split_once('\'').and_then(|(before, rest)| {
-        (before.contains("missing propert") || before.contains("additional propert")).then_some(rest)?.split('\'').next()
+        (before.contains("missing propert") || before.contains("additional propert"))
+            .then_some(rest)?
+            .split('\'')
+            .next()
     });
     if let Some(named) = named {
         path = if path.is_empty() { named.to_owned() } else { format!("{path}.{named}") };
@@ -117,7 +122,9 @@ mod tests {
     fn the_refused_value_is_named() {
         let help = |text: &str| schema_help(text).unwrap_or_default();
         assert!(help("web:\n- at '/image/tag': got number, want string\n").starts_with("set `image.tag` in"));
-        assert!(help("web:\n- at '': missing property 'host'\n").starts_with("set `host` in the values of chart `web`"));
+        assert!(
+            help("web:\n- at '': missing property 'host'\n").starts_with("set `host` in the values of chart `web`")
+        );
         let extra = help("web:\n- at '/a': additional properties 'b' not allowed\n");
         assert!(extra.starts_with("leave out `a.b`"), "{extra}");
     }

@@ -72,6 +72,9 @@ mod tests {
         let a = "---\n# Source: c/templates/a.yaml\na: 1\n\n---\n# Source: c/templates/a.yaml\na: 2\n\n";
         assert_eq!(shown(&["templates/a.yaml"]).expect("is there"), a);
         assert_eq!(shown(&["templates/b*", "templates/a.yaml"]).expect("are there").matches("---").count(), 3);
-        assert_eq!(shown(&["a.yaml"]).expect_err("is not there").to_string(), "could not find template a.yaml in chart");
+        assert_eq!(
+            shown(&["a.yaml"]).expect_err("is not there").to_string(),
+            "could not find template a.yaml in chart"
+        );
     }
 }

@@ -15,14 +15,30 @@ fn limits() -> Limits {
 
 /// Reads the first document of a text, as `yaml.Unmarshal` does; an empty one is null.
 pub(crate) fn unmarshal(text: &[u8]) -> Result<Json, String> {
-    let (mut documents, problems) = bowline_yaml::parse_documents_as(Rules::Sigs, text, &limits());
-    let end = documents.get(1).map_or(u32::MAX, |second| second.line);
-    if let Some(problem) = problems.first()
-        && problem.line <= end
-    {
-        return Err(problem_text(problem));
+    bowline_yaml::parse_first_as(Rules::Sigs, text, &limits()).map_err(|problem| match utf8_problem(text) {
+        Some(why) => format!("error converting YAML to JSON: yaml: {why}"),
+        None => problem_text(&problem),
+    })
+}
+
+/// Says what is wrong with the first bytes of a text that are not UTF-8, as libyaml's reader does.
+fn utf8_problem(text: &[u8]) -> Option<&'static str> {
+    let bytes = &text[std::str::from_utf8(text).err()?.valid_up_to()..];
+    let width = match bytes[0] {
+        0..0x80 => 1,
+        0xC0..0xE0 => 2,
+        0xE0..0xF0 => 3,
+        0xF0..0xF8 => 4,
+        _ => return Some("invalid leading UTF-8 octet"),
+    };
+    let Some(octets) = bytes.get(1..width) else { return Some("incomplete UTF-8 octet sequence") };
+    if octets.iter().any(|octet| octet & 0xC0 != 0x80) {
+        return Some("invalid trailing UTF-8 octet");
     }
-    Ok(if documents.is_empty() { Json::Null } else { documents.swap_remove(0).value })
+    let first = u32::from(bytes[0]) & (0x7F >> width);
+    let value = octets.iter().fold(first, |value, octet| value << 6 | u32::from(octet & 0x3F));
+    let least = [0, 0, 0x80, 0x800, 0x1_0000][width];
+    Some(if value < least { "invalid length of a UTF-8 sequence" } else { "invalid Unicode character" })
 }
 
 /// Reads every document of a text as a table; each with the error that `yaml.Unmarshal` has for it.
@@ -52,6 +68,9 @@ fn problem_text(problem: &Problem) -> String {
             _ => "+Inf",
         };
         return format!("error converting YAML to JSON: json: unsupported value: {value}");
+    }
+    if problem.message.starts_with("unsupported map key of type") {
+        return format!("error converting YAML to JSON: {}", problem.message);
     }
     let message = problem.message.split(" while ").next().unwrap_or(&problem.message);
     let by_parser = ["did not find expected", "found duplicate %", "found incompatible", "found undefined tag handle"];

@@ -1,14 +1,21 @@
 //! What sprig's and Helm's functions answer in Go, they answer here too.
 //!
 //! Recorded answers are compared always. With `BOWLINE_GOTEMPLATE` naming the built `conformance/gotemplate`, Go is asked
-//! again, and `UPDATE=1` records its answers anew.
+//! again: `UPDATE=1` records its answers anew, and `BOWLINE_CASES` says how many random calls both are asked.
 
+#[path = "support/calls.rs"]
+mod calls;
+#[path = "../../gotmpl/tests/support/chance.rs"]
+mod chance;
 #[path = "../../gotmpl/tests/support/host.rs"]
 #[expect(dead_code, reason = "the functions that only the engine's own tests call")]
 mod host;
 #[path = "../../gotmpl/tests/support/protocol.rs"]
 mod protocol;
+#[path = "support/words.rs"]
+mod words;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bowline_helm::functions::{Host, table};
@@ -91,4 +98,67 @@ fn recorded_answers_are_ours_too() {
         }
     }
     assert!(wrong.is_empty(), "{} of {count} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number is asked for"))
+}
+
+#[test]
+fn random_calls_are_answered_alike() {
+    let Some(mut referee) = Referee::start() else {
+        eprintln!("skipped: BOWLINE_GOTEMPLATE does not name the referee");
+        return;
+    };
+    let (count, seed, from) = (number("BOWLINE_CASES", 5_000), number("BOWLINE_SEED", 1), number("BOWLINE_FROM", 0));
+    let most = number("BOWLINE_MOST", 30) as usize;
+    let (functions, data) = (table(), shared_data());
+    let (mut failing, mut refused) = (0, 0);
+    let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut asked = 0;
+    for start in (from..from + count).step_by(200) {
+        let cases: Vec<calls::Case> = (start..(start + 200).min(from + count))
+            .map(|at| calls::case(seed.wrapping_mul(1 << 32) + at, &functions, &data))
+            .collect();
+        let wants = referee.ask(&cases.iter().map(|one| one.case.clone()).collect::<Vec<_>>());
+        for (at, (one, want)) in cases.iter().zip(wants).enumerate() {
+            failing += u64::from(want.get("error").is_some());
+            refused += u64::from(want.get("parse").is_some());
+            let have = ask(&one.case);
+            if !agree(&have, &want) {
+                let (name, story) = smallest(one, &data, &mut referee, (&have, &want));
+                let story = format!("{}: {story}", start + at as u64);
+                eprintln!("{name}\n  {story}");
+                wrong.entry(name).or_default().push(story);
+            }
+        }
+        asked = start + 200 - from;
+        if wrong.values().map(Vec::len).sum::<usize>() >= most {
+            break;
+        }
+        if (start + 200) % 20_000 == 0 {
+            eprintln!("{} random calls from seed {seed}: {} differ so far", start + 200, wrong.len());
+        }
+    }
+    let differ: usize = wrong.values().map(Vec::len).sum();
+    eprintln!(
+        "{} random calls from seed {seed}: {differ} differ; {failing} failed in both, {refused} were refused by both",
+        asked.min(count)
+    );
+    let groups: Vec<String> = wrong.iter().map(|(name, stories)| format!("{name}: {}", stories.len())).collect();
+    assert!(differ == 0, "by function: {}", groups.join(", "));
+}
+
+/// Finds the smallest call of a case that is answered otherwise, and the function it calls.
+fn smallest(one: &calls::Case, data: &Json, referee: &mut Referee, whole: (&Json, &Json)) -> (String, String) {
+    for (call, name) in &one.calls {
+        let case = calls::whole(&format!("{{{{ printf \"%T %v\" ({call}) ({call}) }}}}"), data);
+        let want = referee.ask(std::slice::from_ref(&case)).remove(0);
+        let have = ask(&case);
+        if !agree(&have, &want) {
+            return ((*name).to_owned(), format!("{call}\n  want {want}\n  have {have}"));
+        }
+    }
+    let (have, want) = whole;
+    ("the whole".to_owned(), format!("{}\n  want {want}\n  have {have}", one.case["templates"][1][1]))
 }

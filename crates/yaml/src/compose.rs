@@ -100,7 +100,7 @@ pub(crate) fn compose(chunk: &Chunk<'_>, max_depth: usize) -> (Vec<Tree>, Option
     let parsed = catch_unwind(AssertUnwindSafe(|| parse(chunk.text, &mut composer)));
     let problem = match parsed {
         Ok(Ok(())) => None,
-        Ok(Err(Broken::Text(error))) => Some(syntax_problem(chunk, &error)),
+        Ok(Err(Broken::Text(error))) => Some(composer.before_added_break(syntax_problem(chunk, &error), &error)),
         Ok(Err(Broken::Content(problem))) => Some(problem),
         Err(_panic) => {
             let message = "the text cannot be parsed after this place".to_owned();
@@ -166,6 +166,17 @@ impl Composer {
             text.pop();
         }
         text
+    }
+
+    /// Puts a problem that is found after the line break that was added to the text where the text ends.
+    fn before_added_break(&self, mut problem: Problem, error: &Error) -> Problem {
+        let is_after = |mark: Mark| self.unbroken_end.is_some_and(|unbroken| mark.index > unbroken);
+        // What is told of the end of the stream itself comes after a line end in Go, too: it makes one there.
+        let is_of_the_end = error.kind() != ErrorKind::Scanner || error.problem() == "could not find expected ':'";
+        if !is_of_the_end && error.problem_mark().is_some_and(|mark| is_after(mark) && mark.column == 0) {
+            problem.line = problem.line.saturating_sub(1).max(1);
+        }
+        problem
     }
 
     fn take(&mut self, event: Event) -> Result<(), Problem> {

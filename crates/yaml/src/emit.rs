@@ -94,10 +94,10 @@ fn text_event(text: &str) -> Event {
 /// text that has it is kept whole by [`ITSELF`].
 const MARKER: char = '\u{f8ff}';
 const ITSELF: char = 'i';
-const BYTE_ORDER_MARK: char = '\u{feff}';
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// go-yaml v2 takes only the basic plane for printable.
-fn is_escaped_by_go(c: char) -> bool {
+pub(crate) fn is_escaped_by_go(c: char) -> bool {
     c > '\u{ffff}' || c == MARKER
 }
 
@@ -106,7 +106,7 @@ fn is_escaped_by_go(c: char) -> bool {
 ///
 /// go-yaml looks for a byte order mark at the start of the text whichever character it writes, and so escapes
 /// all of a text that begins with one.
-fn hide_escapes(text: &str) -> String {
+pub(crate) fn hide_escapes(text: &str) -> String {
     let all = text.starts_with(BYTE_ORDER_MARK);
     let mut hidden = String::with_capacity(text.len());
     for c in text.chars() {
@@ -131,7 +131,7 @@ fn hide_escapes(text: &str) -> String {
     hidden
 }
 
-fn restore_escapes(text: &str) -> String {
+pub(crate) fn restore_escapes(text: &str) -> String {
     let mut parts = text.split(MARKER);
     let mut restored = parts.next().unwrap_or_default().to_owned();
     for part in parts {

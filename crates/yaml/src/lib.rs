@@ -10,7 +10,9 @@
 
 mod compose;
 mod emit;
+mod go_syntax;
 mod number;
+mod pretty;
 mod problem;
 mod resolve;
 mod sort;
@@ -19,6 +21,7 @@ mod timestamp;
 mod value;
 
 pub use emit::to_yaml;
+pub use pretty::{Pretty, to_yaml_pretty};
 pub use problem::{Problem, ProblemKind};
 
 use serde_json::Value;
@@ -116,6 +119,28 @@ pub fn parse_documents_as<'t>(rules: Rules, text: &'t [u8], limits: &Limits) -> 
     }
     problems.sort();
     (documents, problems)
+}
+
+/// Reads the first document of a text, whatever follows it, as Go's `yaml.Unmarshal` does; an empty one is `null`.
+///
+/// # Errors
+///
+/// The first problem of the document.
+pub fn parse_first_as(rules: Rules, text: &[u8], limits: &Limits) -> Result<Value, Problem> {
+    if text.len() > limits.max_bytes {
+        let message = format!("the text is {} bytes, more than the limit of {}", text.len(), limits.max_bytes);
+        return Err(Problem::new(ProblemKind::Limit, 1, 1, message));
+    }
+    let Some(chunk) = split::chunks(text).into_iter().next() else { return Ok(Value::Null) };
+    let (trees, broken) = compose::compose(&chunk, limits.max_depth);
+    match (trees.first(), broken) {
+        (Some(tree), _) => value::to_json(tree, rules, limits).map_err(|mut problems| {
+            problems.sort();
+            problems.swap_remove(0)
+        }),
+        (None, Some(problem)) => Err(problem),
+        (None, None) => Ok(Value::Null),
+    }
 }
 
 /// Reads a text that must hold exactly one document, by the rules of [`parse_documents`].

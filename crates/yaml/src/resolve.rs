@@ -117,6 +117,12 @@ pub(crate) fn needs_quotes(text: &str) -> bool {
     resolve(text, Rules::Sigs) != Meaning::Text || is_sexagesimal(text)
 }
 
+/// The same test of go-yaml v3's writer, which quotes what only YAML 1.1 takes for a boolean, too.
+pub(crate) fn needs_quotes_to_v3(text: &str) -> bool {
+    let is_old_bool = matches!(resolve(text, Rules::Sigs), Meaning::Bool(_));
+    resolve(text, Rules::Kyaml) != Meaning::Text || is_old_bool || is_sexagesimal(text)
+}
+
 /// `190:20:30`: a number to YAML 1.1, which go-yaml quotes for the sake of other readers.
 fn is_sexagesimal(text: &str) -> bool {
     let body = text.strip_prefix(['+', '-']).unwrap_or(text);

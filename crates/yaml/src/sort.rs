@@ -7,12 +7,17 @@ use std::cmp::Ordering;
 /// A merge sort of our own: go-yaml's comparison is not quite a total order (leading zeros), and the
 /// standard library may panic on such.
 pub(crate) fn sort_keys(keys: &mut Vec<&String>) {
+    sort_by(keys, &|a, b| is_less(a, b));
+}
+
+/// Sorts as [`sort_keys`] does, by any comparison.
+pub(crate) fn sort_by<T>(keys: &mut Vec<T>, is_less: &impl Fn(&T, &T) -> bool) {
     if keys.len() < 2 {
         return;
     }
     let mut right = keys.split_off(keys.len() / 2);
-    sort_keys(keys);
-    sort_keys(&mut right);
+    sort_by(keys, is_less);
+    sort_by(&mut right, is_less);
     let left = std::mem::take(keys);
     let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
     while let (Some(first), Some(second)) = (left.peek(), right.peek()) {
@@ -34,6 +39,31 @@ fn is_less(a: &str, b: &str) -> bool {
         (true, false) => return false,
         (false, false) => {}
     }
+    is_less_number(&a, &b, at)
+}
+
+/// Tells whether key `a` comes before key `b` to go-yaml v3: letters come before all else after a digit, and after it
+/// elsewhere.
+pub(crate) fn is_less_to_v3(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let Some(at) = a.iter().zip(&b).position(|(a, b)| a != b) else { return a.len() < b.len() };
+    let after_digit = at > 0 && a[at - 1].is_numeric();
+    match (a[at].is_alphabetic(), b[at].is_alphabetic()) {
+        (true, true) => a[at] < b[at],
+        (false, false) => is_less_number(&a, &b, at),
+        (a_is_letter, b_is_letter) => {
+            if after_digit {
+                a_is_letter
+            } else {
+                b_is_letter
+            }
+        }
+    }
+}
+
+/// Compares what differs from a place on, where neither is a letter.
+fn is_less_number(a: &[char], b: &[char], at: usize) -> bool {
+    let (x, y) = (a[at], b[at]);
     // A zero that differs is a leading zero, unless a digit other than zero stands before it.
     let inside_a_number =
         (x == '0' || y == '0') && a[..at].iter().rev().take_while(|c| c.is_numeric()).any(|c| *c != '0');
@@ -46,7 +76,7 @@ fn is_less(a: &str, b: &str) -> bool {
         });
         (value, length)
     };
-    let ((a_value, a_length), (b_value, b_length)) = (number(&a), number(&b));
+    let ((a_value, a_length), (b_value, b_length)) = (number(a), number(b));
     match a_value.cmp(&b_value).then(a_length.cmp(&b_length)) {
         Ordering::Less => true,
         Ordering::Greater => false,

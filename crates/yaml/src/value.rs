@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::compose::{Content, Id, Node, Tree};
+use crate::go_syntax;
 use crate::number::{self, Num};
 use crate::resolve::{Meaning, resolve, resolve_tagged, short_tag};
 use crate::split::Chunk;
@@ -99,7 +100,7 @@ impl Builder<'_> {
                 continue;
             }
             let node = &self.tree.nodes[key];
-            let Some(name) = self.key(key) else { continue };
+            let Some(name) = self.key(key, value) else { continue };
             if let Some(first) = written.insert(name.clone(), node.line)
                 && self.rules != Rules::Sigs
             {
@@ -156,11 +157,12 @@ impl Builder<'_> {
     }
 
     /// Returns the JSON key of a map key: numbers and booleans become their text, as in `sigs.k8s.io/yaml`.
-    fn key(&mut self, id: Id) -> Option<String> {
+    fn key(&mut self, id: Id, value: Id) -> Option<String> {
         let tree = self.tree;
         let node = &tree.nodes[tree.follow(id)];
         let Content::Scalar { text, plain } = &node.content else {
-            self.note(&tree.nodes[id], ProblemKind::Value, "invalid map key: a map or list cannot be a key".to_owned());
+            let key = go_syntax::shown(self.tree, id, self.rules);
+            self.note(&tree.nodes[id], ProblemKind::Value, format!("invalid map key: {key}"));
             return None;
         };
         let name = match self.meaning(node, text, *plain)? {
@@ -172,7 +174,9 @@ impl Builder<'_> {
             Meaning::Number(Num::Float(value)) => number::format_float_key(value),
             Meaning::Number(Num::Unsigned(value)) => value.to_string(),
             Meaning::Null => {
-                self.note(&tree.nodes[id], ProblemKind::Value, "unsupported map key: null".to_owned());
+                let value = go_syntax::shown_alone(tree, value, self.rules);
+                let message = format!("unsupported map key of type: %!s(<nil>), key: <nil>, value: {value}");
+                self.note(&tree.nodes[id], ProblemKind::Value, message);
                 return None;
             }
         };

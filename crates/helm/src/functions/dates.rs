@@ -9,6 +9,7 @@ use super::args::{ANY, Gives, STRING, fail, int, string, text};
 use super::durations::{self, Duration, SECOND};
 use super::host::host;
 use super::layout::{Civil, DAYS, MONTHS};
+use super::toml::{LOCAL_DATE, LOCAL_DATETIME, LOCAL_TIME};
 use super::{layout_read, runes};
 
 const SA: &[Type] = &[STRING, ANY];
@@ -141,6 +142,23 @@ fn must_modify(_: &mut Context<'_, '_>, args: &mut [Value]) -> Gives {
 pub(super) fn to_json(object: &dyn Object) -> Option<String> {
     let time = object.as_any()?.downcast_ref::<Time>()?;
     Some(String::from_utf8_lossy(&time.civil().format(b"2006-01-02T15:04:05.999999999Z07:00")).into_owned())
+}
+
+/// Makes a time of seconds since 1970, nanoseconds, and the offset and name of its zone.
+pub(super) fn made(read: (i64, u32, i32, String)) -> Value {
+    Time::read(read)
+}
+
+/// Returns how a time is written in TOML, where one may have no zone, or be a part of one; `None` for other objects.
+pub(super) fn to_toml(object: &dyn Object) -> Option<Vec<u8>> {
+    let time = object.as_any()?.downcast_ref::<Time>()?;
+    let utc = Time::unix(time.secs, time.nanos);
+    Some(match &*time.zone {
+        LOCAL_DATETIME => utc.civil().format(b"2006-01-02T15:04:05.999999999"),
+        LOCAL_DATE => utc.civil().format(b"2006-01-02"),
+        LOCAL_TIME => utc.civil().format(b"15:04:05.999999999"),
+        _ => time.civil().format(b"2006-01-02T15:04:05.999999999Z07:00"),
+    })
 }
 
 /// A month or weekday.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use bowline_gotmpl::{Context, Function, Named, Object, Shape, Signature, Str, Type, Value, quote, sprint};
 
 use super::args::{ANY, Gives, STRING, fail, string};
+use super::layout;
 use super::strconv;
 
 const A: &[Type] = &[ANY];
@@ -164,7 +165,7 @@ pub(super) fn shown(nanos: i64) -> String {
 
 /// `time.ParseDuration`; the error is Go's.
 pub(super) fn parse(source: &[u8]) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {}", quote(source));
+    let invalid = || format!("time: invalid duration {}", layout::quote(source));
     let (negative, mut rest) = match source {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -209,7 +210,7 @@ pub(super) fn parse(source: &[u8]) -> Result<i64, String> {
         }
         let len = rest.iter().take_while(|byte| **byte != b'.' && !byte.is_ascii_digit()).count();
         if len == 0 {
-            return Err(format!("time: missing unit in duration {}", quote(source)));
+            return Err(format!("time: missing unit in duration {}", layout::quote(source)));
         }
         let unit = match std::str::from_utf8(&rest[..len]).unwrap_or_default() {
             "ns" => 1u64,
@@ -219,7 +220,11 @@ pub(super) fn parse(source: &[u8]) -> Result<i64, String> {
             "m" => 60_000_000_000,
             "h" => 3_600_000_000_000,
             _ => {
-                return Err(format!("time: unknown unit {} in duration {}", quote(&rest[..len]), quote(source)));
+                return Err(format!(
+                    "time: unknown unit {} in duration {}",
+                    layout::quote(&rest[..len]),
+                    layout::quote(source)
+                ));
             }
         };
         rest = &rest[len..];

@@ -197,7 +197,8 @@ fn decoded(text: &[u8], group: usize, bits: u32, digit: impl Fn(u8) -> Option<u8
                     missing -= 1;
                 }
                 None => return Err(text.len()),
-                Some(_) => return Err(at),
+                // Go names the place of the sign before.
+                Some(_) => return Err(at - 1),
             }
         }
         while matches!(text.get(at), Some(b'\n' | b'\r')) {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use bowline_gotmpl::{Context, FuncError, Str, Value};
 
+use super::regexes::Compiled;
+
 /// Reads the cluster on behalf of a template's `lookup`.
 pub trait Lookup {
     /// Returns the object, or the list where `name` is empty; `None` where there is none, which templates see as an
@@ -25,6 +27,7 @@ pub struct Host {
     /// What the templates made use of.
     pub used: Used,
     includes: BTreeMap<Str, u32>,
+    pub(super) regexes: Compiled,
 }
 
 /// What templates made use of that another rendering would see otherwise.
@@ -50,7 +53,15 @@ impl Host {
     /// Makes the state of a rendering at a time, in seconds since 1970 and nanoseconds, with a source of chance.
     #[must_use]
     pub fn new(now: (i64, u32), random: Random) -> Self {
-        Self { now, random, lookup: None, lint: false, used: Used::default(), includes: BTreeMap::new() }
+        Self {
+            now,
+            random,
+            lookup: None,
+            lint: false,
+            used: Used::default(),
+            includes: BTreeMap::new(),
+            regexes: Compiled::default(),
+        }
     }
 
     /// Gives templates a cluster to look into.

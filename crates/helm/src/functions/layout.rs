@@ -56,6 +56,22 @@ pub(super) const MONTHS: [&str; 12] = [
 ];
 pub(super) const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
+/// Quotes a text as the package `time` does in its errors: what is not printable ASCII is written byte by byte.
+pub(super) fn quote(text: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut out = "\"".to_owned();
+    for byte in text {
+        match byte {
+            b'"' | b'\\' => out.extend(['\\', char::from(*byte)]),
+            b' '..=b'~' | 0x7f => out.push(char::from(*byte)),
+            _ => {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+        }
+    }
+    out + "\""
+}
+
 /// Finds the first piece of a layout: what is before it, the piece, and what follows.
 pub(super) fn next(layout: &[u8]) -> Option<(&[u8], Piece, &[u8])> {
     for at in 0..layout.len() {

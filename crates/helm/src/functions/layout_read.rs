@@ -1,8 +1,6 @@
 //! `time.Parse`
 
-use bowline_gotmpl::quote;
-
-use super::layout::{Civil, DAYS, MONTHS, Piece, days, next};
+use super::layout::{Civil, DAYS, MONTHS, Piece, days, next, quote};
 
 /// What is wrong with a text, in Go's words.
 pub(super) fn parse(layout: &[u8], text: &[u8]) -> Result<(i64, u32, i32, String), String> {
@@ -39,23 +37,24 @@ fn name<'t>(text: &'t [u8], names: &[&str], short: bool) -> Result<(u32, &'t [u8
     Err(Bad::Syntax)
 }
 
-fn skip<'t>(mut text: &'t [u8], mut prefix: &[u8]) -> Option<&'t [u8]> {
+/// Skips a prefix; the error is what is left of the text where it does not go on.
+fn skip<'t>(mut text: &'t [u8], mut prefix: &[u8]) -> Result<&'t [u8], &'t [u8]> {
     while let Some(byte) = prefix.first() {
         if *byte == b' ' {
             if text.first().is_some_and(|byte| *byte != b' ') {
-                return None;
+                return Err(text);
             }
             prefix = &prefix[prefix.iter().take_while(|byte| **byte == b' ').count()..];
             text = &text[text.iter().take_while(|byte| **byte == b' ').count()..];
             continue;
         }
         if text.first() != Some(byte) {
-            return None;
+            return Err(text);
         }
         prefix = &prefix[1..];
         text = &text[1..];
     }
-    Some(text)
+    Ok(text)
 }
 
 #[derive(Default)]
@@ -93,14 +92,14 @@ impl Reader<'_> {
         let (mut layout, mut value) = (self.layout, self.text);
         loop {
             let Some((before, piece, after)) = next(layout) else {
-                let Some(rest) = skip(value, layout) else { return Err(self.error(layout, value, "")) };
+                let rest = skip(value, layout).map_err(|left| self.error(layout, left, ""))?;
                 if !rest.is_empty() {
                     return Err(self.error(b"", value, &format!(": extra text: {}", quote(rest))));
                 }
                 break;
             };
             let sign = &layout[before.len()..layout.len() - after.len()];
-            let Some(rest) = skip(value, before) else { return Err(self.error(before, value, "")) };
+            let rest = skip(value, before).map_err(|left| self.error(before, left, ""))?;
             match found.read(piece, rest, after) {
                 Ok(rest) => value = rest,
                 Err(Bad::Range(what)) => return Err(self.error(b"", b"", &format!(": {what} out of range"))),
@@ -154,7 +153,8 @@ impl Found {
                 } else {
                     0
                 };
-                let (day, rest) = digits(&text[spaces..], 3 - spaces, 3 - spaces)?;
+                let least = if piece == Piece::ZeroYearDay { 3 } else { 1 };
+                let (day, rest) = digits(&text[spaces..], least, 3)?;
                 self.year_day = Some(day);
                 rest
             }
@@ -213,10 +213,7 @@ impl Found {
                     self.utc = true;
                     return Ok(&text[3..]);
                 }
-                let len = text.iter().take(6).take_while(|byte| byte.is_ascii_uppercase()).count();
-                if !(3..=5).contains(&len) {
-                    return Err(Bad::Syntax);
-                }
+                let len = zone_name(text).ok_or(Bad::Syntax)?;
                 self.zone = String::from_utf8_lossy(&text[..len]).into_owned();
                 &text[len..]
             }
@@ -233,7 +230,7 @@ impl Found {
                 if !matches!(text, [b'.' | b',', b'0'..=b'9', ..]) {
                     return Ok(text);
                 }
-                let count = text[1..].iter().take(9).take_while(|byte| byte.is_ascii_digit()).count();
+                let count = text[1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
                 self.nanos = nanos(&text[1..=count]);
                 &text[count + 1..]
             }
@@ -241,31 +238,41 @@ impl Found {
     }
 
     fn offset<'t>(&mut self, text: &'t [u8], colon: bool, parts: u8) -> Result<&'t [u8], Bad> {
-        let negative = match text.first() {
-            Some(b'-') => true,
-            Some(b'+') => false,
-            _ => return Err(Bad::Syntax),
-        };
-        let mut rest = &text[1..];
-        let mut secs = 0;
+        let Some(sign) = text.first() else { return Err(Bad::Syntax) };
+        let parts = usize::from(parts);
+        let step = if colon { 3 } else { 2 };
+        let len = 1 + parts * step - usize::from(colon);
+        let colons_fit = |text: &[u8]| !colon || (1..parts).all(|part| text[part * step] == b':');
+        if text.len() < len || !colons_fit(text) {
+            return Err(Bad::Syntax);
+        }
+        let (mut beyond, mut secs, mut is_number) = (None, 0, true);
         for part in 0..parts {
-            if part > 0 && colon {
-                rest = rest.strip_prefix(b":").ok_or(Bad::Syntax)?;
-            }
-            let number;
-            (number, rest) = digits(rest, 2, 2)?;
+            let at = 1 + part * step;
+            let Ok((number, _)) = digits(&text[at..at + 2], 2, 2) else {
+                is_number = false;
+                break;
+            };
             let (limit, what, unit) = match part {
                 0 => (24, "time zone offset hour", 3600),
                 1 => (60, "time zone offset minute", 60),
                 _ => (60, "time zone offset second", 1),
             };
             if number > limit {
-                return Err(Bad::Range(what));
+                beyond = beyond.or(Some(what));
             }
             secs += number as i32 * unit;
         }
-        self.offset = Some(if negative { -secs } else { secs });
-        Ok(rest)
+        // What is beyond a range comes before what is no number or sign at all.
+        if let Some(what) = beyond {
+            return Err(Bad::Range(what));
+        }
+        self.offset = Some(match sign {
+            b'+' if is_number => secs,
+            b'-' if is_number => -secs,
+            _ => return Err(Bad::Syntax),
+        });
+        Ok(&text[len..])
     }
 
     fn time(mut self) -> Result<(i64, u32, i32, String), &'static str> {
@@ -304,11 +311,45 @@ impl Found {
         let secs = days(self.year, month, day) * 86_400 + in_day;
         Ok(match self.offset {
             _ if self.utc => (secs, self.nanos, 0, "UTC".to_owned()),
-            Some(0) => (secs, self.nanos, 0, "UTC".to_owned()),
+            Some(0) if self.zone.is_empty() => (secs, self.nanos, 0, "UTC".to_owned()),
             Some(offset) => (secs - i64::from(offset), self.nanos, offset, self.zone),
             None if self.zone.is_empty() => (secs, self.nanos, 0, "UTC".to_owned()),
-            None => (secs, self.nanos, 0, self.zone),
+            None => {
+                // The one name that tells its offset: it shows, and the time stays what it is in UTC.
+                let hours = self.zone.strip_prefix("GMT").and_then(|hours| hours.parse::<i32>().ok());
+                (secs, self.nanos, hours.unwrap_or(0) * 3600, self.zone)
+            }
         })
+    }
+}
+
+/// Returns how long the abbreviation of a zone is, with which a text begins.
+fn zone_name(text: &[u8]) -> Option<usize> {
+    let signed = |text: &[u8]| {
+        let digits = match text {
+            [b'+' | b'-', rest @ ..] => rest.iter().take_while(|byte| byte.is_ascii_digit()).count(),
+            _ => 0,
+        };
+        let hours =
+            text.get(1..=digits)?.iter().fold(0u32, |sum, byte| sum.saturating_mul(10) + u32::from(byte - b'0'));
+        (digits > 0 && hours <= 23).then_some(digits + 1)
+    };
+    if text.len() < 3 {
+        return None;
+    }
+    if text.starts_with(b"ChST") || text.starts_with(b"MeST") {
+        return Some(4);
+    }
+    if let Some(rest) = text.strip_prefix(b"GMT") {
+        return Some(3 + signed(rest).unwrap_or(0));
+    }
+    if matches!(text[0], b'+' | b'-') {
+        return signed(text);
+    }
+    match text.iter().take(6).take_while(|byte| byte.is_ascii_uppercase()).count() {
+        len @ (4 | 5) => (text[len - 1] == b'T' || text.starts_with(b"WITA") && len == 4).then_some(len),
+        3 => Some(3),
+        _ => None,
     }
 }
 

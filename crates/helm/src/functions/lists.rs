@@ -224,6 +224,10 @@ fn slice(_: &mut Context<'_, '_>, args: &mut [Value]) -> Gives {
     Ok(match &args[0] {
         Value::Bytes(bytes) => Value::bytes(&bytes.as_deref().unwrap_or_default()[part]),
         Value::List(whole) => Value::List(List::typed(whole.ty(), all[part].to_vec())),
+        Value::Object(object) => match super::args::plain(&args[0]) {
+            Some(Value::List(whole)) => object.over(Value::List(List::typed(whole.ty(), all[part].to_vec()))),
+            _ => Value::List(List::new(all[part].to_vec())),
+        },
         _ => Value::List(List::new(all[part].to_vec())),
     })
 }

@@ -1,8 +1,8 @@
 //! The functions that templates of charts may call, beside those of Go's `text/template`.
 //!
-//! They are sprig's, as of version 3.3.0, and Helm's own, as of 4.3.1; the two that read the environment are left out, as
-//! Helm leaves them out, and those of TOML (`toToml`, `mustToToml`, `fromToml`) are not there: a chart that calls one cannot
-//! be parsed. Time zones other than UTC are taken for UTC, as Go takes those it does not know. What they need of the world comes from a [`Host`], with which every execution must be started.
+//! They are sprig's, as of version 3.3.0, and Helm's own, as of 4.3.1; the two that read the environment are left out,
+//! as Helm leaves them out. Time zones other than UTC are taken for UTC, as Go takes those it does not know. What they
+//! need of the world comes from a [`Host`], with which every execution must be started.
 
 mod args;
 mod case;
@@ -33,6 +33,10 @@ pub(crate) mod semver;
 mod strconv;
 mod strings;
 mod templates;
+mod toml;
+mod toml_lex;
+mod toml_read;
+mod toml_write;
 mod urls;
 mod wrap;
 mod yaml_pretty;
@@ -61,4 +65,5 @@ pub fn table() -> Functions {
         .with(&yaml_pretty::TABLE)
         .with(&strings::TABLE)
         .with(&templates::TABLE)
+        .with(&toml::TABLE)
 }

@@ -11,7 +11,13 @@ pub(super) fn compile(pattern: &[u8]) -> Result<Regex, String> {
     if let Err(error) = std::str::from_utf8(pattern) {
         return Err(format!("invalid UTF-8: `{}`", String::from_utf8_lossy(&pattern[error.valid_up_to()..])));
     }
-    let mut parser = Parser { text: pattern, at: 0, out: String::with_capacity(pattern.len() + 8), names: Vec::new() };
+    let mut parser = Parser {
+        text: pattern,
+        at: 0,
+        out: String::with_capacity(pattern.len() + 8),
+        names: Vec::new(),
+        flags: Flags::default(),
+    };
     parser.parse()?;
     RegexBuilder::new(&parser.out)
         .size_limit(16 << 20)
@@ -24,6 +30,38 @@ struct Parser<'t> {
     at: usize,
     out: String,
     names: Vec<String>,
+    flags: Flags,
+}
+
+/// Which of `i`, `m`, `s` and `U` are on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Flags([bool; 4]);
+
+impl Flags {
+    const NAMES: &str = "imsU";
+
+    fn set(&mut self, name: char, on: bool) {
+        if let Some(at) = Self::NAMES.find(name) {
+            self.0[at] = on;
+        }
+    }
+
+    /// Returns the beginning of a group in which these flags hold.
+    fn group(self) -> String {
+        let named =
+            |on: bool| Self::NAMES.chars().zip(self.0).filter(move |(_, flag)| *flag == on).map(|(name, _)| name);
+        let (on, off): (String, String) = (named(true).collect(), named(false).collect());
+        if off.is_empty() { format!("(?{on}:") } else { format!("(?{on}-{off}:") }
+    }
+}
+
+/// What stands before a repetition: where it begins in what is made, and the flags it was read with.
+#[derive(Debug, Clone, Copy)]
+struct Operand {
+    start: usize,
+    flags: Flags,
+    /// Where it ends, if flags were changed since.
+    end: Option<usize>,
 }
 
 const POSIX: [&str; 14] = [
@@ -57,52 +95,56 @@ impl Parser<'_> {
 
     fn parse(&mut self) -> Result<(), String> {
         let whole = self.rest(0);
-        let mut depth = 0usize;
-        // Whether something stands before that can be repeated, and where the last repetition began.
-        let mut repeatable = false;
+        // The groups that are open: where each begins, and the flags before it.
+        let mut groups: Vec<(usize, Flags)> = Vec::new();
+        // What stands before that can be repeated, and where the last repetition began.
+        let mut operand: Option<Operand> = None;
         let mut last_repeat: Option<usize> = None;
         while let Some(byte) = self.peek() {
             let mut repeat = None;
+            let (start, flags) = (self.out.len(), self.flags);
+            let here = Some(Operand { start, flags, end: None });
             match byte {
                 b'(' => {
-                    if self.text[self.at..].starts_with(b"(?") {
-                        if self.flags()? {
-                            depth += 1;
-                        }
+                    let opens = if self.text[self.at..].starts_with(b"(?") {
+                        self.flags()?
                     } else {
-                        self.out.push('(');
-                        self.at += 1;
-                        depth += 1;
+                        self.emit(1, "(");
+                        true
+                    };
+                    if opens {
+                        groups.push((start, flags));
+                        operand = None;
+                    } else if let Some(operand) = &mut operand {
+                        // Flags are nothing to be repeated: what is before them is.
+                        operand.end.get_or_insert(start);
                     }
-                    repeatable = false;
                 }
                 b'|' => {
-                    self.out.push('|');
-                    self.at += 1;
-                    repeatable = false;
+                    self.emit(1, "|");
+                    operand = None;
                 }
                 b')' => {
-                    if depth == 0 {
+                    let Some((start, flags)) = groups.pop() else {
                         return Err(format!("unexpected ): `{whole}`"));
-                    }
-                    depth -= 1;
-                    self.out.push(')');
-                    self.at += 1;
-                    repeatable = true;
+                    };
+                    self.flags = flags;
+                    self.emit(1, ")");
+                    operand = Some(Operand { start, flags, end: None });
                 }
                 b'^' | b'$' | b'.' => {
                     self.out.push(char::from(byte));
                     self.at += 1;
-                    repeatable = true;
+                    operand = here;
                 }
                 b'[' => {
                     self.class()?;
-                    repeatable = true;
+                    operand = here;
                 }
                 b'*' | b'+' | b'?' => {
                     let before = self.at;
                     self.at += 1;
-                    repeat = Some(self.repeated(before, char::from(byte).to_string(), repeatable, last_repeat)?);
+                    repeat = Some(self.repeated(before, &char::from(byte).to_string(), &mut operand, last_repeat)?);
                 }
                 b'{' => {
                     let before = self.at;
@@ -117,27 +159,27 @@ impl Parser<'_> {
                             Some(max) => format!("{{{min},{max}}}"),
                             None => format!("{{{min},}}"),
                         };
-                        repeat = Some(self.repeated(before, text, repeatable, last_repeat)?);
+                        repeat = Some(self.repeated(before, &text, &mut operand, last_repeat)?);
                     } else {
                         self.push_literal('{');
                         self.at += 1;
-                        repeatable = true;
+                        operand = here;
                     }
                 }
                 b'\\' => {
-                    self.escape()?;
-                    repeatable = true;
+                    let last = self.escape()?;
+                    operand = last.map(|start| Operand { start, flags, end: None }).or(operand);
                 }
                 _ => {
                     let (c, len) = decode(&self.text[self.at..]);
                     self.at += len;
                     self.push_literal(c);
-                    repeatable = true;
+                    operand = here;
                 }
             }
             last_repeat = repeat;
         }
-        if depth > 0 {
+        if !groups.is_empty() {
             return Err(format!("missing closing ): `{whole}`"));
         }
         Ok(())
@@ -147,8 +189,8 @@ impl Parser<'_> {
     fn repeated(
         &mut self,
         before: usize,
-        text: String,
-        repeatable: bool,
+        text: &str,
+        operand: &mut Option<Operand>,
         last_repeat: Option<usize>,
     ) -> Result<usize, String> {
         let lazy = self.peek() == Some(b'?');
@@ -158,10 +200,21 @@ impl Parser<'_> {
         if let Some(last) = last_repeat {
             return Err(format!("invalid nested repetition operator: `{}`", self.slice(last, self.at)));
         }
-        if !repeatable {
+        let Some(Operand { start, flags, end }) = *operand else {
             return Err(format!("missing argument to repetition operator: `{}`", self.slice(before, self.at)));
+        };
+        if let Some(end) = end {
+            // The `regex` crate wants what is repeated right here, though as it was read before the flags changed.
+            let repeated = self.out.split_off(start);
+            let (repeated, changes) = repeated.split_at(end - start);
+            self.out.push_str(changes);
+            let moved = self.out.len();
+            self.out += &flags.group();
+            self.out += repeated;
+            self.out.push(')');
+            *operand = Some(Operand { start: moved, flags: self.flags, end: None });
         }
-        self.out.push_str(&text);
+        self.out.push_str(text);
         if lazy {
             self.out.push('?');
         }
@@ -236,6 +289,11 @@ impl Parser<'_> {
                         break;
                     }
                     let text = self.slice(start, at);
+                    let mut on = true;
+                    for name in text.chars() {
+                        on &= name != '-';
+                        self.flags.set(name, on);
+                    }
                     self.out.push_str(if text == "(?)" { "" } else { &text });
                     self.at = at;
                     return Ok(byte == b':');
@@ -248,8 +306,10 @@ impl Parser<'_> {
         Err(format!("invalid or unsupported Perl syntax: `{}`", self.slice(start, at - 1 + len.max(1))))
     }
 
-    fn escape(&mut self) -> Result<(), String> {
+    /// Reads an escape; tells where the last thing it stands for begins, if it stands for any.
+    fn escape(&mut self) -> Result<Option<usize>, String> {
         let start = self.at;
+        let mut begin = Some(self.out.len());
         match self.text.get(self.at + 1).copied() {
             Some(b'A') => self.emit(2, "\\A"),
             Some(b'z') => self.emit(2, "\\z"),
@@ -260,7 +320,9 @@ impl Parser<'_> {
                 let len = memchr::memmem::find(&self.text[body..], b"\\E");
                 let end = len.map_or(self.text.len(), |len| body + len);
                 let literal = self.slice(body, end);
+                begin = None;
                 for c in literal.chars() {
+                    begin = Some(self.out.len());
                     self.push_literal(c);
                 }
                 self.at = len.map_or(end, |_| end + 2);
@@ -278,7 +340,7 @@ impl Parser<'_> {
                 self.push_literal(c);
             }
         }
-        Ok(())
+        Ok(begin)
     }
 
     fn emit(&mut self, len: usize, text: &str) {
@@ -358,13 +420,14 @@ impl Parser<'_> {
                         }
                     }
                 } else {
-                    for _ in 0..2 {
-                        let Some(byte) = self.peek() else { return Err(invalid(self)) };
+                    let mut digits = [None; 2];
+                    for digit in &mut digits {
+                        *digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
                         let (_, len) = decode(&self.text[self.at..]);
                         self.at += len;
-                        let Some(digit) = char::from(byte).to_digit(16) else { return Err(invalid(self)) };
-                        code = code * 16 + digit;
                     }
+                    let [Some(high), Some(low)] = digits else { return Err(invalid(self)) };
+                    code = high * 16 + low;
                 }
                 code
             }

@@ -1,5 +1,7 @@
 //! Regular expressions: Go's, executed by the `regex` crate.
 
+use std::collections::BTreeMap;
+
 use bowline_gotmpl::{Context, FuncError, Function, List, Str, Type, Value};
 use regex::bytes::Regex;
 
@@ -35,11 +37,40 @@ pub(super) static TABLE: [Function; 12] = [
     Function::new("regexSplit", SSI, Type::STRINGS, |ctx, args| split(ctx, args, true)),
 ];
 
+/// The patterns of one rendering, compiled.
+///
+/// A chart asks a few patterns again and again, with other texts: reading one takes longer than most matches. Patterns
+/// that templates make of data would have no end, so those beyond the bound push out all that are there.
+#[derive(Debug, Default)]
+pub(super) struct Compiled(BTreeMap<Str, Regex>);
+
+impl Compiled {
+    /// So many patterns are kept; each may take a few hundred kilobytes.
+    const MOST: usize = 64;
+
+    /// Patterns longer than this are not kept.
+    const LONGEST: usize = 4096;
+
+    fn get(&mut self, pattern: &Str) -> Result<Regex, String> {
+        if let Some(regex) = self.0.get(pattern) {
+            return Ok(regex.clone());
+        }
+        let regex = re2::compile(pattern)?;
+        if pattern.len() <= Self::LONGEST {
+            if self.0.len() >= Self::MOST {
+                self.0.clear();
+            }
+            self.0.insert(pattern.clone(), regex.clone());
+        }
+        Ok(regex)
+    }
+}
+
 /// Compiles a pattern; `panics` is for the functions that compile by `MustCompile`, which words errors otherwise.
 fn compiled(ctx: &mut Context<'_, '_>, pattern: &Value, panics: bool) -> Result<Regex, FuncError> {
     let pattern = text(pattern);
     ctx.charge(1 + pattern.len() as u64)?;
-    re2::compile(&pattern).map_err(|error| {
+    super::host::host(ctx).regexes.get(&pattern).map_err(|error| {
         let error = format!("error parsing regexp: {error}");
         if !panics {
             return FuncError::new(error);

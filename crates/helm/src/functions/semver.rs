@@ -15,7 +15,8 @@ pub(super) static TABLE: [Function; 2] = [
         Ok(Value::object(Version::parse(&text(&args[0]).to_text())?))
     }),
     Function::new("semverCompare", &[STRING, STRING], Type::Bool, |_, args| {
-        let constraints = Constraints::parse(&text(&args[0]).to_text())?;
+        let source = text(&args[0]);
+        let constraints = Constraints::parse(&source.to_text()).map_err(|error| with_bytes(error, &source))?;
         let version = Version::parse(&text(&args[1]).to_text())?;
         boolean(constraints.check(&version))
     }),
@@ -24,6 +25,17 @@ pub(super) static TABLE: [Function; 2] = [
 /// Tells whether a text is a version; a missing minor or patch is zero.
 pub(crate) fn is_version(text: &str) -> bool {
     Version::parse(text).is_ok()
+}
+
+/// Makes an error tell the very bytes of a constraint that is not UTF-8.
+fn with_bytes(mut error: FuncError, source: &Str) -> FuncError {
+    let message = |group: &[u8]| format!("improper constraint: {}", quote(group));
+    let groups = super::runes::split(source, b"||", -1);
+    let told = groups.into_iter().find(|group| message(Str::new(group).to_text().as_bytes()) == error.message);
+    if let Some(group) = told {
+        error.message = message(group);
+    }
+    error
 }
 
 /// Tells whether a version fits a range; false if either is none.
@@ -226,6 +238,10 @@ impl Object for Version {
             "GreaterThan" => Value::Bool(order == Ordering::Greater),
             _ => Value::Bool(order != Ordering::Less),
         })
+    }
+
+    fn pointee_text(&self) -> Option<Str> {
+        self.text()
     }
 
     fn text(&self) -> Option<Str> {
