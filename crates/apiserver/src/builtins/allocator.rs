@@ -85,28 +85,27 @@ impl Allocator {
 
     /// Gives back what a deleted Service held.
     pub fn release(&self, service: &Value) {
+        self.release_dropped(service, &Value::Null);
+    }
+
+    /// Gives back what one state of a Service holds and another does not: after an update, and after one that failed.
+    pub(crate) fn release_dropped(&self, had: &Value, has: &Value) {
+        let (ports, addresses) = (held_ports(has), held_addresses(has));
         let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for ip in service.pointer("/spec/clusterIPs").and_then(Value::as_array).into_iter().flatten() {
-            if let Some(address) = ip.as_str().and_then(address).filter(|address| *address > 1) {
-                pools.addresses.remove(&address);
-            }
-        }
-        for port in node_ports(service) {
+        for port in held_ports(had).into_iter().filter(|port| !ports.contains(port)) {
             pools.ports.remove(&port);
+        }
+        for address in held_addresses(had).into_iter().filter(|address| !addresses.contains(address)) {
+            pools.addresses.remove(&address);
         }
     }
 
-    /// Gives back what an update let go of.
-    pub(super) fn release_dropped(&self, old: &Value, new: &Value) {
-        let kept = node_ports(new);
-        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for port in node_ports(old).into_iter().filter(|port| !kept.contains(port)) {
-            pools.ports.remove(&port);
-        }
-        let address = old["spec"]["clusterIP"].as_str().and_then(address).filter(|address| *address > 1);
-        if let Some(address) = address.filter(|_| new["spec"].get("clusterIP") != old["spec"].get("clusterIP")) {
-            pools.addresses.remove(&address);
-        }
+    pub(super) fn release_address(&self, address: u16) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).addresses.remove(&address);
+    }
+
+    pub(super) fn release_ports(&self, ports: &BTreeSet<u16>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ports.retain(|port| !ports.contains(port));
     }
 
     /// Returns where the search for the next address and port begins.
@@ -127,7 +126,7 @@ impl Allocator {
         for ip in service.pointer("/spec/clusterIPs").and_then(Value::as_array).into_iter().flatten() {
             self.take_ip(ip.as_str().unwrap_or_default());
         }
-        for port in node_ports(service) {
+        for port in held_ports(service) {
             self.take_port(port);
         }
     }
@@ -142,4 +141,41 @@ pub(super) fn address(text: &str) -> Option<u16> {
 pub(super) fn node_ports(service: &Value) -> Vec<u16> {
     let ports = service.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
     ports.filter_map(|port| port["nodePort"].as_u64()).filter_map(|port| u16::try_from(port).ok()).collect()
+}
+
+/// Returns the node ports of a Service, and the one where its health is asked for.
+fn held_ports(service: &Value) -> Vec<u16> {
+    let health = service.pointer("/spec/healthCheckNodePort").and_then(Value::as_u64);
+    let health = health.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
+    node_ports(service).into_iter().chain(health).collect()
+}
+
+/// Returns the addresses of a Service, but for that of the API server, which nobody gives back.
+fn held_addresses(service: &Value) -> Vec<u16> {
+    let all = service.pointer("/spec/clusterIPs").and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(|ip| ip.as_str().and_then(address)).filter(|address| *address > 1).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_service_lets_go_of_can_be_had_again() {
+        let allocator = Allocator::default();
+        let service = |address: &str, port: u16, health: u16| {
+            json!({ "spec": {
+                "clusterIPs": [address], "ports": [{ "nodePort": port }], "healthCheckNodePort": health,
+            } })
+        };
+        let old = service("10.96.0.9", 30001, 30002);
+        allocator.adopt(&old);
+        assert!(!allocator.take_ip("10.96.0.9") && !allocator.take_port(30001) && !allocator.take_port(30002));
+        allocator.release_dropped(&old, &service("10.96.0.9", 30001, 30003));
+        assert!(!allocator.take_ip("10.96.0.9") && !allocator.take_port(30001) && allocator.take_port(30002));
+        allocator.release(&old);
+        assert!(allocator.take_ip("10.96.0.9") && allocator.take_port(30001) && allocator.take_port(30002));
+    }
 }

@@ -285,8 +285,15 @@ impl Builtins {
         ctx: &WriteContext<'_>,
     ) -> Result<(), Refusal> {
         gates::clean(group, kind, object);
+        // Of what a new pod says of itself, one thing is believed: how well it is to be served.
+        let class =
+            object["status"].get("qosClass").filter(|class| (group, kind) == ("", "Pod") && **class != "").cloned();
         self.reset_status(group, version, kind, object);
-        create::prepare_create(group, kind, object, ctx)
+        create::prepare_create(group, kind, object, ctx)?;
+        if let Some(class) = class {
+            object["status"]["qosClass"] = class;
+        }
+        Ok(())
     }
 
     /// Does to a new, valid object what reading it from storage does: a Job without labels gets those of its template.

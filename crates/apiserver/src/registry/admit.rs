@@ -45,8 +45,7 @@ impl Registry<'_> {
         object: &mut Value,
         options: &WriteOptions,
     ) -> Result<(), ApiError> {
-        let can_be_asked = self.state.hooks.as_ref().is_some_and(|hooks| !hooks.is_empty());
-        let remembers = can_be_asked && !options.dry_run && target.resource.is("", "services");
+        let remembers = self.can_be_asked() && !options.dry_run && target.resource.is("", "services");
         if remembers && let Some(prepared) = self.replay.as_ref().and_then(|replay| replay.prepared(object)) {
             *object = prepared;
             return Ok(());
@@ -60,6 +59,16 @@ impl Registry<'_> {
             replay.prepare(before, object.clone(), old.is_none());
         }
         Ok(())
+    }
+
+    fn can_be_asked(&self) -> bool {
+        self.state.hooks.as_ref().is_some_and(|hooks| !hooks.is_empty())
+    }
+
+    /// Returns whether what a write was given goes back if the write is refused: addresses and ports, unless they are
+    /// remembered for the next run.
+    pub(super) fn is_returned_if_refused(&self, target: &Target<'_>, options: &WriteOptions) -> bool {
+        target.resource.is("", "services") && !options.dry_run && !self.can_be_asked()
     }
 
     /// Lets policies and validating webhooks refuse a write; `old` is absent for creations.

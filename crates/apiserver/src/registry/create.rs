@@ -186,8 +186,24 @@ impl Registry<'_> {
         Err(ApiError::already_exists(target.resource, &base))
     }
 
-    /// Validates and stores a new object, if nobody objects; `asked` is the name its client gave, empty when it is made up.
+    /// Stores a new object, if nobody objects; `asked` is the name its client gave, empty when it is made up.
     fn insert(
+        &mut self,
+        target: &Target<'_>,
+        asked: &str,
+        mut object: Value,
+        options: &mut WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
+        self.prepare_once(target, None, &mut object, options)?;
+        let prepared = self.is_returned_if_refused(target, options).then(|| object.clone());
+        let stored = self.insert_prepared(target, asked, object, options);
+        if let (Some(prepared), Err(_)) = (prepared, &stored) {
+            self.state.allocator.release(&prepared);
+        }
+        stored
+    }
+
+    fn insert_prepared(
         &mut self,
         target: &Target<'_>,
         asked: &str,
@@ -196,7 +212,6 @@ impl Registry<'_> {
     ) -> Result<Arc<Value>, ApiError> {
         let resource = target.resource;
         let name = meta_text(&object, "name").to_owned();
-        self.prepare_once(target, None, &mut object, options)?;
         let mut causes = Vec::new();
         if resource.custom().is_some() {
             causes = meta::validate(resource, &object, None);

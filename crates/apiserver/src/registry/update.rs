@@ -234,7 +234,7 @@ impl Registry<'_> {
         }
     }
 
-    /// Validates and stores the next state; a state equal to the live one is not stored.
+    /// Prepares, validates and stores the next state; a state equal to the live one is not stored.
     fn store_successor(
         &mut self,
         target: &Target<'_>,
@@ -249,6 +249,23 @@ impl Registry<'_> {
         let was_wanted = resource.is("resource.k8s.io", "resourceslices")
             && rules::starts_generation(resource, current, &object, options);
         self.prepare_once(target, Some(current), &mut object, options)?;
+        let prepared = self.is_returned_if_refused(target, options).then(|| object.clone());
+        let stored = self.store_prepared(target, (live, current), object, was_wanted, options);
+        if let (Some(prepared), Err(_)) = (prepared, &stored) {
+            self.state.allocator.release_dropped(&prepared, current);
+        }
+        stored
+    }
+
+    fn store_prepared(
+        &mut self,
+        target: &Target<'_>,
+        (live, current): (&Stored, &Arc<Value>),
+        mut object: Value,
+        was_wanted: bool,
+        options: &mut WriteOptions,
+    ) -> Result<Arc<Value>, ApiError> {
+        let resource = target.resource;
         // What is written through `/status` is never what is wanted, annotations included.
         let wanted = target.subresource != "status" && rules::starts_generation(resource, current, &object, options);
         if rules::counts_generations(resource) && (wanted || was_wanted) {
@@ -320,6 +337,9 @@ impl Registry<'_> {
         admission::collect(self, charges);
         let is_read_otherwise = rules::is_read_otherwise(resource, &object, &self.state.catalog);
         let stored = self.commit(resource, target.key(), object)?;
+        if resource.is("", "services") {
+            self.state.allocator.release_dropped(current, &stored.value);
+        }
         self.settle_form(resource, &stored, options, is_read_otherwise);
         if is_reordered {
             self.state.reordered.insert(stored.uid.to_string());

@@ -19,8 +19,14 @@ pub(super) fn prepare_create(service: &mut Value, ctx: &WriteContext<'_>) -> Res
         set(service, "clusterIPs", Some(json!([address])));
     }
     families::settle(None, service)?;
-    allocate_address(service, ctx)?;
-    ports::allocate(service, ctx)
+    let taken = allocate_address(service, ctx)?;
+    ports::allocate(service, ctx).inspect_err(|_| give_back(taken, ctx))
+}
+
+fn give_back(address: Option<u16>, ctx: &WriteContext<'_>) {
+    if let Some(address) = address {
+        ctx.allocator.release_address(address);
+    }
 }
 
 pub(super) fn prepare_update(old: &Value, service: &mut Value, ctx: &WriteContext<'_>) -> Result<(), Refusal> {
@@ -28,14 +34,10 @@ pub(super) fn prepare_update(old: &Value, service: &mut Value, ctx: &WriteContex
     ports::keep(old, service);
     match_addresses(old, service);
     families::settle(Some(old), service)?;
-    if !needs_address(old) && needs_address(service) {
-        allocate_address(service, ctx)?;
-    }
-    ports::reallocate(old, service, ctx)?;
+    let is_new_to_it = !needs_address(old) && needs_address(service);
+    let taken = if is_new_to_it { allocate_address(service, ctx)? } else { None };
+    ports::reallocate(old, service, ctx).inspect_err(|_| give_back(taken, ctx))?;
     drop_what_the_type_lost(old, service);
-    if !ctx.dry_run {
-        ctx.allocator.release_dropped(old, service);
-    }
     Ok(())
 }
 
@@ -116,12 +118,12 @@ fn match_addresses(old: &Value, service: &mut Value) {
     }
 }
 
-/// Takes the address that a Service asks for, or any.
-fn allocate_address(service: &mut Value, ctx: &WriteContext<'_>) -> Result<(), Refusal> {
+/// Takes the address that a Service asks for, or any, and returns it.
+fn allocate_address(service: &mut Value, ctx: &WriteContext<'_>) -> Result<Option<u16>, Refusal> {
     let addresses = texts(service, "clusterIPs");
     let wanted = addresses.first().map(String::as_str).unwrap_or_default();
     if !needs_address(service) || wanted == "None" {
-        return Ok(());
+        return Ok(None);
     }
     if wanted.is_empty() {
         let free = if ctx.dry_run { ctx.allocator.next_ip() } else { ctx.allocator.cluster_ip() };
@@ -130,14 +132,14 @@ fn allocate_address(service: &mut Value, ctx: &WriteContext<'_>) -> Result<(), R
         };
         set(service, "clusterIP", Some(json!(free)));
         set(service, "clusterIPs", Some(json!([free])));
-        return Ok(());
+        return Ok(allocator::address(&free).filter(|_| !ctx.dry_run));
     }
     let problem = if allocator::address(wanted).is_none() && ctx.dry_run {
         format!("the provided IP ({wanted}) is not in the valid range. The range of valid IPs is 10.96.0.0/16")
     } else if allocator::address(wanted).is_none() {
         "the provided network does not match the current range".to_owned()
     } else if ctx.dry_run || ctx.allocator.take_ip(wanted) {
-        return Ok(());
+        return Ok(allocator::address(wanted).filter(|_| !ctx.dry_run));
     } else {
         "provided IP is already allocated".to_owned()
     };

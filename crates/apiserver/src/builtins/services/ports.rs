@@ -57,6 +57,10 @@ pub(super) fn keep(old: &Value, service: &mut Value) {
 /// Gives a new Service its ports: those of one number share one, if nobody says otherwise.
 pub(super) fn allocate(service: &mut Value, ctx: &WriteContext<'_>) -> Result<(), Refusal> {
     let mut taking = Taking { ctx, taken: BTreeSet::new() };
+    allocate_all(service, &mut taking).inspect_err(|_| taking.give_back())
+}
+
+fn allocate_all(service: &mut Value, taking: &mut Taking<'_>) -> Result<(), Refusal> {
     let (may_have, wants) = (may_have(service), wants(service));
     let list = ports(service);
     let mut shared = BTreeMap::<u64, u16>::new();
@@ -88,6 +92,10 @@ pub(super) fn allocate(service: &mut Value, ctx: &WriteContext<'_>) -> Result<()
 /// Gives a Service that changes the ports it does not have yet.
 pub(super) fn reallocate(old: &Value, service: &mut Value, ctx: &WriteContext<'_>) -> Result<(), Refusal> {
     let mut taking = Taking { ctx, taken: BTreeSet::new() };
+    reallocate_all(old, service, &mut taking).inspect_err(|_| taking.give_back())
+}
+
+fn reallocate_all(old: &Value, service: &mut Value, taking: &mut Taking<'_>) -> Result<(), Refusal> {
     let held = node_ports(old);
     let (may_have, wants) = (may_have(service), wants(service));
     let (mut known, mut seen) = (BTreeSet::<u16>::new(), Vec::new());
@@ -138,12 +146,25 @@ impl Taking<'_> {
                 "provided port is not in the valid range. The range of valid ports is {FIRST_PORT}-{LAST_PORT}"
             ));
         }
-        if self.ctx.allocator.take_port(number) { Ok(()) } else { Err(taken) }
+        if !self.ctx.allocator.take_port(number) {
+            return Err(taken);
+        }
+        self.taken.insert(number);
+        Ok(())
+    }
+
+    /// Gives back what was taken by a write that is refused.
+    fn give_back(&self) {
+        if !self.ctx.dry_run {
+            self.ctx.allocator.release_ports(&self.taken);
+        }
     }
 
     fn next(&mut self) -> Option<u16> {
         if !self.ctx.dry_run {
-            return self.ctx.allocator.node_port();
+            let next = self.ctx.allocator.node_port();
+            self.taken.extend(next);
+            return next;
         }
         // Upstream shows numbers that no real port will have when nothing is to be stored.
         let next = self.taken.last().map_or(LAST_PORT + 2, |last| last.saturating_add(1));
