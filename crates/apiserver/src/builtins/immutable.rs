@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::validate::{forbidden, invalid, mistakes_in_taints};
+use super::validate::{forbidden, invalid, mistakes_in_taints, printed_inside};
 use super::{FieldError, Quantity, internals, services};
 
 const IMMUTABLE: &str = "field is immutable";
@@ -234,8 +234,42 @@ fn volume(old: &Value, new: &Value, given: &Value, problems: &mut Vec<FieldError
     if old["spec"]["volumeMode"] != new["spec"]["volumeMode"] {
         problems.push(invalid("volumeMode", &new["spec"]["volumeMode"], IMMUTABLE));
     }
+    node_affinity(&old["spec"]["nodeAffinity"], &new["spec"]["nodeAffinity"], &given["spec"]["nodeAffinity"], problems);
     if old["spec"]["volumeAttributesClassName"].is_string() && new["spec"]["volumeAttributesClassName"].is_null() {
         problems.push(forbidden(CLASS_NAME, "update from non-nil value to nil is forbidden"));
+    }
+}
+
+/// What labels that tell of nodes were called before, and are.
+const LABELS: [(&str, &str); 5] = [
+    ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
+    ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
+    ("beta.kubernetes.io/os", "kubernetes.io/os"),
+    ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
+    ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
+];
+
+/// Where a volume is stays, but for the names of labels.
+fn node_affinity(old: &Value, new: &Value, given: &Value, problems: &mut Vec<FieldError>) {
+    const TYPE: &str = "io.k8s.api.core.v1.VolumeNodeAffinity";
+    if old.is_null() || old == new {
+        return;
+    }
+    let terms = |affinity: &Value| affinity["required"]["nodeSelectorTerms"].as_array().cloned().unwrap_or_default();
+    let (mut before, after) = (terms(old), terms(new));
+    for (before, after) in before.iter_mut().zip(&after) {
+        let list = before.get_mut("matchExpressions").and_then(Value::as_array_mut).into_iter().flatten();
+        for (before, after) in list.zip(after["matchExpressions"].as_array().into_iter().flatten()) {
+            let renamed = LABELS.iter().find(|(was, _)| before["key"] == *was).map(|(_, is)| *is);
+            if let Some(renamed) = renamed.filter(|renamed| after["key"] == *renamed) {
+                before["key"] = json!(renamed);
+            }
+        }
+    }
+    if new.is_null() || before != after {
+        let shown = printed_inside(TYPE, given);
+        let message = format!("Invalid value: {shown}: {IMMUTABLE}, except for updating from beta label to GA");
+        problems.push(FieldError { field: "nodeAffinity".to_owned(), reason: "FieldValueInvalid", message });
     }
 }
 

@@ -385,14 +385,17 @@ fn check_param_ref(reference: &Value, causes: &mut Vec<Cause>) {
         causes.extend(wrong.into_iter().map(|why| Cause::invalid(field.clone(), &reference["name"], why)));
         if has_selector {
             causes.push(Cause::forbidden(field, both));
-            causes.push(Cause::forbidden(format!("{path}.selector"), both));
         }
     } else if !has_selector {
         causes.push(Cause::required(path, "one of name or selector must be specified"));
     }
     if has_selector {
-        let wrong = Builtins::mistakes_in_selector(&reference["selector"], &format!("{path}.selector"));
+        let field = format!("{path}.selector");
+        let wrong = Builtins::mistakes_in_selector(&reference["selector"], &field);
         causes.extend(wrong.into_iter().map(Cause::from));
+        if !name.is_empty() {
+            causes.push(Cause::forbidden(field, both));
+        }
     }
     let action = &reference["parameterNotFoundAction"];
     let field = format!("{path}.parameterNotFoundAction");

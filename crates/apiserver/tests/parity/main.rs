@@ -29,8 +29,12 @@ use server::{Planes, Server};
 /// Most cases at one time.
 const AT_ONCE: usize = 6;
 
+/// How often a case is played again to which the real server answered otherwise than recorded.
+const AGAIN: usize = 3;
+
 /// What became of one case.
 struct Outcome {
+    case: Arc<Case>,
     area: String,
     steps: usize,
     waived: usize,
@@ -46,53 +50,81 @@ async fn answers_are_those_of_kube_apiserver() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/cases");
     let wanted = std::env::var("PARITY").unwrap_or_default();
     let update = std::env::var("UPDATE").is_ok_and(|value| value == "1");
-    let cases: Vec<Case> = find(&folder)
+    let cases: Vec<Arc<Case>> = find(&folder)
         .into_iter()
         .filter(|(name, _)| name.contains(&wanted))
         .map(|(name, path)| Case::read(&name, &path).unwrap_or_else(|error| panic!("{name}: {error}")))
+        .map(Arc::new)
         .collect();
     assert!(!cases.is_empty(), "no case is named like `{wanted}`");
-    let planes = match std::env::var_os("BOWLINE_JUDGE") {
-        Some(program) => {
-            let needs = |plane| cases.iter().any(|case| case.plane == plane);
-            Some(Arc::new(Planes::start(Path::new(&program), needs(Plane::Quiet), needs(Plane::Busy)).await))
-        }
+    let program = std::env::var_os("BOWLINE_JUDGE").map(PathBuf::from);
+    let planes = match &program {
+        Some(program) => Some(Arc::new(start(program, cases.iter().map(|case| case.plane)).await)),
         None => None,
     };
     assert!(!update || planes.is_some(), "UPDATE=1 needs BOWLINE_JUDGE");
-    let outcomes: Vec<Outcome> = futures::stream::iter(cases)
+    let mut outcomes: Vec<Outcome> = futures::stream::iter(cases)
         .map(|case| {
             let planes = planes.clone();
-            tokio::spawn(async move { run(&case, planes.as_deref(), update).await })
+            tokio::spawn(async move { run(case, planes.as_deref(), update).await })
         })
         .buffer_unordered(AT_ONCE)
         .map(|done| done.expect("a case does not panic"))
         .collect()
         .await;
+    drop(planes);
+    for _ in 0..AGAIN {
+        if let Some(program) = &program {
+            ask_again(program, &mut outcomes).await;
+        }
+    }
     report(outcomes);
 }
 
+async fn start(program: &Path, planes: impl Iterator<Item = Plane>) -> Planes {
+    let planes: Vec<Plane> = planes.collect();
+    Planes::start(program, planes.contains(&Plane::Quiet), planes.contains(&Plane::Busy)).await
+}
+
+/// Plays the cases to which the real server answered otherwise than recorded once more, one after the other, on a new one.
+///
+/// Its controllers act in their own time, which on a busy machine is not the one a script waits, and what it takes from
+/// maps comes in any order.
+async fn ask_again(program: &Path, outcomes: &mut [Outcome]) {
+    let mut odd: Vec<&mut Outcome> = outcomes.iter_mut().filter(|outcome| !outcome.real.is_empty()).collect();
+    if odd.is_empty() {
+        return;
+    }
+    let planes = start(program, odd.iter().map(|outcome| outcome.case.plane)).await;
+    for outcome in &mut odd {
+        let case = &outcome.case;
+        let answers = player::play(case, planes.of(case.plane)).await;
+        outcome.real = compare_all(case, &case.recorded(), &answers, true).0;
+    }
+}
+
 /// Plays a case on this server, and on the real one when there is one.
-async fn run(case: &Case, planes: Option<&Planes>, update: bool) -> Outcome {
+async fn run(case: Arc<Case>, planes: Option<&Planes>, update: bool) -> Outcome {
     let mut real_differs = Vec::new();
     if let Some(planes) = planes {
-        let answers = player::play(case, planes.of(case.plane)).await;
+        let answers = player::play(&case, planes.of(case.plane)).await;
         if update {
             case.record(&answers);
         } else {
-            real_differs = compare_all(case, &case.recorded(), &answers, true).0;
+            real_differs = compare_all(&case, &case.recorded(), &answers, true).0;
         }
     }
     let want = case.recorded();
     let server = Server::ours(case.plane);
-    let have = player::play(case, &server).await;
-    let (ours, waived) = compare_all(case, &want, &have, false);
+    let have = player::play(&case, &server).await;
+    let (ours, waived) = compare_all(&case, &want, &have, false);
     Outcome {
         area: case.name.split('/').next().unwrap_or_default().to_owned(),
         steps: case.steps.len(),
         waived,
         ours,
         real: real_differs,
+        case,
     }
 }
 

@@ -95,9 +95,16 @@ fn unreadable_object(bytes: &[u8]) -> Option<String> {
             };
             Some(format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"))
         }
-        Err(error) if error.is_eof() => Some("unexpected end of JSON input".to_owned()),
+        // Go reads a space behind the end, which no word goes on with.
+        Err(error) if error.is_eof() => {
+            let in_word = broken_word(&[bytes, b" "].concat());
+            Some(in_word.unwrap_or_else(|| "unexpected end of JSON input".to_owned()))
+        }
         Err(error) => {
             let letter = bytes.get(error.column().saturating_sub(1)).copied().map_or(' ', char::from);
+            if error.to_string().starts_with("trailing characters") {
+                return Some(format!("invalid character '{letter}' after top-level value"));
+            }
             if let Some(why) = broken_word(bytes) {
                 return Some(why);
             }

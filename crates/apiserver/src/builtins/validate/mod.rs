@@ -13,6 +13,7 @@ mod jobs;
 mod meta;
 mod network;
 mod networking;
+mod pod_status;
 mod pods;
 mod rbac;
 mod registration;
@@ -51,6 +52,11 @@ pub(super) fn balancer_class(service: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     service::balancer_class(&service["spec"], &mut errors);
     errors.into_list()
+}
+
+/// Prints a value of a type of version 1 as Go prints the internal one.
+pub(super) fn printed_inside(name: &str, value: &Value) -> String {
+    if value.is_null() { "null".to_owned() } else { internal::print(name, value) }
 }
 
 /// Checks the taints of a node.

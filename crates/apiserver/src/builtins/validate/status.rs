@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::errors::at;
 use super::{
     Errors, FieldError, NOT_NEGATIVE, claim_status, core, entries, is_empty, items, job_status, meta, names, network,
-    number, pods, text,
+    number, pod_status, pods, text,
 };
 use crate::builtins::Quantity;
 
@@ -22,7 +22,7 @@ pub(in crate::builtins) fn validate(group: &str, kind: &str, old: &Value, new: &
         ("", "ResourceQuota") => core::quota_status(status, &mut errors),
         ("batch", "Job") => job_status::check(old, new, &mut errors),
         ("resource.k8s.io", "ResourceClaim") => claim_status::check(old, new, &mut errors),
-        ("", "Pod") => pod(before, status, new, &mut errors),
+        ("", "Pod") => pod_status::check(old, new, &mut errors),
         ("", "ReplicationController") | ("apps", "ReplicaSet") => {
             let parts = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
             counts(status, &["replicas"], &mut errors);
@@ -297,39 +297,5 @@ fn service(before: &Value, status: &Value, kind: &str, errors: &mut Errors) {
             _ => errors.one_of(&field, mode, &["Proxy", "VIP"]),
         }
         host(ingress, &path, errors);
-    }
-}
-
-fn pod(before: &Value, status: &Value, pod: &Value, errors: &mut Errors) {
-    for (index, condition) in items(&status["conditions"]) {
-        let path = format!("status.conditions[{index}]");
-        if let Some(generation) = number(condition, "observedGeneration").filter(|generation| *generation < 0) {
-            errors.invalid_number(&at(&path, "observedGeneration"), generation, "must be a non-negative integer");
-        }
-        let kind = text(condition, "type");
-        if !["Initialized", "PodScheduled", "Ready"].contains(&kind) {
-            errors.invalid_each(&at(&path, "Type"), kind, names::label_key(kind));
-        }
-    }
-    let nominated = text(status, "nominatedNodeName");
-    if !nominated.is_empty() && nominated != text(before, "nominatedNodeName") {
-        errors.invalid_each("status.nominatedNodeName", nominated, names::dns_subdomain(nominated));
-        if !text(&pod["spec"], "nodeName").is_empty() {
-            let detail = "may not be set on pods that are already bound to a node";
-            errors.forbidden("status.nominatedNodeName", detail);
-        }
-    }
-    if let Some(generation) = number(status, "observedGeneration").filter(|generation| *generation < 0) {
-        errors.invalid_number("status.observedGeneration", generation, "must be a non-negative integer");
-    }
-    if status["qosClass"] != before["qosClass"] {
-        errors.invalid("status.qosClass", &json!(text(status, "qosClass")), "field is immutable");
-    }
-    for field in ["podIPs", "hostIPs"] {
-        let known = known_addresses(&before[field]);
-        let ips: Vec<&str> = items(&status[field]).map(|(_, entry)| text(entry, "ip")).collect();
-        for (index, ip) in ips.iter().enumerate().filter(|(_, ip)| !known.contains(**ip)) {
-            network::legacy_ip(ip, &format!("status.{field}[{index}]"), errors);
-        }
     }
 }
