@@ -136,10 +136,13 @@ fn with_claims(spec: &Value) -> Value {
     let Some(pod) = template["spec"].as_object_mut() else { return template };
     pod.remove("subdomain");
     pod.remove("hostname");
-    let mut claims: Vec<&str> =
-        items(&spec["volumeClaimTemplates"]).map(|(_, claim)| text(&claim["metadata"], "name")).collect();
-    claims.sort_unstable();
-    claims.dedup();
+    // Upstream takes them from a map, most often in the order in which they came.
+    let mut claims: Vec<&str> = Vec::new();
+    for name in items(&spec["volumeClaimTemplates"]).map(|(_, claim)| text(&claim["metadata"], "name")) {
+        if !claims.contains(&name) {
+            claims.push(name);
+        }
+    }
     if !claims.is_empty() {
         let own = pod.remove("volumes").unwrap_or_default();
         let mut volumes: Vec<Value> = (claims.iter())
