@@ -208,15 +208,35 @@ fn check_types(resource: &Resource, object: &Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Returns what is wrong with an object's metadata.
+/// Returns what is wrong with an object's metadata, or with that of its successor.
+///
+/// Upstream looks at a successor three times: as at any object, as at any successor, and as at one of its kind.
 pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = Vec::new();
     if old.is_none() {
         validate_name(resource, meta_text(object, "name"), &mut causes);
     }
+    validate_whole(object, &mut causes);
+    for old in old.into_iter().flat_map(|old| [old, old]) {
+        validate_new_finalizers(object, old, &mut causes);
+        validate_parts(object, &mut causes);
+    }
+    causes
+}
+
+/// Checks what any object may have.
+fn validate_whole(object: &Value, causes: &mut Vec<Cause>) {
+    validate_parts(object, causes);
+    for name in finalizers(object) {
+        validate_key("metadata.finalizers", name, causes);
+    }
+}
+
+/// Checks labels, annotations and owners.
+fn validate_parts(object: &Value, causes: &mut Vec<Cause>) {
     let labels = object["metadata"]["labels"].as_object();
     for (key, value) in labels.into_iter().flatten() {
-        validate_key("metadata.labels", key, &mut causes);
+        validate_key("metadata.labels", key, causes);
         let text = value.as_str().unwrap_or_default();
         if text.len() > 63 {
             causes.push(Cause::invalid("metadata.labels", value, "must be no more than 63 bytes"));
@@ -226,7 +246,7 @@ pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>)
     }
     let mut bytes = 0;
     for (key, value) in object["metadata"]["annotations"].as_object().into_iter().flatten() {
-        validate_key("metadata.annotations", &key.to_lowercase(), &mut causes);
+        validate_key("metadata.annotations", &key.to_lowercase(), causes);
         bytes += key.len() + value.as_str().map_or(0, str::len);
     }
     if bytes > MAX_ANNOTATION_BYTES {
@@ -236,51 +256,39 @@ pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>)
             field: "metadata.annotations".to_owned(),
         });
     }
-    validate_owners(object, &mut causes);
-    // The real server checks these names where its core kinds are validated, not those of extensions.
-    let is_core = resource.custom().is_none()
-        && !["apiextensions.k8s.io", "apiregistration.k8s.io"].contains(&resource.group.as_str());
-    for (at, name) in finalizers(object).into_iter().enumerate() {
-        let field = format!("metadata.finalizers[{at}]");
-        if is_core && !name.contains('/') && !["orphan", "foregroundDeletion", "kubernetes"].contains(&name) {
-            let why = "name is neither a standard finalizer name nor is it fully qualified";
-            causes.push(Cause::invalid(field, &json!(name), why));
-        } else {
-            validate_key(&field, name, &mut causes);
-        }
+    validate_owners(object, causes);
+}
+
+/// Checks that what is being deleted waits for nothing new.
+fn validate_new_finalizers(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
+    if !is_terminating(old) {
+        return;
     }
-    if let Some(old) = old.filter(|old| is_terminating(old)) {
-        let before: BTreeSet<&str> = finalizers(old).into_iter().collect();
-        let new: Vec<String> = finalizers(object)
-            .into_iter()
-            .filter(|name| !before.contains(name))
-            .map(|name| format!("{name:?}"))
-            .collect();
-        if !new.is_empty() {
-            let why = format!(
-                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-                new.join(", ")
-            );
-            causes.push(Cause::forbidden("metadata.finalizers", &why));
-        }
+    let before: BTreeSet<&str> = finalizers(old).into_iter().collect();
+    let new: Vec<String> =
+        finalizers(object).into_iter().filter(|name| !before.contains(name)).map(|name| format!("{name:?}")).collect();
+    if !new.is_empty() {
+        let why = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            new.join(", ")
+        );
+        causes.push(Cause::forbidden("metadata.finalizers", &why));
     }
-    causes
 }
 
 /// Returns what is wrong with the metadata of a resource inside of another; its name is checked elsewhere.
 pub(crate) fn validate_embedded(object: &Value) -> Vec<Cause> {
-    let gvr = crate::resource::Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
-    // Any kind whose finalizers need no domain will do; as a successor of something it keeps its name.
-    let resource = crate::catalog::Catalog::builtin().find(&gvr);
-    resource.map(|resource| validate(&resource, object, Some(&Value::Null))).unwrap_or_default()
+    let mut causes = Vec::new();
+    validate_whole(object, &mut causes);
+    causes
 }
 
 fn validate_owners(object: &Value, causes: &mut Vec<Cause>) {
     let owners: Vec<&Value> = crate::owners::references(object).collect();
-    for (at, owner) in owners.iter().enumerate() {
+    for owner in &owners {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner[field].as_str().unwrap_or_default().is_empty() {
-                let field = format!("metadata.ownerReferences[{at}].{field}");
+                let field = format!("metadata.ownerReferences.{field}");
                 let why = if field.ends_with("apiVersion") { "version must not be empty" } else { "must not be empty" };
                 causes.push(Cause::invalid(field, &json!(""), why));
             }

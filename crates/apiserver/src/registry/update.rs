@@ -425,8 +425,8 @@ fn check_uid(target: &Target<'_>, live: &Stored, object: &Value) -> Result<(), A
         return Ok(());
     }
     let cause = || Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
-    // Upstream looks at the metadata of built-in kinds twice: as of any object, and as of one of that kind.
-    let causes = if target.resource.custom().is_some() { vec![cause()] } else { vec![cause(), cause()] };
+    // Upstream looks at the metadata of a successor twice: as of any object, and as of one of that kind.
+    let causes = vec![cause(), cause()];
     Err(ApiError::invalid(&target.resource.group, &target.resource.kind, target.name, causes))
 }
 
