@@ -74,3 +74,22 @@ fn by_templates(suites: &[&str], cases: Option<u64>, seed: Option<u64>) -> anyho
     say("every answer is the same");
     Ok(())
 }
+
+/// Compares charts with Helm: those of our own making, and public ones where a corpus is there.
+///
+/// Helm 4 is asked again; for Helm 3 its recorded documents count.
+pub(crate) fn helm() -> anyhow::Result<()> {
+    let clients = referee::clients()?.context("Helm needs Go to build, and there is none")?;
+    let (folder, program) = (clients.display().to_string(), clients.join("helm4").display().to_string());
+    let package = ["test", "--locked", "--release", "--package", "bowline-helm"];
+    let suites: [(&str, &[(&str, &str)]); 2] =
+        [("charts", &[("BOWLINE_HELM", &program)]), ("corpus", &[("BOWLINE_CLIENTS", &folder)])];
+    let mut differ = Vec::new();
+    for (suite, variables) in suites {
+        if run(&cargo(), &[&package[..], &["--test", suite, "--", "--nocapture"]].concat(), variables).is_err() {
+            differ.push(suite);
+        }
+    }
+    anyhow::ensure!(differ.is_empty(), "not every chart is the same: {}", differ.join(", "));
+    Ok(())
+}

@@ -7,6 +7,7 @@ mod referee;
 mod steps;
 mod test;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -27,14 +28,14 @@ enum Chore {
     },
     /// Measures, beside the limit of the machine; arguments go to the bench
     Bench {
-        /// Which: `api` or `reconcile`
+        /// Which: `api`, `reconcile` or `render`
         name: String,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
     /// Asks the programs that judge ours again, and prints how much is the same
     Conformance {
-        /// Which: `api`, `gotemplate` or `sprig`
+        /// Which: `api`, `gotemplate`, `helm` or `sprig`
         name: String,
         /// How many random cases, of each sort
         #[arg(long)]
@@ -62,29 +63,41 @@ fn main() -> anyhow::Result<()> {
         Chore::Test => test::run(),
         Chore::Demo { arguments } => steps::cargo_run("bowline", &["demo".to_owned()], &arguments),
         Chore::Bench { name, arguments } => {
-            let referee = referee::control_plane()?;
-            let (package, benches) = match name.as_str() {
-                "api" => ("bowline-apiserver", &["bench-api", "bench-apply"][..]),
-                "reconcile" => ("bowline", &["bench-reconcile"][..]),
-                _ => anyhow::bail!("there is no bench `{name}`; there are: api, reconcile"),
+            let plane = || anyhow::Ok(referee::control_plane()?.map(|path| ("BOWLINE_CONTROL_PLANE", path)));
+            let (package, benches, referees) = match name.as_str() {
+                "api" => ("bowline-apiserver", &["bench-api", "bench-apply"][..], plane()?.into_iter().collect()),
+                "reconcile" => {
+                    let plane = plane()?.context("the bench runs on a real control plane, which needs Go to build")?;
+                    ("bowline", &["bench-reconcile"][..], vec![plane])
+                }
+                "render" => {
+                    let clients = referee::clients()?.context("the bench runs Helm, which needs Go to build")?;
+                    let library = referee::helm()?.context("the bench runs Helm's library, which needs Go to build")?;
+                    let referees = vec![("BOWLINE_CLIENTS", clients), ("BOWLINE_HELM_SDK", library)];
+                    ("bowline", &["bench-render"][..], referees)
+                }
+                _ => anyhow::bail!("there is no bench `{name}`; there are: api, reconcile, render"),
             };
-            anyhow::ensure!(
-                referee.is_some() || name == "api",
-                "the bench runs on a real control plane, which needs Go to build"
-            );
-            steps::bench(package, benches, &arguments, referee.as_deref())
+            steps::bench(package, benches, &arguments, &referees)
         }
         Chore::Conformance { name, cases, seed } => match name.as_str() {
             "api" => conformance::api(cases, seed),
             "gotemplate" => conformance::gotemplate(cases, seed),
+            "helm" => conformance::helm(),
             "sprig" => conformance::sprig(cases, seed),
-            _ => anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate, sprig"),
+            _ => anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate, helm, sprig"),
         },
         Chore::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Chore::Referee => {
             type Build = fn() -> anyhow::Result<Option<std::path::PathBuf>>;
-            let all: [Build; 5] =
-                [referee::control_plane, referee::clients, referee::patches, referee::cel, referee::gotemplate];
+            let all: [Build; 6] = [
+                referee::control_plane,
+                referee::clients,
+                referee::patches,
+                referee::cel,
+                referee::gotemplate,
+                referee::helm,
+            ];
             for build in all {
                 let Some(program) = build()? else {
                     steps::say("Go is not installed: no referee");

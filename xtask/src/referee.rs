@@ -111,6 +111,22 @@ pub(crate) fn gotemplate() -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(program))
 }
 
+/// Builds Helm's library behind a program that renders many charts, unless it is built already; `None` where there is no Go.
+pub(crate) fn helm() -> anyhow::Result<Option<PathBuf>> {
+    let program = target().join("conformance/helm");
+    let source = root().join("conformance/helm");
+    if is_newer(&program, &source)? {
+        return Ok(Some(program));
+    }
+    if Command::new("go").arg("version").output().is_err() {
+        return Ok(None);
+    }
+    say("Building Helm's library (minutes, the first time)");
+    let (from, out) = (source.display().to_string(), program.display().to_string());
+    run("go", &["-C", &from, "build", "-trimpath", "-ldflags", "-s -w", "-o", &out, "."], &[])?;
+    Ok(Some(program))
+}
+
 /// Tells whether a program was built after the last change of its source.
 fn is_newer(program: &std::path::Path, source: &std::path::Path) -> anyhow::Result<bool> {
     let Ok(built) = program.metadata().and_then(|metadata| metadata.modified()) else { return Ok(false) };

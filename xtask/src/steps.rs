@@ -68,7 +68,7 @@ pub(crate) fn bench(
     package: &str,
     benches: &[&str],
     more: &[String],
-    control_plane: Option<&Path>,
+    referees: &[(&str, PathBuf)],
 ) -> anyhow::Result<()> {
     // All in one command: what is built beside each other is built with the same features, and so once.
     let mut arguments = vec!["build", "--release", "--locked", "--package", "bowline", "--bin", "bowline"];
@@ -81,9 +81,10 @@ pub(crate) fn bench(
     run(&cargo(), &arguments, &[])?;
     let built = target().join("release");
     let program = built.join("bowline").display().to_string();
-    let control_plane = control_plane.map(|path| path.display().to_string());
+    let referees: Vec<(&str, String)> =
+        referees.iter().map(|(name, path)| (*name, path.display().to_string())).collect();
     let mut variables = vec![("BOWLINE_PROGRAM", program.as_str())];
-    variables.extend(control_plane.as_deref().map(|path| ("BOWLINE_CONTROL_PLANE", path)));
+    variables.extend(referees.iter().map(|(name, path)| (*name, path.as_str())));
     let more: Vec<&str> = more.iter().skip_while(|argument| *argument == "--").map(String::as_str).collect();
     for bench in benches {
         let bench = built.join("examples").join(bench);

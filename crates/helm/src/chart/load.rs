@@ -105,7 +105,13 @@ fn load(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
         }
     }
     if depth == 0 && chart.metadata.api_version == NEWER {
-        return Err(LoadError::Unsupported("invalid chart apiVersion"));
+        // Helm pairs what such a chart holds with what it asks for, and stumbles where it holds more.
+        return Err(LoadError::Unsupported(if chart.dependencies.len() > chart.metadata.dependencies.len() {
+            "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to \
+             fetch missing dependencies: unsupported chart dependency type"
+        } else {
+            "invalid chart apiVersion"
+        }));
     }
     Ok(chart)
 }
