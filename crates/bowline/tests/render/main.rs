@@ -86,12 +86,12 @@ fn failures_are_told_in_full() {
     assert_eq!(
         says("--set public=true"),
         "error: cannot render the chart `web`\n  \
-         why: execution error at (web/templates/ingress.yaml:8:14): a host is needed\n   \
-         at: web/templates/ingress.yaml:8:14, at <required \"a host is needed\" .Values.host>\n \
+         why: execution error at (web/templates/ingress.yaml:8:15): a host is needed\n   \
+         at: web/templates/ingress.yaml:8:15, at <required \"a host is needed\" .Values.host>\n \
          help: set `host` in the values, for example with `--set host=…`, or give it a default in the template\n"
     );
     let nested = says("--set cache.enabled=true --set cache.disk.size=1");
-    assert!(nested.contains("\n   at: web/charts/cache/templates/cache.yaml:8:17, at <.Values.disk.size.large>\n"), "{nested}");
+    assert!(nested.contains("\n   at: web/charts/cache/templates/cache.yaml:8:18, at <.Values.disk.size.large>\n"), "{nested}");
     assert!(nested.contains("\n help: set `cache.disk.size.large` in the values"), "{nested}");
     let schema = says("--set replicas=many");
     assert!(schema.contains("\n help: set `replicas` in the values of chart `web`"), "{schema}");
