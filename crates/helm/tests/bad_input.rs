@@ -222,7 +222,10 @@ fn c5_nulls_and_doubles_in_descriptions_are_told() {
 #[test]
 fn c6_schemas_neither_run_in_circles_nor_fetch() {
     let with = |schema: &str| {
-        render(&[("Chart.yaml", CHART), ("values.yaml", "a: {a: {a: 1}}\n"), ("values.schema.json", schema)], &mut host())
+        render(
+            &[("Chart.yaml", CHART), ("values.yaml", "a: {a: {a: 1}}\n"), ("values.schema.json", schema)],
+            &mut host(),
+        )
     };
     for reference in [
         "/dev/zero",
@@ -299,7 +302,9 @@ fn c9_what_changes_from_run_to_run_is_told() {
         host.used
     };
     assert!(used("a: {{ now | date \"2006\" }}").time);
-    for text in ["a: {{ randAlphaNum 5 }}", "a: {{ uuidv4 }}", "a: {{ shuffle \"abc\" }}", "a: {{ htpasswd \"a\" \"b\" }}"] {
+    for text in
+        ["a: {{ randAlphaNum 5 }}", "a: {{ uuidv4 }}", "a: {{ shuffle \"abc\" }}", "a: {{ htpasswd \"a\" \"b\" }}"]
+    {
         assert!(used(text).random, "{text}");
     }
     assert!(used("a: {{ range $k, $v := dict \"b\" 1 \"a\" 2 }}{{ $k }}{{ end }}").is_deterministic());

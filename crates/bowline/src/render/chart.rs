@@ -25,7 +25,9 @@ const MAX_ARCHIVE_BYTES: u64 = 100 << 20;
 const MAX_VALUES_BYTES: u64 = 100 << 20;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: bowline render chart ./web --name shop --namespace shop -f prod.yaml --set image.tag=1.2")]
+#[command(
+    after_help = "Example: bowline render chart ./web --name shop --namespace shop -f prod.yaml --set image.tag=1.2"
+)]
 pub(crate) struct Options {
     /// The chart: a directory, or an archive (.tgz)
     #[arg(value_name = "DIR|ARCHIVE")]
@@ -185,14 +187,14 @@ fn render(options: Options) -> Result<Vec<u8>, Failure> {
     for warning in &rendered.warnings {
         anstream::eprintln!("warning: {}", crate::trouble::harmless(warning));
     }
-    let printing =
-        Printing { crds: options.include_crds, hooks: !options.no_hooks, tests: !options.skip_tests };
+    let printing = Printing { crds: options.include_crds, hooks: !options.no_hooks, tests: !options.skip_tests };
     let printed = rendered.print(printing);
     if options.show_only.is_empty() {
         return Ok(printed);
     }
     let text = String::from_utf8_lossy(&printed);
-    let help = "patterns begin below the chart, as in `templates/service.yaml`; files that render to nothing do not count";
+    let help =
+        "patterns begin below the chart, as in `templates/service.yaml`; files that render to nothing do not count";
     show_only(&text, &options.show_only).map(String::into_bytes).map_err(|error| Failure::with_help(error, help))
 }
 
@@ -210,7 +212,8 @@ fn load(path: &Path, is_directory: bool) -> Result<Chart, Failure> {
             Failure { help: help.map(str::to_owned), ..Failure::new(error) }
         });
     }
-    let data = read_at_most(path, MAX_ARCHIVE_BYTES).map_err(|why| Failure::new(format!("open {}: {why}", path.display())))?;
+    let data =
+        read_at_most(path, MAX_ARCHIVE_BYTES).map_err(|why| Failure::new(format!("open {}: {why}", path.display())))?;
     load_archive(&data).map_err(Failure::new)
 }
 

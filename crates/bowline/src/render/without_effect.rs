@@ -51,10 +51,18 @@ impl Refused {
     pub(super) fn given(&self) -> Option<(&'static str, &'static str)> {
         let server = self.dry_run.as_ref().is_some_and(|to| to.as_deref() != Some("client"));
         let flags = [
-            (self.validate, "--validate", "a rendering asks no cluster: apply it with `kubectl apply --dry-run=server`"),
+            (
+                self.validate,
+                "--validate",
+                "a rendering asks no cluster: apply it with `kubectl apply --dry-run=server`",
+            ),
             (server, "--dry-run", "a rendering asks no cluster: leave the flag out, or say `--dry-run=client`"),
             (self.enable_dns, "--enable-dns", "templates see no network: pass addresses as values"),
-            (self.dependency_update, "--dependency-update", "nothing is written into a chart: put dependencies into its `charts/`"),
+            (
+                self.dependency_update,
+                "--dependency-update",
+                "nothing is written into a chart: put dependencies into its `charts/`",
+            ),
             (self.post_renderer.is_some(), "--post-renderer", "no other program is run: pipe the output into it"),
             (self.verify, "--verify", "signatures are not checked here: `helm verify` does"),
             (self.repo.is_some(), "--repo", "charts are not fetched here: name a directory or an archive"),

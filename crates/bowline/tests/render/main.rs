@@ -8,8 +8,6 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-mod bad;
-
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/render");
 
 pub(crate) fn bowline(arguments: &[&str]) -> Output {
@@ -20,7 +18,8 @@ pub(crate) fn bowline(arguments: &[&str]) -> Output {
 
 fn helm(program: &Path, arguments: &[&str]) -> Value {
     let mut command = Command::new(program);
-    let output = command.args(["template", "rel", "web"]).args(arguments).current_dir(HERE).output().expect("helm runs");
+    let output =
+        command.args(["template", "rel", "web"]).args(arguments).current_dir(HERE).output().expect("helm runs");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     // What Helm logs is no part of its error.
     let error: String = text.split_inclusive('\n').filter(|line| !line.starts_with("level=")).collect();
@@ -40,10 +39,8 @@ fn charts_are_printed_as_by_helm() {
         .collect();
     let real = std::env::var_os("BOWLINE_CLIENTS").map(|folder| PathBuf::from(folder).join("helm4"));
     let recorded = Path::new(HERE).join("answers.json");
-    let mut answers: Vec<Value> = std::fs::read(&recorded)
-        .ok()
-        .and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default();
+    let mut answers: Vec<Value> =
+        std::fs::read(&recorded).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     if let Some(real) = &real {
         let now: Vec<Value> = calls.iter().map(|call| helm(real, call)).collect();
         if std::env::var_os("UPDATE").is_some() {
@@ -91,7 +88,10 @@ fn failures_are_told_in_full() {
          help: set `host` in the values, for example with `--set host=…`, or give it a default in the template\n"
     );
     let nested = says("--set cache.enabled=true --set cache.disk.size=1");
-    assert!(nested.contains("\n   at: web/charts/cache/templates/cache.yaml:8:18, at <.Values.disk.size.large>\n"), "{nested}");
+    assert!(
+        nested.contains("\n   at: web/charts/cache/templates/cache.yaml:8:18, at <.Values.disk.size.large>\n"),
+        "{nested}"
+    );
     assert!(nested.contains("\n help: set `cache.disk.size.large` in the values"), "{nested}");
     let schema = says("--set replicas=many");
     assert!(schema.contains("\n help: set `replicas` in the values of chart `web`"), "{schema}");

@@ -150,8 +150,7 @@ fn random(
 ) {
     let (what, more) = match (ours, ask()) {
         (Ok(ours), Some(Ok(now))) => {
-            let departure =
-                departure(&documents(ours), &documents(want.as_bytes()), &documents(now.as_bytes()));
+            let departure = departure(&documents(ours), &documents(want.as_bytes()), &documents(now.as_bytes()));
             departure.map_or(("equal but for what changes from run to run", String::new()), |place| ("differ", place))
         }
         (ours, Some(now)) if same(ours, &now) => (NOT_WHOLE, String::new()),
