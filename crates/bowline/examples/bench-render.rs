@@ -134,12 +134,14 @@ fn cases(corpus: &Path) -> anyhow::Result<Vec<Case>> {
     cases.retain(|case| render(case).is_ok());
     let large = text.lines().filter_map(|line| line.split('\t').nth(1)).find(|chart| chart.ends_with(LARGE));
     if let Some(large) = large {
-        cases.push(Case { id: LARGE.to_owned(), chart: completed(&corpus.join(large))?, values: None });
+        let chart = completed(&corpus.join(large))?;
+        cases.push(Case { id: LARGE.to_owned(), values: Some(chart.with_extension("yaml")), chart });
     }
     Ok(cases)
 }
 
-/// Copies a chart, with the charts it asks for that lie beside it, and without asking for the others.
+/// Copies a chart, with the charts it asks for that lie beside it; the others are not asked for, and values beside the copy
+/// turn off what belongs to them.
 fn completed(chart: &Path) -> anyhow::Result<PathBuf> {
     let folder = std::env::temp_dir().join(format!("bowline-bench-render-{}", std::process::id())).join(LARGE);
     copy(chart, &folder)?;
@@ -154,7 +156,14 @@ fn completed(chart: &Path) -> anyhow::Result<PathBuf> {
                 copy(&beside, &inside)?;
             }
         }
-        wanted.retain(|one| one["name"].as_str().is_some_and(|name| folder.join("charts").join(name).exists()));
+        let is_there = |one: &Value| one["name"].as_str().is_some_and(|name| folder.join("charts").join(name).exists());
+        let mut off = serde_json::Map::new();
+        for condition in wanted.iter().filter(|one| !is_there(one)).filter_map(|one| one["condition"].as_str()) {
+            let (part, name) = condition.split_once('.').context("a condition is a path")?;
+            off.insert(part.to_owned(), json!({ name: false }));
+        }
+        std::fs::write(folder.with_extension("yaml"), bowline_yaml::to_yaml(&Value::Object(off)))?;
+        wanted.retain(is_there);
     }
     std::fs::write(&file, bowline_yaml::to_yaml(&description))?;
     Ok(folder)

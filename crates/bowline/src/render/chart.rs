@@ -19,6 +19,8 @@ use super::disk::DiskTree;
 use super::without_effect::{Refused, WithoutEffect};
 use crate::trouble::{Reason, Trouble};
 
+/// The most that a template may write, with all that it includes: the largest public chart prints 8 MB.
+const MAX_OUTPUT_BYTES: usize = 256 << 20;
 /// The most that an archive of a chart may have, packed.
 const MAX_ARCHIVE_BYTES: u64 = 100 << 20;
 /// The most that a file of values may have.
@@ -178,7 +180,8 @@ fn render(options: Options) -> Result<Vec<u8>, Failure> {
     let chart = load(&options.chart, is_directory)?;
     let release = Release { name, namespace: options.namespace, is_upgrade: options.is_upgrade, revision: 1 };
     let skip_schema = options.skip_schema_validation;
-    let mut execution = Execution { functions: functions::table(), host: &mut host, limits: Limits::default() };
+    let limits = Limits { output_bytes: MAX_OUTPUT_BYTES, ..Limits::default() };
+    let mut execution = Execution { functions: functions::table(), host: &mut host, limits };
     let options_of_chart = template::Options { release, capabilities, skip_schema };
     let rendered = template::template(chart, &values, &options_of_chart, &mut execution).map_err(|error| {
         let told = error.explain();

@@ -28,6 +28,7 @@ pub struct Host {
     pub used: Used,
     includes: BTreeMap<Str, u32>,
     pub(super) regexes: Compiled,
+    texts: u32,
 }
 
 /// What templates made use of that another rendering would see otherwise.
@@ -61,6 +62,7 @@ impl Host {
             used: Used::default(),
             includes: BTreeMap::new(),
             regexes: Compiled::default(),
+            texts: 0,
         }
     }
 
@@ -120,12 +122,25 @@ impl Host {
         Some(())
     }
 
+    /// Counts one more text that is executed as a template within others; `None` if there are too many.
+    pub(super) fn enter_text(&mut self) -> Option<()> {
+        self.texts = Some(self.texts).filter(|texts| *texts < MOST_TEXTS)? + 1;
+        Some(())
+    }
+
+    pub(super) fn leave_text(&mut self) {
+        self.texts = self.texts.saturating_sub(1);
+    }
+
     pub(super) fn leave(&mut self, name: &Str) {
         if let Some(count) = self.includes.get_mut(name) {
             *count = count.saturating_sub(1);
         }
     }
 }
+
+/// Texts may be executed within each other so deep; Go has no bound but its stack.
+const MOST_TEXTS: u32 = 200;
 
 /// A template may be included within itself so often.
 const MOST_INCLUDES: u32 = 1000;

@@ -25,7 +25,7 @@ pub(super) static TABLE: [Function; 34] = [
                 None => return fail(format!("Cannot concat type {} as list", kind(one))),
             }
         }
-        ctx.charge(all.len() as u64)?;
+        ctx.charge(ELEMENT * all.len() as u64)?;
         if all.is_empty() { Ok(Value::List(List::nil(&Type::LIST))) } else { list(all) }
     }),
     Function::new("first", A, ANY, first),
@@ -81,6 +81,9 @@ pub(super) static TABLE: [Function; 34] = [
     }),
 ];
 
+/// What an element of a list costs that a function makes out of little: it takes memory, not only time.
+const ELEMENT: u64 = 16;
+
 const INTS_TYPE: Type = Type::Slice(&Type::INT);
 const LISTS_TYPE: Type = Type::Slice(&Type::LIST);
 
@@ -91,7 +94,7 @@ fn counted(ctx: &mut Context<'_, '_>, start: i64, stop: i64, step: i64) -> Resul
     }
     let distance = (i128::from(stop) - i128::from(start)).unsigned_abs();
     let count = distance.div_ceil(i128::from(step).unsigned_abs());
-    ctx.charge(u64::try_from(count).unwrap_or(u64::MAX))?;
+    ctx.charge(u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(ELEMENT))?;
     Ok((0..count).map(|at| (i128::from(start) + at as i128 * i128::from(step)) as i64).collect())
 }
 

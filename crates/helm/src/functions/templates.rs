@@ -33,7 +33,12 @@ pub(super) static TABLE: [Function; 4] = [
             ctx.charge_bytes(source.len())?;
             return string(scrubbed(&source));
         }
-        run_text(ctx, &source, &args[1])
+        if host(ctx).enter_text().is_none() {
+            return fail("texts are executed as templates within each other, too deep");
+        }
+        let made = run_text(ctx, &source, &args[1]);
+        host(ctx).leave_text();
+        made
     }),
 ];
 
