@@ -73,7 +73,16 @@ fn problem_text(problem: &Problem) -> String {
         return format!("error converting YAML to JSON: {}", problem.message);
     }
     let message = problem.message.split(" while ").next().unwrap_or(&problem.message);
-    let by_parser = ["did not find expected", "found duplicate %", "found incompatible", "found undefined tag handle"];
+    let by_parser = [
+        "did not find expected ',' or",
+        "did not find expected '-' indicator",
+        "did not find expected <",
+        "did not find expected key",
+        "did not find expected node content",
+        "found duplicate %",
+        "found incompatible",
+        "found undefined tag handle",
+    ];
     let no_place = ["unknown anchor", "anchor '", "control characters", "invalid "];
     let starts = |with: &[&str]| with.iter().any(|start| message.starts_with(start));
     let line = if problem.kind != ProblemKind::Syntax || starts(&no_place) || problem.line <= 1 {

@@ -9,12 +9,12 @@ mod host;
 #[path = "../../gotmpl/tests/support/protocol.rs"]
 mod protocol;
 
-use bowline_helm::functions::{Host, table};
+use bowline_helm::functions::{Host, Random, table};
 use protocol::Referee;
 use serde_json::{Value as Json, json};
 
 /// Bytes that differ from call to call, the same in every run.
-fn chance(seed: u64) -> Box<dyn FnMut(&mut [u8])> {
+fn chance(seed: u64) -> Random {
     let mut state = seed;
     Box::new(move |bytes| {
         for byte in bytes {

@@ -89,7 +89,7 @@ fn quoted(text: &str) -> String {
             '\u{b}' => out.push_str("\\v"),
             '\u{c}' => out.push_str("\\f"),
             c if c < ' ' || c == '\u{7f}' => {
-                write!(out, "\\x{:02x}", u32::from(c)).expect("holds because memory takes it")
+                write!(out, "\\x{:02x}", u32::from(c)).expect("holds because memory takes it");
             }
             c if c.is_control() => write!(out, "\\u{:04x}", u32::from(c)).expect("holds because memory takes it"),
             c => out.push(c),

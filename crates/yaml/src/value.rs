@@ -161,6 +161,11 @@ impl Builder<'_> {
         let tree = self.tree;
         let node = &tree.nodes[tree.follow(id)];
         let Content::Scalar { text, plain } = &node.content else {
+            // A key within the key comes first.
+            let before = self.problems.len();
+            if self.value(id, 0).is_err() || self.problems.len() > before {
+                return None;
+            }
             let key = go_syntax::shown(self.tree, id, self.rules);
             self.note(&tree.nodes[id], ProblemKind::Value, format!("invalid map key: {key}"));
             return None;

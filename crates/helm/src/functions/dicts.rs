@@ -1,6 +1,6 @@
 //! Dictionaries: Go's maps, which are changed in place.
 
-use bowline_gotmpl::{Context, FuncError, Function, List, Map, Shape, Type, Value};
+use bowline_gotmpl::{Context, FuncError, Function, List, Map, Type, Value};
 
 use super::args::{ANY, Gives, STRING, boolean, fail, list, map, strval, text};
 use super::merge::merge;
@@ -133,9 +133,8 @@ fn copy(ctx: &mut Context<'_, '_>, value: &Value, depth: usize) -> Gives {
             }
             Ok(Value::Map(made))
         }
-        Value::Object(object) => Ok(match object.shape() {
-            Shape::Plain(_) | Shape::Struct(_) | Shape::Pointer(_) | Shape::NilPointer => value.clone(),
-        }),
+        // Fields that are not exported are not copied, and a version has no others.
+        Value::Object(object) if object.type_name() == "*semver.Version" => Ok(super::semver::zero()),
         other => Ok(other.clone()),
     })
 }

@@ -92,12 +92,29 @@ fn yaml(ctx: &mut bowline_gotmpl::Context<'_, '_>, value: &Value) -> Result<Vec<
             return Err(error);
         }
     };
+    if has_control(&json) {
+        let why = "yaml: control characters are not allowed";
+        return Err(bowline_gotmpl::FuncError::new(format!("error converting JSON to YAML: {why}")));
+    }
     let mut text = bowline_yaml::to_yaml(&json);
     if text.ends_with('\n') {
         text.pop();
     }
     ctx.charge_bytes(text.len())?;
     Ok(text.into_bytes())
+}
+
+/// Tells whether a text holds a character that go-yaml does not read: YAML is made of JSON by reading it.
+fn has_control(json: &Json) -> bool {
+    let bad = |text: &str| {
+        text.contains(|c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'))
+    };
+    stacker::maybe_grow(32 * 1024, 1024 * 1024, || match json {
+        Json::String(text) => bad(text),
+        Json::Array(items) => items.iter().any(has_control),
+        Json::Object(map) => map.iter().any(|(key, value)| bad(key) || has_control(value)),
+        _ => false,
+    })
 }
 
 fn from_yaml(text: &[u8]) -> Result<Json, String> {

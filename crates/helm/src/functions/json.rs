@@ -27,11 +27,18 @@ enum Made {
     Text(String),
     Value(Value),
     Fields(Vec<bowline_gotmpl::Field>),
+    Fails(&'static str),
     Null,
 }
 
 fn made(object: &dyn Object) -> Made {
     if let Some(text) = super::dates::to_json(object) {
+        // The year has four digits, and no sign.
+        if text.find('-') != Some(4) {
+            return Made::Fails(
+                "json: error calling MarshalJSON for type time.Time: Time.MarshalJSON: year outside of range [0,9999]",
+            );
+        }
         return Made::Text(text);
     }
     match object.shape() {
@@ -136,6 +143,7 @@ impl Writer<'_, '_, '_> {
                     self.text("null");
                     Ok(())
                 }
+                Made::Fails(why) => fail(why),
                 Made::Text(text) => {
                     self.string(text.as_bytes());
                     Ok(())
@@ -277,6 +285,7 @@ fn branch(ctx: &mut Context<'_, '_>, value: &Value, depth: usize) -> Result<Json
             }
             Value::Object(object) => match made(object.as_ref()) {
                 Made::Null => Json::Null,
+                Made::Fails(why) => return fail(why),
                 Made::Text(text) => Json::String(text),
                 Made::Value(value) => branch(ctx, &value, depth)?,
                 Made::Fields(fields) => {

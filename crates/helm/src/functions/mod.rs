@@ -23,6 +23,7 @@ mod layout;
 mod layout_read;
 mod lists;
 mod merge;
+mod netip;
 mod numbers;
 mod paths;
 mod re2;

@@ -289,12 +289,23 @@ impl Parser<'_> {
                         break;
                     }
                     let text = self.slice(start, at);
-                    let mut on = true;
-                    for name in text.chars() {
+                    // The `regex` crate takes each name once, and Go any number of times: the last one counts.
+                    let (mut on, mut named) = (true, Vec::new());
+                    for name in text.chars().filter(|name| *name == '-' || Flags::NAMES.contains(*name)) {
                         on &= name != '-';
                         self.flags.set(name, on);
+                        named.retain(|(other, _)| *other != name);
+                        named.push((name, on));
                     }
-                    self.out.push_str(if text == "(?)" { "" } else { &text });
+                    let of = |wanted: bool| {
+                        named.iter().filter(move |(name, on)| *on == wanted && *name != '-').map(|(name, _)| *name)
+                    };
+                    let (on, off): (String, String) = (of(true).collect(), of(false).collect());
+                    let off = if off.is_empty() { off } else { format!("-{off}") };
+                    let end = char::from(byte);
+                    if end == ':' || !on.is_empty() || !off.is_empty() {
+                        let _ = write!(self.out, "(?{on}{off}{end}");
+                    }
                     self.at = at;
                     return Ok(byte == b':');
                 }
@@ -468,7 +479,8 @@ impl Parser<'_> {
                 && let Some(len) = memchr::memmem::find(&self.text[self.at + 2..], b":]")
             {
                 let name = self.slice(self.at, self.at + len + 4);
-                if !POSIX.contains(&name.trim_matches(['[', ':', ']', '^'])) {
+                let plain = &name[2..name.len() - 2];
+                if !POSIX.contains(&plain.strip_prefix('^').unwrap_or(plain)) {
                     return Err(format!("invalid character class range: `{name}`"));
                 }
                 self.emit(len + 4, &name);

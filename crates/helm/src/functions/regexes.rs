@@ -22,7 +22,7 @@ pub(super) static TABLE: [Function; 12] = [
     Function::new("mustRegexFindAll", SSI, Type::STRINGS, |ctx, args| find_all(ctx, args, false)),
     Function::new("mustRegexMatch", SS, Type::Bool, |ctx, args| {
         let regex = compiled(ctx, &args[0], false)?;
-        boolean(regex.is_match(&text(&args[1])))
+        boolean(is_match(&regex, &text(&args[1])))
     }),
     Function::new("mustRegexReplaceAll", SSS, STRING, |ctx, args| replace(ctx, args, false)),
     Function::new("mustRegexReplaceAllLiteral", SSS, STRING, |ctx, args| replace_literal(ctx, args, false)),
@@ -30,7 +30,7 @@ pub(super) static TABLE: [Function; 12] = [
     Function::new("regexFind", SS, STRING, |ctx, args| find(ctx, args, true)),
     Function::new("regexFindAll", SSI, Type::STRINGS, |ctx, args| find_all(ctx, args, true)),
     Function::new("regexMatch", SS, Type::Bool, |ctx, args| {
-        boolean(compiled(ctx, &args[0], false).is_ok_and(|regex| regex.is_match(&text(&args[1]))))
+        boolean(compiled(ctx, &args[0], false).is_ok_and(|regex| is_match(&regex, &text(&args[1]))))
     }),
     Function::new("regexReplaceAll", SSS, STRING, |ctx, args| replace(ctx, args, true)),
     Function::new("regexReplaceAllLiteral", SSS, STRING, |ctx, args| replace_literal(ctx, args, true)),
@@ -85,6 +85,11 @@ fn compiled(ctx: &mut Context<'_, '_>, pattern: &Value, panics: bool) -> Result<
         };
         FuncError::new(format!("regexp: Compile({quoted}): {error}"))
     })
+}
+
+/// Each byte that is not UTF-8 is U+FFFD to Go.
+fn is_match(regex: &Regex, source: &Str) -> bool {
+    regex.is_match(source.to_text().as_bytes())
 }
 
 fn find(ctx: &mut Context<'_, '_>, args: &mut [Value], panics: bool) -> Gives {

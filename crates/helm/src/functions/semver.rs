@@ -52,6 +52,16 @@ struct Version {
     original: String,
 }
 
+/// Returns the version whose fields are all zero.
+pub(super) fn zero() -> Value {
+    Value::object(Version {
+        numbers: [0; 3],
+        prerelease: String::new(),
+        metadata: String::new(),
+        original: String::new(),
+    })
+}
+
 const LONGEST_VERSION: usize = 256;
 const LONGEST_CONSTRAINT: usize = 512;
 const MOST_GROUPS: usize = 32;

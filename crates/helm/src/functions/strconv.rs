@@ -49,6 +49,10 @@ pub(super) fn uint(text: &[u8], base: u32) -> Option<Option<u64>> {
         }
         let digit = char::from(*byte).to_digit(radix)?;
         number = number.and_then(|sum| sum.checked_mul(u64::from(radix))?.checked_add(u64::from(digit)));
+        if number.is_none() {
+            // Go does not look at what follows.
+            return Some(None);
+        }
     }
     (!underscores || underscores_fit(text)).then_some(number)
 }

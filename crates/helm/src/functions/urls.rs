@@ -187,10 +187,10 @@ impl Url {
 
     fn authority(&mut self, authority: &[u8]) -> Result<(), String> {
         let Some(at) = memchr::memrchr(b'@', authority) else {
-            self.host = host(authority)?;
+            self.host = host(&self.scheme, authority)?;
             return Ok(());
         };
-        self.host = host(&authority[at + 1..])?;
+        self.host = host(&self.scheme, &authority[at + 1..])?;
         let userinfo = &authority[..at];
         let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(byte);
         if !userinfo.iter().all(fits) {
@@ -279,7 +279,7 @@ fn scheme(source: &[u8]) -> Result<(&[u8], &[u8]), String> {
     Ok((b"", source))
 }
 
-fn host(source: &[u8]) -> Result<Vec<u8>, String> {
+fn host(scheme: &[u8], source: &[u8]) -> Result<Vec<u8>, String> {
     let port_fits = |port: &[u8]| port.is_empty() || port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit);
     if let Some(open) = memchr::memrchr(b'[', source) {
         if open > 0 {
@@ -290,13 +290,23 @@ fn host(source: &[u8]) -> Result<Vec<u8>, String> {
         if !port_fits(port) {
             return Err(format!("invalid port {} after host", quote(port)));
         }
-        if let Some(zone) = memchr::memmem::find(&source[..close], b"%25") {
-            let mut out = unescaped(&source[..zone], Part::Host)?;
-            out.extend(unescaped(&source[zone..close], Part::Zone)?);
-            out.extend(unescaped(&source[close..], Part::Host)?);
-            return Ok(out);
+        let mut name = unescaped(&source[1..close], Part::Host);
+        if let Some(zone) = memchr::memmem::find(&source[1..close], b"%25") {
+            let mut whole = unescaped(&source[1..=zone], Part::Host)?;
+            whole.extend(unescaped(&source[1 + zone..close], Part::Zone)?);
+            name = Ok(whole);
         }
-    } else if let Some(colon) = memchr::memrchr(b':', source)
+        let (name, port) = (name?, unescaped(port, Part::Host)?);
+        return match super::netip::check(&name) {
+            Ok(false) => Ok([b"[", &name[..], b"]", &port[..]].concat()),
+            Ok(true) => Err("invalid IP-literal".to_owned()),
+            Err(error) => Err(format!("invalid host: {error}")),
+        };
+    }
+    // Colons beyond the one of the port are refused where a host can have none.
+    let colon =
+        if matches!(scheme, b"http" | b"https") { memchr::memchr(b':', source) } else { memchr::memrchr(b':', source) };
+    if let Some(colon) = colon
         && !port_fits(&source[colon..])
     {
         return Err(format!("invalid port {} after host", quote(&source[colon..])));

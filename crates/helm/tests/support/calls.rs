@@ -254,7 +254,10 @@ impl Maker<'_> {
         let mut out = "(dict".to_owned();
         for _ in 0..self.random.below(4) {
             let key = self.random.pick(&["a", "b", "c", "k", "n", "x y", "", "é"]);
-            out += &format!(" {} {}", quote(key), self.any("dict", depth - 1));
+            out += " ";
+            out += &quote(key);
+            out += " ";
+            out += &self.any("dict", depth - 1);
         }
         out + ")"
     }
