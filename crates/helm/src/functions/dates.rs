@@ -1,4 +1,5 @@
-//! Dates: `time.Time`, and sprig's functions for it. The local zone is UTC, wherever a chart is rendered.
+//! Dates: `time.Time`, and sprig's functions for it. The local zone is UTC, wherever a chart is rendered; the zones that
+//! templates name are those of the IANA database.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use super::durations::{self, Duration, SECOND};
 use super::host::host;
 use super::layout::{Civil, DAYS, MONTHS};
 use super::toml::{LOCAL_DATE, LOCAL_DATETIME, LOCAL_TIME};
-use super::{layout_read, runes};
+use super::{layout_read, runes, zones};
 
 const SA: &[Type] = &[STRING, ANY];
 const SS: &[Type] = &[STRING, STRING];
@@ -27,10 +28,14 @@ pub(super) static TABLE: [Function; 15] = [
         let since = time.map_or(0, |time| now.since(&time));
         string(durations::shown(durations::rounded(since, SECOND)))
     }),
-    Function::new("date", SA, STRING, |ctx, args| in_zone(ctx, &text(&args[0]), &args[1])),
-    Function::new("dateInZone", &[STRING, ANY, STRING], STRING, |ctx, args| in_zone(ctx, &text(&args[0]), &args[1])),
+    Function::new("date", SA, STRING, |ctx, args| in_zone(ctx, &text(&args[0]), &args[1], b"")),
+    Function::new("dateInZone", &[STRING, ANY, STRING], STRING, |ctx, args| {
+        in_zone(ctx, &text(&args[0]), &args[1], &text(&args[2]))
+    }),
     Function::new("dateModify", ST, T, modified),
-    Function::new("date_in_zone", &[STRING, ANY, STRING], STRING, |ctx, args| in_zone(ctx, &text(&args[0]), &args[1])),
+    Function::new("date_in_zone", &[STRING, ANY, STRING], STRING, |ctx, args| {
+        in_zone(ctx, &text(&args[0]), &args[1], &text(&args[2]))
+    }),
     Function::new("date_modify", ST, T, modified),
     Function::new("durationRound", &[ANY], STRING, |ctx, args| {
         let nanos = match &args[0] {
@@ -46,8 +51,10 @@ pub(super) static TABLE: [Function; 15] = [
         let found = units.into_iter().chain([(60, "m"), (1, "s")]).find(|(secs, _)| size > secs * SECOND as u64);
         string(found.map_or_else(|| "0s".to_owned(), |(secs, name)| format!("{}{name}", size / (secs * SECOND as u64))))
     }),
-    Function::new("htmlDate", &[ANY], STRING, |ctx, args| in_zone(ctx, b"2006-01-02", &args[0])),
-    Function::new("htmlDateInZone", &[ANY, STRING], STRING, |ctx, args| in_zone(ctx, b"2006-01-02", &args[0])),
+    Function::new("htmlDate", &[ANY], STRING, |ctx, args| in_zone(ctx, b"2006-01-02", &args[0], b"")),
+    Function::new("htmlDateInZone", &[ANY, STRING], STRING, |ctx, args| {
+        in_zone(ctx, b"2006-01-02", &args[0], &text(&args[1]))
+    }),
     Function::new("mustDateModify", ST, T, must_modify),
     Function::new("mustToDate", SS, T, |_, args| match layout_read::parse(&text(&args[0]), &text(&args[1])) {
         Ok(found) => Ok(Time::read(found)),
@@ -119,9 +126,11 @@ impl Time {
     }
 }
 
-fn in_zone(ctx: &mut Context<'_, '_>, layout: &[u8], value: &Value) -> Gives {
+/// Writes a time as a zone sees it; one that is not known is UTC.
+fn in_zone(ctx: &mut Context<'_, '_>, layout: &[u8], value: &Value, zone: &[u8]) -> Gives {
     let time = Time::of(value).unwrap_or_else(|| Time::now(ctx));
-    string(Time::unix(time.secs, time.nanos).civil().format(layout))
+    let (offset, name) = zones::at(zone, time.secs).unwrap_or_else(|| (0, "UTC".to_owned()));
+    string(Civil::new(time.secs, time.nanos, offset, &name).format(layout))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "functions of templates give a `Gives`")]

@@ -1,8 +1,8 @@
 //! The functions that templates of charts may call, beside those of Go's `text/template`.
 //!
 //! They are sprig's, as of version 3.3.0, and Helm's own, as of 4.3.1; the two that read the environment are left out,
-//! as Helm leaves them out. Time zones other than UTC are taken for UTC, as Go takes those it does not know. What they
-//! need of the world comes from a [`Host`], with which every execution must be started.
+//! as Helm leaves them out. What they need of the world comes from a [`Host`], with which every execution must be
+//! started.
 
 mod args;
 mod case;
@@ -41,6 +41,7 @@ mod toml_write;
 mod urls;
 mod wrap;
 mod yaml_pretty;
+mod zones;
 
 use bowline_gotmpl::Functions;
 
