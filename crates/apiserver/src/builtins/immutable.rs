@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::validate::{forbidden, invalid, mistakes_in_taints, printed_inside};
+use super::validate::{forbidden, invalid, mistakes_in_taints, mistakes_in_tolerations, printed_inside};
 use super::{FieldError, Quantity, internals, services};
 
 const IMMUTABLE: &str = "field is immutable";
@@ -420,6 +420,9 @@ fn pod(old: &Value, new: &Value, given: &Value, problems: &mut Vec<FieldError>) 
     if !tolerations(old).iter().all(|toleration| after.contains(toleration)) {
         let why = "existing toleration can not be modified except its tolerationSeconds";
         problems.push(forbidden("spec.tolerations", why));
+    } else {
+        // Upstream looks at the tolerations of a pod that is changed twice.
+        problems.extend(mistakes_in_tolerations(new));
     }
     let before = gates(old);
     for (at, gate) in gates(new).into_iter().enumerate().filter(|(_, gate)| !before.contains(gate)) {

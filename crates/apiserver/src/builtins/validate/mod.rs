@@ -59,6 +59,13 @@ pub(super) fn printed_inside(name: &str, value: &Value) -> String {
     if value.is_null() { "null".to_owned() } else { internal::print(name, value) }
 }
 
+/// Checks the tolerations of a pod.
+pub(super) fn mistakes_in_tolerations(pod: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    pods::tolerations(&pod["spec"]["tolerations"], "spec.tolerations", &mut errors);
+    errors.into_list()
+}
+
 /// Checks the taints of a node.
 pub(super) fn mistakes_in_taints(node: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
