@@ -417,12 +417,12 @@ fn pod(old: &Value, new: &Value, given: &Value, problems: &mut Vec<FieldError>) 
         pod["spec"]["tolerations"].as_array().into_iter().flatten().map(untimed).collect()
     };
     let after = tolerations(new);
-    if !tolerations(old).iter().all(|toleration| after.contains(toleration)) {
-        let why = "existing toleration can not be modified except its tolerationSeconds";
-        problems.push(forbidden("spec.tolerations", why));
-    } else {
+    if tolerations(old).iter().all(|toleration| after.contains(toleration)) {
         // Upstream looks at the tolerations of a pod that is changed twice.
         problems.extend(mistakes_in_tolerations(new));
+    } else {
+        let why = "existing toleration can not be modified except its tolerationSeconds";
+        problems.push(forbidden("spec.tolerations", why));
     }
     let before = gates(old);
     for (at, gate) in gates(new).into_iter().enumerate().filter(|(_, gate)| !before.contains(gate)) {
