@@ -167,7 +167,8 @@ fn number(name: &str, default: u64) -> u64 {
 
 /// Applies so many times by calling the server as a service, on one thread.
 async fn in_process(applies: u64) -> Result<Duration, Failure> {
-    const OBJECTS: u64 = 25;
+    // As many as the clients have together: what the server remembers of few is not what it remembers of many.
+    let objects = number("CLIENTS", 8) * number("OBJECTS", 25);
     let cluster = Cluster::new(Options { controllers: false, ..Options::default() });
     let send = |name: String, round: u64| {
         let uri = format!("/apis/apps/v1/namespaces/default/deployments/{name}?fieldManager=bench&force=true");
@@ -182,12 +183,12 @@ async fn in_process(applies: u64) -> Result<Duration, Failure> {
             if is_fine { Ok(()) } else { Err(Failure::from(String::from_utf8_lossy(&body).into_owned())) }
         }
     };
-    for number in 0..OBJECTS {
+    for number in 0..objects {
         send(format!("app-{number}"), 0).await?;
     }
     let start = Instant::now();
     for at in 0..applies {
-        send(format!("app-{}", at % OBJECTS), 1 + at / OBJECTS).await?;
+        send(format!("app-{}", at % objects), 1 + at / objects).await?;
     }
     Ok(start.elapsed())
 }

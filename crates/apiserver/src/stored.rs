@@ -118,6 +118,11 @@ impl Stored {
         if kept.change.word() == word { kept.frame.clone() } else { frame(word, &kept.json()) }
     }
 
+    /// Tells that the object has another state now, or none.
+    pub(crate) fn supersede(&self) {
+        recent(self.kept()).supersede(self.kept());
+    }
+
     pub(crate) fn key(&self) -> Key {
         let meta = &self.value["metadata"];
         let text = |key: &str| meta[key].as_str().unwrap_or_default().to_owned();
@@ -269,17 +274,19 @@ pub(crate) fn frame(word: &str, object: &[u8]) -> Bytes {
 
 /// The newest decoded objects of the process, whichever clusters they are of.
 ///
-/// Bounded by the size of their text: 8 shards of 128 KiB are about 8 MiB of values.
+/// Bounded by the size of their text: 8 shards of 256 KiB are about 16 MiB of values.
 #[derive(Debug, Default)]
 struct Recent {
     /// By address of the text, which the entry itself keeps from being used again.
     entries: HashMap<usize, (Arc<Kept>, Arc<Value>)>,
     order: VecDeque<usize>,
+    /// Those that were replaced by others: they go first.
+    superseded: VecDeque<usize>,
     bytes: usize,
 }
 
 const SHARDS: usize = 8;
-const SHARD_BYTES: usize = 128 * 1024;
+const SHARD_BYTES: usize = 256 * 1024;
 
 struct Shard(Mutex<Recent>);
 
@@ -305,6 +312,13 @@ impl Shard {
         value
     }
 
+    fn supersede(&self, kept: &Arc<Kept>) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.entries.contains_key(&address(kept)) {
+            recent.superseded.push_back(address(kept));
+        }
+    }
+
     fn remember(&self, kept: &Arc<Kept>, value: &Arc<Value>) {
         let mut gone = Vec::new();
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -313,7 +327,7 @@ impl Shard {
             recent.bytes += kept.frame.len();
         }
         while recent.bytes > SHARD_BYTES {
-            let Some(oldest) = recent.order.pop_front() else { break };
+            let Some(oldest) = recent.superseded.pop_front().or_else(|| recent.order.pop_front()) else { break };
             if let Some(entry) = recent.entries.remove(&oldest) {
                 recent.bytes -= entry.0.frame.len();
                 gone.push(entry);

@@ -98,10 +98,14 @@ fn set_managed_fields(object: &mut Value, managed: Option<Value>) {
 pub fn keep_times_of_unchanged(live: Option<&Value>, new: &mut Value) {
     let Some(live) = live else { return };
     let (Some(old_entries), Some(new_entries)) = (managed_fields(live), managed_fields(new)) else { return };
-    if old_entries == new_entries || !same_but_times(old_entries, new_entries) {
+    // What is small is looked at first: there most writes that change anything differ.
+    if !same_metadata_but_owners(live, new)
+        || old_entries == new_entries
+        || !same_but_times(old_entries, new_entries)
+    {
         return;
     }
-    if equal_but_owners(live, new) {
+    if same_without(live, new, "metadata", equal) {
         let old_entries = old_entries.clone();
         set_managed_fields(new, Some(old_entries));
     }
@@ -112,12 +116,11 @@ fn same_but_times(old: &Value, new: &Value) -> bool {
     old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same_without(old, new, "time", |a, b| a == b))
 }
 
-fn equal_but_owners(old: &Value, new: &Value) -> bool {
-    same_without(old, new, "metadata", equal)
-        && match (metadata(old), metadata(new)) {
-            (Some(_), Some(_)) => same_without(&old["metadata"], &new["metadata"], "managedFields", equal),
-            (old, new) => old.is_none() && new.is_none(),
-        }
+fn same_metadata_but_owners(old: &Value, new: &Value) -> bool {
+    match (metadata(old), metadata(new)) {
+        (Some(_), Some(_)) => same_without(&old["metadata"], &new["metadata"], "managedFields", equal),
+        (old, new) => old.is_none() && new.is_none(),
+    }
 }
 
 /// Whether two maps are the same but for one field.

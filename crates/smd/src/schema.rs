@@ -189,6 +189,8 @@ pub(crate) struct ListNode {
 pub(crate) struct MapNode {
     /// Sorted by name.
     pub(crate) fields: Box<[Field]>,
+    /// The first letters of each field's name, by which most names are told apart.
+    pub(crate) heads: Box<[u64]>,
     /// The type of values whose names are not declared; `None` where none may be.
     pub(crate) additional: Option<Ref>,
     pub(crate) atomic: bool,

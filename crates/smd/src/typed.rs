@@ -14,9 +14,11 @@ use serde_json::Value;
 pub(crate) use compare::compare_valid;
 pub use compare::{Comparison, compare};
 pub use merge::merge;
+pub(crate) use merge::merge_valid;
 pub(crate) use reconcile::reconcile;
 pub use remove::{extract, remove};
 pub use to_set::to_set;
+pub(crate) use to_set::to_set_valid;
 pub use validate::{Duplicates, validate, validate_with};
 
 use crate::path::{Path, PathElement, Scalar, Trail};
@@ -132,6 +134,11 @@ pub(crate) fn equal(left: &Value, right: &Value) -> bool {
         }
         _ => left == right,
     }
+}
+
+/// Whether a value is a text, a number or a boolean: neither a map nor a list, nor `null`, which stands for any of them.
+fn is_scalar(value: &Value) -> bool {
+    matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))
 }
 
 /// The items of a list value; `null` and anything else has none.

@@ -84,53 +84,63 @@ impl<'a> Walk<'a> {
             self.save(wrong);
             return Ok(());
         };
-        object.retain(|key, _| {
-            let known = structure.field(key).is_some();
-            if !known {
+        // Both are sorted by name, so one pass meets every field the object has and every one it lacks.
+        let mut fields = structure.fields.iter().peekable();
+        let (mut gone, mut added) = (Vec::new(), Vec::new());
+        for (key, value) in &mut *object {
+            while let Some(field) = fields.next_if(|field| field.name.as_str() < key.as_str()) {
+                added.extend(self.absent(field).map(|zero| (field, zero)));
+            }
+            let Some(field) = fields.next_if(|field| field.name == *key) else {
                 self.path.push(Step::Field(Cow::Owned(key.clone()), None));
                 let path = self.spelled();
                 self.unknown.push(path);
                 self.path.pop();
+                gone.push(Cow::Owned(key.clone()));
+                continue;
+            };
+            if !self.field(structure, field, value)? {
+                gone.push(Cow::Borrowed(field.name.as_str()));
             }
-            known
-        });
-        for field in &structure.fields {
-            self.field(structure, field, object)?;
+        }
+        for field in fields {
+            added.extend(self.absent(field).map(|zero| (field, zero)));
+        }
+        for name in gone {
+            object.remove(&*name);
+        }
+        for (field, zero) in added {
+            object.insert(field.name.clone(), zero);
         }
         Ok(())
     }
 
-    fn field(&mut self, owner: &Struct, field: &'a Field, object: &mut Map<String, Value>) -> Result<(), DecodeError> {
-        let present = match object.get_mut(&field.name) {
-            Some(Value::Null) => {
-                // A pointer or list that is null is absent; so is the zero value.
-                object.remove(&field.name);
-                None
-            }
-            present => present,
-        };
-        let Some(value) = present else {
-            if let Some(zero) = self.absent(field) {
-                object.insert(field.name.clone(), zero);
-            }
-            return Ok(());
-        };
+    /// Reads the value of a field, and returns whether the encoder writes it.
+    fn field(&mut self, owner: &Struct, field: &'a Field, value: &mut Value) -> Result<bool, DecodeError> {
+        if value.is_null() {
+            // A pointer or list that is null is absent; so is the zero value.
+            let Some(zero) = self.absent(field) else { return Ok(false) };
+            *value = zero;
+            return Ok(true);
+        }
         self.path.push(Step::Field(Cow::Borrowed(&field.name), field.inside.as_deref()));
         self.shape(owner, &field.shape, field.spelled.as_deref(), value)?;
         self.path.pop();
-        let counts = defaults::tells_empty_from_none(owner.go_name(), &field.name);
-        if field.pointer || counts || !is_zero(&field.shape, value) {
-            return Ok(());
+        let stays = field.pointer
+            || !is_zero(&field.shape, value)
+            || defaults::tells_empty_from_none(owner.go_name(), &field.name);
+        if stays {
+            return Ok(true);
         }
         if let Some(default) = &field.default {
             *value = default.clone();
         } else if field.omitempty {
-            object.remove(&field.name);
+            return Ok(false);
         } else if matches!(field.shape, Shape::List(_) | Shape::Map(_) | Shape::Bytes) {
             // Storage knows no difference between an empty list and none.
             *value = Value::Null;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Returns what the encoder writes for a field that was not given.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::images;
 use super::pod_resources;
 use super::quantity::Quantity;
-use super::types::{Field, Shape, TypeId, Types};
+use super::types::{Shape, TypeId, Types};
 
 type Object = Map<String, Value>;
 
@@ -180,7 +180,8 @@ pub(super) struct Defaults {
 }
 
 enum Ready {
-    Value(&'static str, Value),
+    /// A field, whether it tells its zero value from none, whether an empty list is not none, and the default.
+    Value { field: &'static str, pointer: bool, tells_empty: bool, default: Value },
     Code(fn(&mut Object)),
 }
 
@@ -190,9 +191,12 @@ impl Defaults {
         for (package, name, rule) in RULES {
             let id = types.find(&format!("{package}{name}")).expect("a test finds every type of the table");
             by_type[id.index()].push(match rule {
-                Rule::Value(field, json) => {
-                    Ready::Value(field, serde_json::from_str(json).expect("a test parses every literal of the table"))
-                }
+                Rule::Value(field, json) => Ready::Value {
+                    field,
+                    pointer: types.get(id).field(field).is_some_and(|field| field.pointer),
+                    tells_empty: tells_empty_from_none("HPAScalingRules", field),
+                    default: serde_json::from_str(json).expect("a test parses every literal of the table"),
+                },
                 Rule::Code(code) => Ready::Code(*code),
             });
         }
@@ -205,17 +209,19 @@ impl Defaults {
         let structure = types.get(id);
         for rule in &self.by_type[id.index()] {
             match rule {
-                Ready::Value(field, default) => {
-                    let declared = structure.field(field);
-                    if is_missing(declared, object.get(*field)) {
+                Ready::Value { field, pointer, tells_empty, default } => {
+                    if is_missing(*pointer, *tells_empty, object.get(*field)) {
                         object.insert((*field).to_owned(), default.clone());
                     }
                 }
                 Ready::Code(code) => code(object),
             }
         }
-        for field in &structure.fields {
-            if let Some(value) = object.get_mut(&field.name) {
+        // Both are sorted by name.
+        let mut fields = structure.fields.iter().peekable();
+        for (key, value) in object {
+            while fields.next_if(|field| field.name.as_str() < key.as_str()).is_some() {}
+            if let Some(field) = fields.next_if(|field| field.name == *key) {
                 self.apply_shape(types, &field.shape, value);
             }
         }
@@ -248,17 +254,12 @@ pub(super) fn tells_empty_from_none(owner: &str, field: &str) -> bool {
 }
 
 /// A field that is no pointer cannot tell its zero value from none.
-fn is_missing(field: Option<&Field>, value: Option<&Value>) -> bool {
-    let pointer = field.is_some_and(|field| field.pointer);
+fn is_missing(pointer: bool, tells_empty: bool, value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,
         Some(Value::String(text)) => !pointer && text.is_empty(),
         Some(Value::Number(number)) => !pointer && number.as_i64() == Some(0),
-        Some(Value::Array(items)) => {
-            !pointer
-                && items.is_empty()
-                && !field.is_some_and(|field| tells_empty_from_none("HPAScalingRules", &field.name))
-        }
+        Some(Value::Array(items)) => !pointer && items.is_empty() && !tells_empty,
         Some(_) => false,
     }
 }

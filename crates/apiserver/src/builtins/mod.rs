@@ -53,7 +53,7 @@ pub(crate) use wire::{put_bytes, put_double, put_number};
 use archive::Archive;
 use defaults::Defaults;
 use resources::Resources;
-use types::Types;
+use types::{TypeId, Types};
 
 /// One reason why an object is refused, as a `Status` cause tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +79,7 @@ pub struct Builtins {
     types: OnceLock<(Types, Defaults)>,
     columns: OnceLock<Vec<columns::Table>>,
     schemas: Mutex<BTreeMap<String, Arc<Schemas>>>,
+    unset: Mutex<BTreeMap<TypeId, Arc<Value>>>,
 }
 
 impl Builtins {
@@ -270,6 +271,22 @@ impl Builtins {
             decode::fill_zeros(types, id, &mut zero).ok()?;
         }
         Some(zero)
+    }
+
+    /// Returns an object of a kind before anything is set but the kind; made at first use, then kept.
+    pub(crate) fn unset(&self, group: &str, version: &str, kind: &str) -> Option<Arc<Value>> {
+        let (types, _) = self.types();
+        let id = types.of_kind(group, version, kind)?;
+        let made = |made: &BTreeMap<_, _>| made.get(&id).cloned();
+        if let Some(unset) = made(&self.unset.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Some(unset);
+        }
+        let mut unset = self.zero_value(group, version, kind)?;
+        unset["apiVersion"] = crate::resource::api_version(group, version).into();
+        unset["kind"] = kind.into();
+        let unset = Arc::new(unset);
+        self.unset.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&unset));
+        Some(unset)
     }
 
     /// Does what the registry does to a new, normalised object before it is validated.

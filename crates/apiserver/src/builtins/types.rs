@@ -8,7 +8,7 @@ use serde_json::Value;
 static TABLE: &[u8] = include_bytes!("../../data/types.zst");
 
 /// A type's place in [`Types`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TypeId(u32);
 
 impl TypeId {

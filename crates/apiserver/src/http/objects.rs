@@ -18,6 +18,8 @@ use crate::patch::PatchKind;
 use crate::present;
 use crate::registry::{Deleted, FieldValidation, Outcome, Target, WriteOptions};
 use crate::resource::{Gvr, Resource};
+use crate::store::Stored;
+use crate::stored::Shown;
 use crate::webhooks::convert::settled;
 
 pub(super) fn serve(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
@@ -98,8 +100,11 @@ fn act(call: &Call<'_>, target: &Target<'_>, accepted: Accepted) -> Result<Respo
     let mut answer = match call.info.verb.as_str() {
         "get" => {
             check_read(call)?;
-            let object = call.cluster.with_registry(|registry| registry.read(target))?;
-            show(call, target.resource, form, 200, &object)
+            let shown = call.cluster.with_registry(|registry| registry.show(target))?;
+            match shown {
+                Shown::AsStored(stored) if form == Form::Objects => Ok(stored_text(200, &stored)),
+                shown => show(call, target.resource, form, 200, shown.value()),
+            }
         }
         "list" => list::serve(call, target, form),
         "watch" => return watch::serve(call, target, accepted),
@@ -232,6 +237,25 @@ fn show(
     })
 }
 
+/// Sends one object that was written, in the form the client asked for.
+fn show_written(
+    call: &Call<'_>,
+    resource: &Resource,
+    form: Form,
+    code: u16,
+    (object, options): (&Arc<Value>, &WriteOptions),
+) -> Result<Response<Body>, ApiError> {
+    match &options.came_to {
+        // What is shown is what was stored, which was encoded for that.
+        Some(stored) if form == Form::Objects && Arc::ptr_eq(&stored.value, object) => Ok(stored_text(code, stored)),
+        _ => show(call, resource, form, code, object),
+    }
+}
+
+fn stored_text(code: u16, stored: &Stored) -> Response<Body> {
+    reply::bytes(code, "application/json", stored.json())
+}
+
 /// Returns what a table's rows hold besides their cells.
 pub(super) fn included<'a>(call: &'a Call<'_>) -> Result<&'a str, ApiError> {
     let include = call.query.text("includeObject");
@@ -331,7 +355,8 @@ fn create(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<B
     options.mistakes = decoded.mistakes;
     let target = Target { name: "", ..*target };
     let object = call.with_registry(|registry| registry.create(&target, decoded.value, &mut options));
-    warned(object.and_then(|object| show(call, target.resource, form, 201, &object)), &options.warnings)
+    let shown = object.and_then(|object| show_written(call, target.resource, form, 201, (&object, &options)));
+    warned(shown, &options.warnings)
 }
 
 fn update(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Body>, ApiError> {
@@ -339,7 +364,8 @@ fn update(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<B
     let decoded = read(call, target.resource)?;
     options.mistakes = decoded.mistakes;
     let written = call.with_registry(|registry| registry.update(target, decoded.value, &mut options));
-    let shown = written.and_then(|(object, outcome)| show(call, target.resource, form, code(outcome), &object));
+    let shown = written
+        .and_then(|(object, outcome)| show_written(call, target.resource, form, code(outcome), (&object, &options)));
     warned(shown, &options.warnings)
 }
 
@@ -387,7 +413,8 @@ fn patch(call: &Call<'_>, target: &Target<'_>, form: Form) -> Result<Response<Bo
         options.ahead = call.cluster.apply_ahead(target, &decoded.value, &options);
     }
     let written = call.with_registry(|registry| registry.patch(target, kind, &decoded.value, &mut options));
-    let shown = written.and_then(|(object, outcome)| show(call, target.resource, form, code(outcome), &object));
+    let shown = written
+        .and_then(|(object, outcome)| show_written(call, target.resource, form, code(outcome), (&object, &options)));
     warned(shown, &options.warnings)
 }
 

@@ -60,7 +60,7 @@ impl Ownership<'_> {
         let is_scale = scale::is_scale(self.subresource);
         let request = UpdateRequest {
             ty: &self.type_of(),
-            live: live.or(empty.as_ref()),
+            live: live.or(empty.as_deref()),
             new: &object,
             manager: &options.manager,
             api_version: &scale::api_version(self.resource, self.subresource),
@@ -97,15 +97,12 @@ impl Ownership<'_> {
     }
 
     /// Returns what a new object of a built-in kind is compared with.
-    fn empty(&self) -> Option<Value> {
+    fn empty(&self) -> Option<Arc<Value>> {
         if self.resource.custom().is_some() || scale::is_scale(self.subresource) {
             return None;
         }
         let Resource { group, version, kind, .. } = self.resource;
-        let mut empty = Builtins::get().zero_value(group, version, kind)?;
-        empty["apiVersion"] = self.resource.api_version().into();
-        empty["kind"] = kind.as_str().into();
-        Some(empty)
+        Builtins::get().unset(group, version, kind)
     }
 
     /// Merges an applied configuration into the live object, or into nothing; tells whether that left it as it was.
@@ -122,7 +119,7 @@ impl Ownership<'_> {
         let has_owners = |live: &Value| live["metadata"]["managedFields"].as_array().is_some_and(|all| !all.is_empty());
         let empty = if live.is_some_and(has_owners) { None } else { self.empty() };
         let request = ApplyRequest {
-            empty: empty.as_ref(),
+            empty: empty.as_deref(),
             ty: &self.type_of(),
             live,
             config,

@@ -217,8 +217,8 @@ impl Registry<'_> {
             causes = meta::validate(resource, &object, None);
         }
         causes.extend(devices::mistakes(self, target, &object, None));
-        let given = rules::as_given(resource, &object, options).into_owned();
-        causes.extend(rules::validate(resource, "", (&object, &given), None, &mut options.warnings));
+        let given = rules::as_given(resource, &object, options);
+        causes.extend(rules::validate(resource, "", (&object, &*given), None, &mut options.warnings));
         causes.extend(requests::mistakes(target, &given, None));
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, &name, causes));
@@ -250,6 +250,7 @@ impl Registry<'_> {
             replay.take_prepared();
         }
         self.settle_form(resource, &stored, options, is_read_otherwise);
+        options.came_to = Some(Arc::clone(&stored));
         Ok(rules::present(resource, &stored.value))
     }
 }

@@ -38,7 +38,7 @@ use crate::error::ApiError;
 use crate::resource::{Gvr, Resource};
 use crate::rules;
 use crate::store::{Change, Key, Stored};
-use crate::stored::FieldOrder;
+use crate::stored::{FieldOrder, Shown};
 use crate::webhooks::Replay;
 use crate::webhooks::convert::settled;
 
@@ -95,6 +95,8 @@ pub struct WriteOptions {
     pub(crate) unsettled: bool,
     /// What an apply was found to come to before the lock was taken.
     pub(crate) ahead: Option<Box<Ahead>>,
+    /// The state the object has now, if it was stored or left as it was.
+    pub(crate) came_to: Option<Arc<Stored>>,
 }
 
 impl WriteOptions {
@@ -236,21 +238,25 @@ impl Registry<'_> {
 
     /// Returns the target as a client of its version sees it; for `scale`, the `Scale`.
     pub(crate) fn read(&mut self, target: &Target<'_>) -> Result<Arc<Value>, ApiError> {
+        Ok(Arc::clone(self.show(target)?.value()))
+    }
+
+    /// Returns the same, as text where the stored text will do.
+    pub(crate) fn show(&mut self, target: &Target<'_>) -> Result<Shown, ApiError> {
         let live = self.live(target)?;
-        let object = match target.subresource {
-            "status" => self.kept(target.resource, &live),
-            _ => rules::present(target.resource, &live.value),
-        };
         match target.subresource {
-            "scale" => {
-                scale::check_present(target.resource, &object)?;
-                Ok(Arc::new(scale::read(target.resource, &object)?))
-            }
-            _ => Ok(object),
+            "scale" => {}
+            "status" => return Ok(Shown::from(self.kept(target.resource, &live))),
+            _ => return Ok(Shown::of(target.resource, &live)),
         }
+        let object = rules::present(target.resource, &live.value);
+        scale::check_present(target.resource, &object)?;
+        Ok(Shown::from(Arc::new(scale::read(target.resource, &object)?)))
     }
 
     /// Stores a state of an object, tells watchers, and notes what may follow.
+    ///
+    /// What was there before is most likely never read again.
     fn commit(&mut self, resource: &Resource, key: Key, mut value: Value) -> Result<Arc<Stored>, ApiError> {
         let rv = self.state.rv + 1;
         value["metadata"]["resourceVersion"] = json!(rv.to_string());
@@ -278,6 +284,9 @@ impl Registry<'_> {
         self.state.next_rv();
         self.state.store(&store_key).put(key.clone(), &stored);
         self.state.owners.track(&(store_key, key), old.as_deref(), Some(&stored));
+        if let Some(old) = &old {
+            old.supersede();
+        }
         // What is stored now was read before; who knows better says so.
         self.state.unsettled.remove(&*stored.uid);
         if let Some(concealed) = concealed {

@@ -341,6 +341,7 @@ impl Registry<'_> {
             self.state.allocator.release_dropped(current, &stored.value);
         }
         self.settle_form(resource, &stored, options, is_read_otherwise);
+        options.came_to = Some(Arc::clone(&stored));
         if is_reordered {
             self.state.reordered.insert(stored.uid.to_string());
         } else {

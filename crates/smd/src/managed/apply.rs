@@ -16,7 +16,7 @@ use super::{
 };
 use crate::schema::TypeRef;
 use crate::set::Set;
-use crate::typed::{Duplicates, TypedError, equal, merge, remove, to_set, validate, validate_with};
+use crate::typed::{Duplicates, TypedError, equal, merge_valid, remove, to_set, to_set_valid, validate, validate_with};
 
 /// Under whose name the fields of an object go that nobody owned before its first apply.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
@@ -142,7 +142,10 @@ pub fn apply(request: ApplyRequest<'_>) -> Result<Applied, ApplyError> {
         last_applied::refresh(&mut object, request.config);
     }
     set_managed_fields(&mut object, outcome.owners.entries().encode());
-    super::keep_times_of_unchanged(request.live, &mut object);
+    // Of what was merged into another object than the live one only kubectl's annotation can make the live one again.
+    if outcome.merged_nothing || request.manager == "kubectl" {
+        super::keep_times_of_unchanged(request.live, &mut object);
+    }
     let changed = request.live.is_none_or(|live| !equal(live, &object));
     Ok(Applied { object, changed, merged_nothing: outcome.merged_nothing })
 }
@@ -166,11 +169,11 @@ fn attempt(request: &ApplyRequest<'_>, live: &Value, mut owners: Owners, force: 
     // A manager keeps its time even where the version it wrote has gone, and what it owned with it.
     let time = owners.0.get(&id).and_then(|last| last.time.clone());
     owners.reconcile(&views, live)?;
-    let merged = merge(request.ty, live, request.config).map_err(ApplyError::Merge)?;
+    let merged = merge_valid(request.ty, live, request.config).map_err(ApplyError::Merge)?;
 
     let last = owners.0.get(&id).cloned();
     let own = Owned {
-        fields: to_set(request.ty, request.config).recursive_difference(request.reset_fields),
+        fields: to_set_valid(request.ty, request.config).recursive_difference(request.reset_fields),
         api_version: request.api_version.to_owned(),
         time,
     };

@@ -52,7 +52,7 @@ pub(super) fn base_table() -> &'static Table {
         let any = |map_values: Ref, atomic: bool| Node {
             scalar: Some(ScalarKind::Untyped),
             list: Some(ListNode { relation: ListRelation::Atomic, item: Ref::UNTYPED }),
-            map: Some(MapNode { fields: Box::default(), additional: Some(map_values), atomic }),
+            map: Some(MapNode::new(Box::default(), Some(map_values), atomic)),
             ..Node::default()
         };
         let mut table = Table {
@@ -182,7 +182,7 @@ fn build_map(table: &mut Table, schema: &mut RawSchema, preserve_unknown: bool) 
             name: name.into(),
         })
         .collect();
-    MapNode { fields, additional, atomic: map_is_atomic(schema.map_type.as_deref()).unwrap_or(false) }
+    MapNode::new(fields, additional, map_is_atomic(schema.map_type.as_deref()).unwrap_or(false))
 }
 
 fn build_list(table: &mut Table, schema: &mut RawSchema, preserve_unknown: bool) -> ListNode {

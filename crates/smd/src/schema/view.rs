@@ -95,8 +95,10 @@ pub(crate) struct MapTy<'a> {
 
 impl<'a> MapTy<'a> {
     pub(crate) fn declared(self, name: &str) -> Option<&'a Field> {
-        let fields = &self.node.fields;
-        fields.binary_search_by(|field| (*field.name).cmp(name)).ok().map(|position| &fields[position])
+        let head = head_of(name);
+        let first = self.node.heads.partition_point(|have| *have < head);
+        let alike = self.node.heads[first..].iter().zip(&self.node.fields[first..]);
+        alike.take_while(|(have, _)| **have == head).map(|(_, field)| field).find(|field| *field.name == *name)
     }
 
     /// The type of the value under `name`, or `None` where the name is not allowed.
@@ -146,6 +148,19 @@ impl<'a> ListTy<'a> {
     pub(crate) fn item(self) -> Ty<'a> {
         resolve(self.table, &self.node.item)
     }
+}
+
+impl MapNode {
+    /// Makes a struct of these fields, sorted by name, or a map.
+    pub(super) fn new(fields: Box<[Field]>, additional: Option<Ref>, atomic: bool) -> Self {
+        let heads = fields.iter().map(|field| head_of(&field.name)).collect();
+        Self { fields, heads, additional, atomic }
+    }
+}
+
+/// The first eight letters of a name, as a number that sorts as they do.
+fn head_of(name: &str) -> u64 {
+    name.bytes().chain(std::iter::repeat(0)).take(8).fold(0, |head, letter| head << 8 | u64::from(letter))
 }
 
 fn resolve<'a>(table: &'a Table, reference: &'a Ref) -> Ty<'a> {

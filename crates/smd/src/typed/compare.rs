@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::validate::check_scalar;
-use super::{Mistakes, TypedError, element_of, equal, is_empty_map, items};
+use super::{Mistakes, TypedError, element_of, equal, is_empty_map, is_scalar, items};
 use crate::pairs::pairs;
 use crate::path::{PathElement, Trail};
 use crate::schema::{Handling, ListTy, MapTy, Shape, Ty, TypeRef};
@@ -153,6 +153,13 @@ impl Compare {
         for (left, right) in
             pairs(left.into_iter().flatten(), right.into_iter().flatten(), |(name, _)| *name, |(name, _)| *name)
         {
+            // Scalars that are the same, one of which fits its type, are not looked up.
+            if let (true, Some((_, left)), Some((_, right))) = (self.is_valid, left, right)
+                && is_scalar(right)
+                && left == right
+            {
+                continue;
+            }
             let Some((name, _)) = left.or(right) else { continue };
             let ty = map.any_value_type(name);
             self.node(ty, left.map(|(_, value)| value), right.map(|(_, value)| value), &Trail::Field(at, name));

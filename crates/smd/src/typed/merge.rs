@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use serde_json::{Map, Value};
 
 use super::validate::check_scalar;
-use super::{Mistakes, TypedError, element_of, is_empty_map, items};
+use super::{Mistakes, TypedError, element_of, is_empty_map, is_scalar, items};
 use crate::pairs::pairs;
 use crate::path::{PathElement, Trail};
 use crate::schema::{Handling, ListTy, MapTy, Shape, Ty, TypeRef};
@@ -15,7 +15,16 @@ use crate::schema::{Handling, ListTy, MapTy, Shape, Ty, TypeRef};
 /// Live list items stay where they are, shared ones follow the configuration's order, new ones come after their
 /// predecessor there. An item that `config` names twice is an error; live duplicates are left alone.
 pub fn merge(ty: &TypeRef, live: &Value, config: &Value) -> Result<Value, TypedError> {
-    let mut walk = Merge { mistakes: Mistakes::default() };
+    walk(ty, live, config, false)
+}
+
+/// Merges as [`merge`] does, where both values are known to be of the type, and `config` to name no item twice.
+pub(crate) fn merge_valid(ty: &TypeRef, live: &Value, config: &Value) -> Result<Value, TypedError> {
+    walk(ty, live, config, true)
+}
+
+fn walk(ty: &TypeRef, live: &Value, config: &Value, is_valid: bool) -> Result<Value, TypedError> {
+    let mut walk = Merge { mistakes: Mistakes::default(), is_valid };
     let merged = walk.node(ty.ty(), Some(live), Some(config), &Trail::Top);
     walk.mistakes.into_result().map(|()| merged.unwrap_or(Value::Null))
 }
@@ -25,10 +34,16 @@ const NOTHING: &Value = &Value::Null;
 
 struct Merge {
     mistakes: Mistakes,
+    /// Whether neither value has mistakes: then what one side alone has stays as it is, and an applied scalar wins
+    /// whatever its type.
+    is_valid: bool,
 }
 
 impl Merge {
     fn node(&mut self, ty: Ty<'_>, left: Option<&Value>, right: Option<&Value>, at: &Trail<'_>) -> Option<Value> {
+        if let (true, Some(left), None) = (self.is_valid, left, right) {
+            return Some(left.clone());
+        }
         let left_shape = ty.shape(left);
         let right_shape = ty.shape(right);
         if right.is_none() {
@@ -81,6 +96,11 @@ impl Merge {
             pairs(left.into_iter().flatten(), right.into_iter().flatten(), |(name, _)| *name, |(name, _)| *name);
         let merged = fields.filter_map(|(left, right)| {
             let (name, _) = left.or(right)?;
+            if let (true, Some((_, value))) = (self.is_valid, right.or(left))
+                && (right.is_none() || is_scalar(value))
+            {
+                return Some((name.clone(), value.clone()));
+            }
             let ty = map.any_value_type(name);
             let value = |side: Option<(&String, &'v Value)>| side.map(|(_, value)| value);
             let merged = self.node(ty, value(left), value(right), &Trail::Field(at, name))?;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::element_of;
+use super::{element_of, is_scalar};
 use crate::path::PathElement;
 use crate::schema::{Handling, ListTy, MapTy, Ty, TypeRef};
 use crate::set::Set;
@@ -12,23 +12,33 @@ use crate::set::Set;
 /// A scalar or atomic value is its own path; a list item is its path and what is in it; a free-form key is its own
 /// path too, while a struct field is only when it is `null` or `{}`. Items that cannot be named are left out.
 pub fn to_set(ty: &TypeRef, value: &Value) -> Set {
-    below(ty.ty(), value).unwrap_or_default()
+    below(ty.ty(), value, false).unwrap_or_default()
+}
+
+/// Returns the paths that [`to_set`] does, of a value that is known to be of the type.
+pub(crate) fn to_set_valid(ty: &TypeRef, value: &Value) -> Set {
+    below(ty.ty(), value, true).unwrap_or_default()
 }
 
 /// What a value sets below itself; `None` when it is one path, its own.
-fn below(ty: Ty<'_>, value: &Value) -> Option<Set> {
+fn below(ty: Ty<'_>, value: &Value, is_valid: bool) -> Option<Set> {
     match ty.handling(ty.shape(Some(value))) {
         Handling::Scalar(_) => None,
-        Handling::Map(map) => (!map.atomic).then(|| below_map(map, value)),
-        Handling::List(list) => (!list.is_atomic()).then(|| below_list(list, value)),
+        Handling::Map(map) => (!map.atomic).then(|| below_map(map, value, is_valid)),
+        Handling::List(list) => (!list.is_atomic()).then(|| below_list(list, value, is_valid)),
     }
 }
 
-fn below_map(map: MapTy<'_>, value: &Value) -> Set {
+fn below_map(map: MapTy<'_>, value: &Value, is_valid: bool) -> Set {
     let Some(fields) = value.as_object() else { return Set::new() };
     let (mut members, mut children) = (Vec::with_capacity(fields.len()), Vec::new());
     for (name, value) in fields {
-        let set = below(map.any_value_type(name), value);
+        // A scalar that fits is its own path, whatever its type.
+        if is_valid && is_scalar(value) {
+            members.push(PathElement::field(name.as_str()));
+            continue;
+        }
+        let set = below(map.any_value_type(name), value, is_valid);
         let is_empty = match value {
             Value::Null => true,
             Value::Object(fields) => fields.is_empty(),
@@ -40,7 +50,7 @@ fn below_map(map: MapTy<'_>, value: &Value) -> Set {
     Set::level(members, children)
 }
 
-fn below_list(list: ListTy<'_>, value: &Value) -> Set {
+fn below_list(list: ListTy<'_>, value: &Value, is_valid: bool) -> Set {
     let items = value.as_array().into_iter().flatten();
     let mut named: Vec<(PathElement, &Value)> =
         items.filter_map(|item| element_of(list, item).ok().map(|element| (element, item))).collect();
@@ -55,7 +65,7 @@ fn below_list(list: ListTy<'_>, value: &Value) -> Set {
         while named.next_if(|(next, _)| *next == element).is_some() {
             is_repeated = true;
         }
-        let set = if is_repeated { None } else { below(list.item(), item) };
+        let set = if is_repeated { None } else { below(list.item(), item, is_valid) };
         put(&mut members, &mut children, element, true, set);
     }
     Set::level(members, children)
