@@ -63,7 +63,7 @@ impl Seeds {
                 one(object, rv, &time)
             })
             .collect();
-        let places = objects.iter().map(|(place, kept)| (Arc::clone(kept.uid()), place.clone())).collect();
+        let places = objects.iter().map(|(place, kept)| (kept.uid().into(), place.clone())).collect();
         Self { made: now, objects, places }
     }
 

@@ -5,9 +5,11 @@
 //! the first look; and the process remembers the newest decoded objects, so that what is written is not decoded again
 //! for those who watch it.
 
-use std::collections::{HashMap, VecDeque};
-use std::ops::Deref;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+mod recent;
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::Value;
@@ -28,20 +30,59 @@ pub(crate) enum FieldOrder {
 }
 
 /// One state of one object as a collection keeps it; never changed, only replaced.
+///
+/// There is one for every object, so it is one text and a few numbers.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    /// `{"type":"ADDED","object":{…}}` and a line feed, with the change that made this state.
-    frame: Bytes,
+    /// `{"type":"ADDED","object":{…}}` and a line feed, with the change that made this state; then the uid, where the
+    /// object's JSON spells it otherwise.
+    text: Box<[u8]>,
     rv: u64,
-    uid: Arc<str>,
-    change: Change,
+    frame_len: u32,
+    /// Where in the text the uid is.
+    uid_at: u32,
+    uid_len: u32,
     /// How many bytes of the object its `kind` and `apiVersion` take; zero where they do not lead.
     head: u16,
+    change: Change,
+}
+
+/// What is handed out of a state, which lives as long as somebody reads it.
+struct Frame(Arc<Kept>);
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        self.0.frame()
+    }
+}
+
+/// The uid of an object, which its text holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Uid(Arc<Kept>);
+
+impl Deref for Uid {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0.uid()
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl PartialEq for Uid {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
 }
 
 impl Kept {
     fn new(value: &Value, rv: u64, change: Change, order: FieldOrder) -> Self {
-        let uid = value["metadata"]["uid"].as_str().unwrap_or_default().into();
+        let uid = value["metadata"]["uid"].as_str().unwrap_or_default();
         let mut frame = Vec::with_capacity(1024);
         open_frame(&mut frame, change.word());
         let start = frame.len();
@@ -54,22 +95,52 @@ impl Kept {
         };
         debug_assert!(head < frame.len() - start, "the head is a part of the object");
         frame.extend_from_slice(FRAME_END);
-        // A spare byte would cost a header of its own for as long as the object lives.
-        frame.shrink_to_fit();
-        Self { frame: frame.into(), rv, uid, change, head: u16::try_from(head).unwrap_or(0) }
+        let frame_len = length(frame.len());
+        let uid_at = memchr::memmem::find(&frame, uid.as_bytes()).unwrap_or_else(|| {
+            frame.extend_from_slice(uid.as_bytes());
+            frame.len() - uid.len()
+        });
+        Self {
+            text: frame.into_boxed_slice(),
+            rv,
+            frame_len,
+            uid_at: length(uid_at),
+            uid_len: length(uid.len()),
+            head: u16::try_from(head).unwrap_or(0),
+            change,
+        }
     }
 
-    fn json(&self) -> Bytes {
-        self.frame.slice(frame_start(self.change.word()).len()..self.frame.len() - FRAME_END.len())
+    fn frame(&self) -> &[u8] {
+        &self.text[..self.frame_len as usize]
+    }
+
+    fn json(&self) -> &[u8] {
+        &self.frame()[self.json_place()]
+    }
+
+    fn json_place(&self) -> Range<usize> {
+        frame_start(self.change.word()).len()..self.frame_len as usize - FRAME_END.len()
+    }
+
+    /// Returns the frame for others to keep.
+    fn shared(self: &Arc<Self>) -> Bytes {
+        Bytes::from_owner(Frame(Arc::clone(self)))
     }
 
     pub(crate) fn rv(&self) -> u64 {
         self.rv
     }
 
-    pub(crate) fn uid(&self) -> &Arc<str> {
-        &self.uid
+    pub(crate) fn uid(&self) -> &str {
+        let at = self.uid_at as usize;
+        str::from_utf8(&self.text[at..at + self.uid_len as usize]).expect("holds because a text was put there")
     }
+}
+
+/// Returns a length in less room.
+fn length(of: usize) -> u32 {
+    u32::try_from(of).expect("holds because bodies of requests and snapshots are shorter by far")
 }
 
 /// A handle on one state of one object; what it has decoded lives as long as the handle.
@@ -78,7 +149,7 @@ pub(crate) struct Stored {
     /// The object, decoded at the first look.
     pub(crate) value: Decoded,
     pub(crate) rv: u64,
-    pub(crate) uid: Arc<str>,
+    pub(crate) uid: Uid,
 }
 
 impl Stored {
@@ -86,15 +157,15 @@ impl Stored {
     pub(crate) fn new(value: Value, rv: u64, change: Change, order: FieldOrder) -> Self {
         let kept = Arc::new(Kept::new(&value, rv, change, order));
         let value = Arc::new(value);
-        recent(&kept).remember(&kept, &value);
-        let uid = Arc::clone(&kept.uid);
+        recent::shard(&kept).remember(&kept, &value);
+        let uid = Uid(Arc::clone(&kept));
         Self { value: Decoded { kept, value: OnceLock::from(value) }, rv, uid }
     }
 
     /// Takes up what a collection keeps.
     pub(crate) fn of(kept: &Arc<Kept>) -> Arc<Self> {
         let value = Decoded { kept: Arc::clone(kept), value: OnceLock::new() };
-        Arc::new(Self { value, rv: kept.rv, uid: Arc::clone(&kept.uid) })
+        Arc::new(Self { value, rv: kept.rv, uid: Uid(Arc::clone(kept)) })
     }
 
     pub(crate) fn kept(&self) -> &Arc<Kept> {
@@ -103,24 +174,29 @@ impl Stored {
 
     /// Returns the JSON, which all readers and watchers share.
     pub(crate) fn json(&self) -> Bytes {
-        self.kept().json()
+        self.kept().shared().slice(self.kept().json_place())
+    }
+
+    /// Returns how long the JSON is.
+    pub(crate) fn json_len(&self) -> usize {
+        self.kept().json().len()
     }
 
     /// Returns the JSON after `kind` and `apiVersion`, without the opening brace; `None` where they do not lead.
-    pub(crate) fn bare_json(&self) -> Option<Bytes> {
+    pub(crate) fn bare_json(&self) -> Option<&[u8]> {
         let head = usize::from(self.kept().head);
-        (head > 0).then(|| self.json().slice(head..))
+        (head > 0).then(|| &self.kept().json()[head..])
     }
 
     /// Returns the event that tells of this state: shared by all watchers when it is the change that made the state.
     pub(crate) fn frame(&self, word: &str) -> Bytes {
         let kept = self.kept();
-        if kept.change.word() == word { kept.frame.clone() } else { frame(word, &kept.json()) }
+        if kept.change.word() == word { kept.shared() } else { frame(word, kept.json()) }
     }
 
     /// Tells that the object has another state now, or none.
     pub(crate) fn supersede(&self) {
-        recent(self.kept()).supersede(self.kept());
+        recent::shard(self.kept()).supersede(self.kept());
     }
 
     pub(crate) fn key(&self) -> Key {
@@ -140,7 +216,7 @@ pub(crate) enum Shown {
 impl Shown {
     /// Shows a stored object to a client of `resource`'s version.
     pub(crate) fn of(resource: &Resource, stored: &Arc<Stored>) -> Self {
-        let json = &stored.kept().frame[frame_start(stored.kept().change.word()).len()..];
+        let json = stored.kept().json();
         let head = match stored.kept().head {
             0 => format!(r#"{{"apiVersion":"{}","#, resource.api_version()),
             _ => format!(r#"{{"kind":"{}","apiVersion":"{}","#, resource.kind, resource.api_version()),
@@ -163,11 +239,11 @@ impl Shown {
     /// Writes it as an item of a list, where it has its `kind` and `apiVersion` only when it is custom.
     pub(crate) fn write_item(&self, is_custom: bool, out: &mut Vec<u8>) {
         match self {
-            Self::AsStored(stored) if is_custom => out.extend_from_slice(&stored.json()),
+            Self::AsStored(stored) if is_custom => out.extend_from_slice(stored.kept().json()),
             Self::AsStored(stored) => match stored.bare_json() {
                 Some(text) => {
                     out.push(b'{');
-                    out.extend_from_slice(&text);
+                    out.extend_from_slice(text);
                 }
                 None => write_bare(&stored.value, out),
             },
@@ -204,7 +280,7 @@ impl Deref for Decoded {
     type Target = Arc<Value>;
 
     fn deref(&self) -> &Arc<Value> {
-        self.value.get_or_init(|| recent(&self.kept).decode(&self.kept))
+        self.value.get_or_init(|| recent::shard(&self.kept).decode(&self.kept))
     }
 }
 
@@ -272,73 +348,6 @@ pub(crate) fn frame(word: &str, object: &[u8]) -> Bytes {
     out.freeze()
 }
 
-/// The newest decoded objects of the process, whichever clusters they are of.
-///
-/// Bounded by the size of their text: 8 shards of 256 KiB are about 16 MiB of values.
-#[derive(Debug, Default)]
-struct Recent {
-    /// By address of the text, which the entry itself keeps from being used again.
-    entries: HashMap<usize, (Arc<Kept>, Arc<Value>)>,
-    order: VecDeque<usize>,
-    /// Those that were replaced by others: they go first.
-    superseded: VecDeque<usize>,
-    bytes: usize,
-}
-
-const SHARDS: usize = 8;
-const SHARD_BYTES: usize = 256 * 1024;
-
-struct Shard(Mutex<Recent>);
-
-fn address(kept: &Arc<Kept>) -> usize {
-    Arc::as_ptr(kept).addr()
-}
-
-fn recent(kept: &Arc<Kept>) -> &'static Shard {
-    static RECENT: LazyLock<[Shard; SHARDS]> = LazyLock::new(|| std::array::from_fn(|_| Shard(Mutex::default())));
-    // Allocations begin at multiples of 16, often of 64: the bits above tell them apart.
-    &RECENT[(address(kept) >> 7) % SHARDS]
-}
-
-impl Shard {
-    fn decode(&self, kept: &Arc<Kept>) -> Arc<Value> {
-        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).entries.get(&address(kept)).cloned();
-        if let Some((_, value)) = found {
-            return value;
-        }
-        let value = serde_json::from_slice(&kept.json()).expect("holds because the text was encoded from a value");
-        let value = Arc::new(value);
-        self.remember(kept, &value);
-        value
-    }
-
-    fn supersede(&self, kept: &Arc<Kept>) {
-        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.entries.contains_key(&address(kept)) {
-            recent.superseded.push_back(address(kept));
-        }
-    }
-
-    fn remember(&self, kept: &Arc<Kept>, value: &Arc<Value>) {
-        let mut gone = Vec::new();
-        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.entries.insert(address(kept), (Arc::clone(kept), Arc::clone(value))).is_none() {
-            recent.order.push_back(address(kept));
-            recent.bytes += kept.frame.len();
-        }
-        while recent.bytes > SHARD_BYTES {
-            let Some(oldest) = recent.superseded.pop_front().or_else(|| recent.order.pop_front()) else { break };
-            if let Some(entry) = recent.entries.remove(&oldest) {
-                recent.bytes -= entry.0.frame.len();
-                gone.push(entry);
-            }
-        }
-        // Dropping a large tree takes longer than finding one; others need not wait for it.
-        drop(recent);
-        drop(gone);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -354,12 +363,25 @@ mod tests {
         let stored = Stored::new(object(), 1, Change::Added, FieldOrder::KindFirst);
         let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).expect("it is text");
         assert!(text(stored.json()).starts_with(r#"{"kind":"ConfigMap","apiVersion":"v1","data":"#));
-        let bare = format!("{{{}", text(stored.bare_json().expect("the kind leads")));
+        let bare = stored.bare_json().expect("the kind leads");
+        let bare = format!("{{{}", String::from_utf8(bare.to_vec()).expect("it is text"));
         let bare: Value = serde_json::from_str(&bare).expect("it is an object");
         assert_eq!(bare, json!({"data": {"a": "b"}, "metadata": {"name": "x", "uid": "u"}}));
         let custom = Stored::new(object(), 1, Change::Added, FieldOrder::Sorted);
         assert!(custom.bare_json().is_none());
         assert!(text(custom.json()).starts_with(r#"{"apiVersion":"v1","data":"#));
+    }
+
+    #[test]
+    fn the_uid_is_found_in_the_text_or_beside_it() {
+        for uid in ["", "u", "6d3c1d0e-6d0b-4a86-8a2b-3f7f6b5d9c11", "quoted \"\\\" and \u{7} \u{e4}"] {
+            let value = json!({"metadata": {"name": "x", "uid": uid}});
+            let stored = Stored::new(value.clone(), 1, Change::Added, FieldOrder::Sorted);
+            assert_eq!(&*stored.uid, uid);
+            let told: Value = serde_json::from_slice(&stored.frame("ADDED")).expect("it is JSON");
+            assert_eq!(told["object"], value, "what is beside the text is not told");
+            assert_eq!(stored.json_len(), stored.json().len());
+        }
     }
 
     #[test]

@@ -99,10 +99,7 @@ pub fn keep_times_of_unchanged(live: Option<&Value>, new: &mut Value) {
     let Some(live) = live else { return };
     let (Some(old_entries), Some(new_entries)) = (managed_fields(live), managed_fields(new)) else { return };
     // What is small is looked at first: there most writes that change anything differ.
-    if !same_metadata_but_owners(live, new)
-        || old_entries == new_entries
-        || !same_but_times(old_entries, new_entries)
-    {
+    if !same_metadata_but_owners(live, new) || old_entries == new_entries || !same_but_times(old_entries, new_entries) {
         return;
     }
     if same_without(live, new, "metadata", equal) {

@@ -181,7 +181,12 @@ pub(super) struct Defaults {
 
 enum Ready {
     /// A field, whether it tells its zero value from none, whether an empty list is not none, and the default.
-    Value { field: &'static str, pointer: bool, tells_empty: bool, default: Value },
+    Value {
+        field: &'static str,
+        pointer: bool,
+        tells_empty: bool,
+        default: Value,
+    },
     Code(fn(&mut Object)),
 }
 

@@ -272,7 +272,7 @@ impl Registry<'_> {
         let old = self.state.store(&store_key).get(&key);
         let change = if old.is_some() { Change::Modified } else { Change::Added };
         let stored = Arc::new(Stored::new(value, rv, change, field_order(resource)));
-        let size = stored.json().len();
+        let size = stored.json_len();
         if size > MAX_SENT_BYTES {
             return Err(ApiError::unforeseen(format!(
                 "rpc error: code = ResourceExhausted desc = trying to send message larger than max ({size} vs. {MAX_SENT_BYTES})"
