@@ -51,6 +51,8 @@ impl Cluster {
         let store = target.resource.store_key();
         let (live, catalog) = self.with_state(|state, _| {
             let live = state.stores.get(&store).and_then(|store| store.get(&target.key()));
+            // A write of what is not shown whole begins with what is kept, which is the lock's.
+            let live = live.filter(|live| !state.concealed.contains_key(&*live.uid));
             (live, Arc::clone(&state.catalog))
         });
         let live = live?;
