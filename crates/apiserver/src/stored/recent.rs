@@ -143,7 +143,9 @@ mod tests {
         let mut recent = Recent::default();
         let all: Vec<Arc<Kept>> = (0..3).map(|at| Arc::new(text(at))).collect();
         let value = Arc::new(Value::Null);
-        all.iter().for_each(|kept| recent.insert(kept, &value));
+        for kept in &all {
+            recent.insert(kept, &value);
+        }
         let serial = recent.entries[&address(&all[1])].serial;
         recent.superseded.push_back(Mention { address: address(&all[1]), serial });
         let order: Vec<usize> = std::iter::from_fn(|| recent.pop()).map(|entry| address(&entry.kept)).collect();
