@@ -200,8 +200,8 @@ fn beside(ours: &Path, helm: &Path, case: &Case, rounds: usize) -> anyhow::Resul
         }
     }
     let middle = |used: &[Used]| Used {
-        cpu_ms: median(&mut used.iter().map(|used| used.cpu_ms).collect()),
-        mib: median(&mut used.iter().map(|used| used.mib).collect()),
+        cpu_ms: median(&mut used.iter().map(|used| used.cpu_ms).collect::<Vec<_>>()),
+        mib: median(&mut used.iter().map(|used| used.mib).collect::<Vec<_>>()),
     };
     Ok((middle(&used[0]), middle(&used[1])))
 }
@@ -216,7 +216,7 @@ fn measure(program: &Path, call: &[&str], values: &[String]) -> anyhow::Result<U
     Ok(Used { cpu_ms: micros.parse::<f64>()? / 1000.0, mib: kib.parse::<f64>()? / 1024.0 })
 }
 
-fn median(numbers: &mut Vec<f64>) -> f64 {
+fn median(numbers: &mut [f64]) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers[numbers.len() / 2]
 }

@@ -167,13 +167,13 @@ fn b2_links_and_devices_in_archives_are_never_followed() {
 fn c1_alias_bombs_and_deep_nesting_are_refused() {
     let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for (name, of) in ('b'..='m').zip('a'..) {
-        bomb += &format!("{name}: &{name} [*{of}, *{of}, *{of}, *{of}, *{of}, *{of}, *{of}, *{of}, *{of}]\n");
+        bomb.extend([format!("{name}: &{name} ["), vec![format!("*{of}"); 9].join(", "), "]\n".to_owned()]);
     }
     assert!(one("a: 1\n", &bomb).expect_err("is a bomb").contains("values.yaml"));
     assert!(one(&bomb, "").is_err());
     let deep = format!("a: {}{}\n", "[".repeat(20_000), "]".repeat(20_000));
     assert!(one("a: 1\n", &deep).is_err());
-    assert!(one("a: {{ .Values.text | fromYaml | toJson }}\n", &format!("text: {:?}\n", bomb)).is_ok());
+    assert!(one("a: {{ .Values.text | fromYaml | toJson }}\n", &format!("text: {bomb:?}\n")).is_ok());
     let broken = [b"a: \xff\xfe".as_slice(), b"\x00", b"a: \"\\x\"", b"\xef\xbb\xbf: ["];
     for bytes in broken {
         let mut files = tree(&[("Chart.yaml", CHART)]);
@@ -267,7 +267,7 @@ fn c7_templates_end() {
         r#"{{ range until 50000 }}{{ repeat 10000 "x" }}{{ end }}"#,
         r#"{{ nindent 2000000000 "x" }}"#,
         r#"{{ $d := dict }}{{ $_ := set $d "d" $d }}{{ deepCopy $d }}"#,
-        r#"{{ $l := list 1 }}{{ range until 60 }}{{ $l = concat $l $l }}{{ end }}"#,
+        "{{ $l := list 1 }}{{ range until 60 }}{{ $l = concat $l $l }}{{ end }}",
         r#"{{ $t := "xx" }}{{ range until 60 }}{{ $t = print $t $t }}{{ end }}"#,
         r#"{{ range until 10000 }}{{ genCA "x" 1 }}{{ end }}"#,
         r#"{{ range until 10000 }}{{ bcrypt "x" }}{{ end }}"#,

@@ -21,8 +21,8 @@ pub(super) struct WithoutEffect {
     take_ownership: bool,
     #[arg(long, hide = true)]
     timeout: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
-    wait: Option<Option<String>>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    wait: Option<String>,
     #[arg(long, hide = true)]
     wait_for_jobs: bool,
 }
@@ -32,8 +32,8 @@ pub(super) struct WithoutEffect {
 pub(super) struct Refused {
     #[arg(long, hide = true)]
     validate: bool,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
-    dry_run: Option<Option<String>>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    dry_run: Option<String>,
     #[arg(long, hide = true)]
     enable_dns: bool,
     #[arg(long, hide = true)]
@@ -49,7 +49,7 @@ pub(super) struct Refused {
 impl Refused {
     /// Returns the first refused flag that was given, and what to do instead.
     pub(super) fn given(&self) -> Option<(&'static str, &'static str)> {
-        let server = self.dry_run.as_ref().is_some_and(|to| to.as_deref() != Some("client"));
+        let server = self.dry_run.as_ref().is_some_and(|to| to != "client");
         let flags = [
             (
                 self.validate,
