@@ -167,6 +167,8 @@ fn object(kind: &str, at: usize) -> Value {
 /// What objects weigh beyond their text, in all the forms the server keeps them in.
 async fn objects(kind: &str) -> Result<()> {
     const OBJECTS: usize = 20_000;
+    /// As many as fill the memory of decoded objects, which a process has once.
+    const BEFORE: usize = 10_000;
     let cluster = Cluster::new(Options { controllers: false, ..Options::default() });
     let admin = cluster.admin();
     let kinds: &[&str] = if kind == "mixed" { &["configmaps", "deployments", "pods"] } else { &[kind] };
@@ -178,7 +180,7 @@ async fn objects(kind: &str) -> Result<()> {
         }
         Ok(())
     };
-    make(0, 3000)?;
+    make(0, BEFORE)?;
     settle().await;
     let before = resident()?;
     text = 0;
@@ -189,7 +191,7 @@ async fn objects(kind: &str) -> Result<()> {
         }
         Ok(())
     };
-    make(3000, 3000 + OBJECTS)?;
+    make(BEFORE, BEFORE + OBJECTS)?;
     settle().await;
     let grown = resident()? - before;
     let each = text / OBJECTS;

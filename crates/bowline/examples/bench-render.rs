@@ -79,7 +79,8 @@ fn main() -> anyhow::Result<()> {
     let named = |name: &str| std::env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set"));
     let (ours, helm) = (named("BOWLINE_PROGRAM")?, named("BOWLINE_CLIENTS")?.join("helm4"));
     let corpus = named("BOWLINE_CORPUS")?.join("helm");
-    let cases = cases(&corpus)?;
+    let scratch = tempfile::tempdir()?;
+    let cases = cases(&corpus, scratch.path())?;
     ensure!(!cases.is_empty(), "no case of the corpus renders");
 
     let step = if arguments.charts == 0 { 1 } else { cases.len().div_ceil(arguments.charts) };
@@ -121,7 +122,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Returns the cases that render, the large chart among them: without what the corpus lacks of it.
-fn cases(corpus: &Path) -> anyhow::Result<Vec<Case>> {
+fn cases(corpus: &Path, scratch: &Path) -> anyhow::Result<Vec<Case>> {
     let text = std::fs::read_to_string(corpus.join("cases.tsv")).context("cannot read the corpus")?;
     let mut cases = Vec::new();
     for line in text.lines().skip(1) {
@@ -134,7 +135,7 @@ fn cases(corpus: &Path) -> anyhow::Result<Vec<Case>> {
     cases.retain(|case| render(case).is_ok());
     let large = text.lines().filter_map(|line| line.split('\t').nth(1)).find(|chart| chart.ends_with(LARGE));
     if let Some(large) = large {
-        let chart = completed(&corpus.join(large))?;
+        let chart = completed(&corpus.join(large), scratch)?;
         cases.push(Case { id: LARGE.to_owned(), values: Some(chart.with_extension("yaml")), chart });
     }
     Ok(cases)
@@ -142,8 +143,8 @@ fn cases(corpus: &Path) -> anyhow::Result<Vec<Case>> {
 
 /// Copies a chart, with the charts it asks for that lie beside it; the others are not asked for, and values beside the copy
 /// turn off what belongs to them.
-fn completed(chart: &Path) -> anyhow::Result<PathBuf> {
-    let folder = std::env::temp_dir().join(format!("bowline-bench-render-{}", std::process::id())).join(LARGE);
+fn completed(chart: &Path, scratch: &Path) -> anyhow::Result<PathBuf> {
+    let folder = scratch.join(LARGE);
     copy(chart, &folder)?;
     let file = folder.join("Chart.yaml");
     let limits = bowline_yaml::Limits::default();
