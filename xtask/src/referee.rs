@@ -9,41 +9,22 @@ use crate::steps::{root, run, say, target};
 
 const VERSION: &str = "k8s.io/component-base/version";
 
+/// Leaves out what debuggers read.
+const SMALL: &str = "-s -w";
+
 /// The version of `k8s.io/kubectl` in `conformance/clients/go.mod`, as kubectl calls itself.
 const KUBECTL: &str = "1.37.1";
 
 /// Builds the real control plane, unless it is built already; `None` where there is no Go.
 pub(crate) fn control_plane() -> anyhow::Result<Option<PathBuf>> {
-    let program = target().join("conformance/control-plane");
-    let source = root().join("conformance/control-plane");
-    if is_newer(&program, &source)? {
-        return Ok(Some(program));
-    }
-    if Command::new("go").arg("version").output().is_err() {
-        return Ok(None);
-    }
-    say("Building the real control plane: etcd, kube-apiserver and kube-controller-manager (minutes, the first time)");
+    let what = "the real control plane: etcd, kube-apiserver and kube-controller-manager (minutes, the first time)";
     let flags = format!("-s -w -X {VERSION}.gitVersion=v1.35.4 -X {VERSION}.gitMajor=1 -X {VERSION}.gitMinor=35");
-    let out = program.display().to_string();
-    let from = source.display().to_string();
-    run("go", &["-C", &from, "build", "-trimpath", "-ldflags", &flags, "-o", &out, "."], &[])?;
-    Ok(Some(program))
+    program("control-plane", what, &flags)
 }
 
 /// Builds the program that tells what expressions are and cost, unless it is built already; `None` where there is no Go.
 pub(crate) fn cel() -> anyhow::Result<Option<PathBuf>> {
-    let program = target().join("conformance/cel");
-    let source = root().join("conformance/cel");
-    if is_newer(&program, &source)? {
-        return Ok(Some(program));
-    }
-    if Command::new("go").arg("version").output().is_err() {
-        return Ok(None);
-    }
-    say("Building CEL as kube-apiserver has it");
-    let (from, out) = (source.display().to_string(), program.display().to_string());
-    run("go", &["-C", &from, "build", "-trimpath", "-o", &out, "."], &[])?;
-    Ok(Some(program))
+    program("cel", "CEL as kube-apiserver has it", "")
 }
 
 /// Builds the clients that must not be able to tell our API server from the real one, unless they are built already.
@@ -55,7 +36,7 @@ pub(crate) fn clients() -> anyhow::Result<Option<PathBuf>> {
     if is_newer(&folder.join("helm4"), &source)? {
         return Ok(Some(folder));
     }
-    if Command::new("go").arg("version").output().is_err() {
+    if !has_go() {
         return Ok(None);
     }
     say(
@@ -81,50 +62,36 @@ pub(crate) fn clients() -> anyhow::Result<Option<PathBuf>> {
 /// Builds the program that computes and applies patches as Go does, unless it is built already; `None` where there is no
 /// Go.
 pub(crate) fn patches() -> anyhow::Result<Option<PathBuf>> {
-    let program = target().join("conformance/patches");
-    let source = root().join("conformance/patches");
-    if is_newer(&program, &source)? {
-        return Ok(Some(program));
-    }
-    if Command::new("go").arg("version").output().is_err() {
-        return Ok(None);
-    }
-    say("Building what computes patches for kubectl and Helm");
-    let (from, out) = (source.display().to_string(), program.display().to_string());
-    run("go", &["-C", &from, "build", "-trimpath", "-ldflags", "-s -w", "-o", &out, "."], &[])?;
-    Ok(Some(program))
+    program("patches", "what computes patches for kubectl and Helm", SMALL)
 }
 
 /// Builds Go's templates with sprig, which judge ours, unless they are built already; `None` where there is no Go.
 pub(crate) fn gotemplate() -> anyhow::Result<Option<PathBuf>> {
-    let program = target().join("conformance/gotemplate");
-    let source = root().join("conformance/gotemplate");
-    if is_newer(&program, &source)? {
-        return Ok(Some(program));
-    }
-    if Command::new("go").arg("version").output().is_err() {
-        return Ok(None);
-    }
-    say("Building Go's templates, with sprig");
-    let (from, out) = (source.display().to_string(), program.display().to_string());
-    run("go", &["-C", &from, "build", "-trimpath", "-ldflags", "-s -w", "-o", &out, "."], &[])?;
-    Ok(Some(program))
+    program("gotemplate", "Go's templates, with sprig", SMALL)
 }
 
 /// Builds Helm's library behind a program that renders many charts, unless it is built already; `None` where there is no Go.
 pub(crate) fn helm() -> anyhow::Result<Option<PathBuf>> {
-    let program = target().join("conformance/helm");
-    let source = root().join("conformance/helm");
+    program("helm", "Helm's library (minutes, the first time)", SMALL)
+}
+
+/// Builds the program of one folder, unless it is built already; `None` where there is no Go.
+fn program(name: &str, what: &str, flags: &str) -> anyhow::Result<Option<PathBuf>> {
+    let (program, source) = (target().join("conformance").join(name), root().join("conformance").join(name));
     if is_newer(&program, &source)? {
         return Ok(Some(program));
     }
-    if Command::new("go").arg("version").output().is_err() {
+    if !has_go() {
         return Ok(None);
     }
-    say("Building Helm's library (minutes, the first time)");
+    say(&format!("Building {what}"));
     let (from, out) = (source.display().to_string(), program.display().to_string());
-    run("go", &["-C", &from, "build", "-trimpath", "-ldflags", "-s -w", "-o", &out, "."], &[])?;
+    run("go", &["-C", &from, "build", "-trimpath", "-ldflags", flags, "-o", &out, "."], &[])?;
     Ok(Some(program))
+}
+
+fn has_go() -> bool {
+    Command::new("go").arg("version").output().is_ok()
 }
 
 /// Tells whether a program was built after the last change of its source.

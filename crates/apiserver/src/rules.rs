@@ -231,6 +231,8 @@ fn tidy_metadata(object: &mut Value) {
             let texts = meta.get_mut(field).and_then(Value::as_object_mut).into_iter().flatten();
             texts.filter(|(_, text)| text.is_null()).for_each(|(_, text)| *text = json!(""));
         }
+        let names = meta.get_mut("finalizers").and_then(Value::as_array_mut).into_iter().flatten();
+        names.filter(|name| name.is_null()).for_each(|name| *name = json!(""));
     }
 }
 
@@ -283,9 +285,6 @@ pub(crate) fn validate(
     };
     let verdict = custom.validate(object, old, subresource);
     warnings.extend(verdict.warnings);
-    if subresource.is_empty() {
-        warnings.extend(crd::finalizer_warnings(object, old));
-    }
     verdict.causes
 }
 
@@ -324,7 +323,7 @@ fn validate_extension(
 /// Returns what the client is warned of when it creates a valid object.
 pub(crate) fn warnings(resource: &Resource, object: &Value) -> Vec<String> {
     match resource.custom() {
-        Some(_) => Vec::new(),
+        Some(_) => crd::finalizer_warnings(object, None),
         None => Builtins::get().warnings(&resource.group, &resource.kind, object),
     }
 }
@@ -332,8 +331,10 @@ pub(crate) fn warnings(resource: &Resource, object: &Value) -> Vec<String> {
 /// Returns what the client is warned of when a valid object replaces `old`.
 pub(crate) fn update_warnings(target: &Target<'_>, old: &Value, object: &Value) -> Vec<String> {
     let resource = target.resource;
-    if resource.custom().is_some() || !matches!(target.subresource, "" | "scale") {
-        return Vec::new();
+    match (resource.custom(), target.subresource) {
+        (Some(_), "") => return crd::finalizer_warnings(object, Some(old)),
+        (None, "" | "scale") => {}
+        _ => return Vec::new(),
     }
     Builtins::get().update_warnings(&resource.group, &resource.kind, old, object)
 }

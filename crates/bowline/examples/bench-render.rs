@@ -14,11 +14,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
-use bowline_gotmpl::Limits;
 use bowline_helm::capabilities::{Capabilities, KubeVersion};
 use bowline_helm::chart::load_directory;
 use bowline_helm::engine::{Execution, Release};
-use bowline_helm::functions::{self, Host};
+use bowline_helm::functions::Host;
 use bowline_helm::template::{Options, Printing, template};
 use bowline_helm::values::ValueSources;
 use clap::Parser;
@@ -232,7 +231,7 @@ fn render(case: &Case) -> anyhow::Result<usize> {
     let chart = load_directory(&tree, &inside)?;
     let release = Release { name: "rel".to_owned(), namespace: "ns".to_owned(), is_upgrade: false, revision: 1 };
     let mut host = Host::new((0, 0), Box::new(|bytes| bytes.fill(7)));
-    let mut execution = Execution { functions: functions::table(), host: &mut host, limits: Limits::default() };
+    let mut execution = Execution::new(&mut host);
     let options = Options { release, capabilities, skip_schema: false };
     Ok(template(chart, &values, &options, &mut execution)?.print(Printing::default()).len())
 }

@@ -69,12 +69,10 @@ pub struct Discovery {
     versions: BTreeMap<GroupKind, Vec<String>>,
     /// Groups whose own server did not answer: their kinds are not known, which is not the same as absent.
     stale: BTreeSet<String>,
-    /// Groups with a version, for example `apps/v1`.
-    group_versions: BTreeSet<String>,
     /// The version of Kubernetes, for example `v1.35.4`.
     version: String,
     /// What is served, as charts ask for it.
-    api_versions: Arc<[String]>,
+    api_versions: Arc<BTreeSet<String>>,
 }
 
 impl Discovery {
@@ -109,14 +107,8 @@ impl Discovery {
     /// Returns what is served, as charts ask for it: `apps/v1` and `apps/v1/Deployment`, sorted.
     ///
     /// Of groups whose own server did not answer the versions are there, and the kinds are not.
-    pub fn api_versions(&self) -> Arc<[String]> {
+    pub fn api_versions(&self) -> Arc<BTreeSet<String>> {
         self.api_versions.clone()
-    }
-
-    fn gather_api_versions(&self) -> Arc<[String]> {
-        let kinds = self.kinds.keys().map(|gvk| format!("{}/{}", gvk.api_version(), gvk.kind));
-        let all: BTreeSet<String> = self.group_versions.iter().cloned().chain(kinds).collect();
-        all.into_iter().collect()
     }
 
     /// Reads an aggregated discovery document (`APIGroupDiscoveryList`, v2).
@@ -128,7 +120,7 @@ impl Discovery {
                     self.stale.insert(name.to_owned());
                 }
                 let version_name = version["version"].as_str().unwrap_or_default();
-                self.group_versions.insert(Gvk::new(name, version_name, "").api_version());
+                Arc::make_mut(&mut self.api_versions).insert(Gvk::new(name, version_name, "").api_version());
                 for resource in version["resources"].as_array().into_iter().flatten() {
                     self.read_resource(name, version_name, resource);
                 }
@@ -149,6 +141,7 @@ impl Discovery {
             watchable: verbs.contains(&"list") && verbs.contains(&"watch"),
             gvk: gvk.clone(),
         };
+        Arc::make_mut(&mut self.api_versions).insert(format!("{}/{kind}", gvk.api_version()));
         let versions = self.versions.entry(gvk.group_kind()).or_default();
         if !versions.iter().any(|known| known == version) {
             versions.push(version.to_owned());
@@ -205,7 +198,6 @@ impl Cluster {
         let version: Value = serde_json::from_slice(&body)
             .map_err(|error| ApiError::Unreadable { what: "GET /version".to_owned(), why: error.to_string() })?;
         version["gitVersion"].as_str().unwrap_or_default().clone_into(&mut discovery.version);
-        discovery.api_versions = discovery.gather_api_versions();
         let discovery = Arc::new(discovery);
         *self.0.discovery.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(discovery.clone());
         Ok(discovery)
@@ -246,6 +238,7 @@ mod tests {
         assert_eq!(deployment.path("shop", Some("a:b")), "/apis/apps/v1/namespaces/shop/deployments/a%3Ab");
         assert!(discovery.resource(&Gvk::new("apps", "v1", "Gone")).expect("is known").is_none());
         assert!(discovery.resource(&Gvk::new("metrics.k8s.io", "v1beta1", "PodMetrics")).is_err());
-        assert_eq!(*discovery.gather_api_versions(), ["apps/v1", "apps/v1/Deployment", "metrics.k8s.io/v1beta1"]);
+        let served = discovery.api_versions();
+        assert!(served.iter().eq(["apps/v1", "apps/v1/Deployment", "metrics.k8s.io/v1beta1"]), "{served:?}");
     }
 }

@@ -9,6 +9,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
+use support::cases;
 use support::protocol::{self, Referee};
 
 fn cases_folder() -> PathBuf {
@@ -21,13 +22,7 @@ fn recorded_answers_are_ours_too() {
     let update = std::env::var_os("UPDATE").is_some();
     let mut count = 0;
     let mut wrong = Vec::new();
-    let mut files: Vec<PathBuf> = std::fs::read_dir(cases_folder())
-        .expect("there are cases")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
-        .collect();
-    files.sort();
-    for file in files {
+    for file in cases::case_files(&cases_folder()) {
         let text = std::fs::read_to_string(&file).expect("a case file is text");
         let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("a case is JSON")).collect();
         // Data that many cases use stands in the first line.

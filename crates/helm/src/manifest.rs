@@ -23,6 +23,13 @@ pub struct Manifest {
     pub hook: Option<Hook>,
 }
 
+impl Manifest {
+    /// Tells whether it is a hook that `helm test` runs.
+    pub fn is_test(&self) -> bool {
+        self.hook.as_ref().is_some_and(|hook| hook.events.contains(&"test"))
+    }
+}
+
 /// When a hook runs, and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {

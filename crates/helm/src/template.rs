@@ -9,7 +9,7 @@ use crate::chart::Chart;
 use crate::dependencies::{MissingDependencies, check_dependencies, process_dependencies};
 use crate::engine::{self, Execution, Release, RenderError};
 use crate::functions::semver::is_compatible;
-use crate::manifest::{Manifest, ManifestError, Sorted, sort_manifests};
+use crate::manifest::{ManifestError, Sorted, sort_manifests};
 use crate::schema::{SchemaError, validate_values};
 use crate::values::{CoalesceError, coalesce_values};
 use crate::yaml::Table;
@@ -178,9 +178,8 @@ impl Rendered {
         }
         let mut out = trim(&text).to_vec();
         out.push(b'\n');
-        let is_test = |hook: &Manifest| hook.hook.as_ref().is_some_and(|hook| hook.events.contains(&"test"));
         if printing.hooks {
-            for hook in self.sorted.hooks.iter().filter(|hook| printing.tests || !is_test(hook)) {
+            for hook in self.sorted.hooks.iter().filter(|hook| printing.tests || !hook.is_test()) {
                 document(&mut out, &hook.path, hook.content.as_bytes());
             }
         }

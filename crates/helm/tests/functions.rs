@@ -5,6 +5,8 @@
 
 #[path = "support/calls.rs"]
 mod calls;
+#[path = "../../gotmpl/tests/support/cases.rs"]
+mod cases;
 #[path = "../../gotmpl/tests/support/chance.rs"]
 mod chance;
 #[path = "../../gotmpl/tests/support/host.rs"]
@@ -70,13 +72,7 @@ fn recorded_answers_are_ours_too() {
     let data = shared_data();
     let mut count = 0;
     let mut wrong = Vec::new();
-    let mut files: Vec<PathBuf> = std::fs::read_dir(cases_folder())
-        .expect("there are cases")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
-        .collect();
-    files.sort();
-    for file in files {
+    for file in cases::case_files(&cases_folder()) {
         let text = std::fs::read_to_string(&file).expect("a case file is text");
         let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("a case is JSON")).collect();
         let cases: Vec<Json> = lines.iter().map(|line| case(&data, &line["t"])).collect();

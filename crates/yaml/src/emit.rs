@@ -15,25 +15,32 @@ use crate::sort::sort_keys;
 /// The text ends with a newline. Reading it back gives the same value, a float without a fraction read as an
 /// integer.
 pub fn to_yaml(value: &Value) -> String {
-    let mut output = Vec::new();
-    let mut emitter = Emitter::new();
-    emitter.set_output_string(&mut output);
-    emitter.set_unicode(true);
     let mut events = vec![Event::stream_start(Encoding::Utf8), Event::document_start(None, &[], true)];
     push_value(&mut events, value);
     events.push(Event::document_end(true));
     events.push(Event::stream_end());
+    restore_escapes(&write_events(events, true))
+}
+
+/// Writes the events of one document; long lines are folded where that is asked for.
+pub(crate) fn write_events(events: impl IntoIterator<Item = Event>, folds: bool) -> String {
+    let mut output = Vec::new();
+    let mut emitter = Emitter::new();
+    emitter.set_output_string(&mut output);
+    emitter.set_unicode(true);
+    if !folds {
+        emitter.set_width(-1);
+    }
     for event in events {
         emitter.emit(event).expect("holds because the events are balanced and memory takes every write");
     }
     drop(emitter);
     let text = String::from_utf8(output).expect("holds because the writer was asked for UTF-8");
     // libyaml closes a document whose last block keeps its newlines with `...`; go-yaml does not.
-    let text = match text.strip_suffix("...\n") {
-        Some(body) if body.ends_with('\n') => body,
-        _ => &text,
-    };
-    restore_escapes(text)
+    match text.strip_suffix("...\n") {
+        Some(body) if body.ends_with('\n') => body.to_owned(),
+        _ => text,
+    }
 }
 
 fn push_value(events: &mut Vec<Event>, value: &Value) {

@@ -2,9 +2,9 @@
 //!
 //! Lists are indented under their keys, and lines are not folded.
 
-use libyaml_safer::{Emitter, Encoding, Event, ScalarStyle};
+use libyaml_safer::{Encoding, Event, ScalarStyle};
 
-use crate::emit::{BYTE_ORDER_MARK, hide_escapes, is_escaped_by_go, restore_escapes};
+use crate::emit::{BYTE_ORDER_MARK, hide_escapes, is_escaped_by_go, restore_escapes, write_events};
 use crate::resolve::needs_quotes_to_v3;
 use crate::sort::{is_less_to_v3, sort_by};
 
@@ -150,11 +150,6 @@ fn written(scalar: &Pretty, indent: usize) -> String {
 }
 
 fn emitted(text: &str, style: ScalarStyle) -> String {
-    let mut output = Vec::new();
-    let mut emitter = Emitter::new();
-    emitter.set_output_string(&mut output);
-    emitter.set_unicode(true);
-    emitter.set_width(-1);
     let events = [
         Event::stream_start(Encoding::Utf8),
         Event::document_start(None, &[], true),
@@ -162,15 +157,6 @@ fn emitted(text: &str, style: ScalarStyle) -> String {
         Event::document_end(true),
         Event::stream_end(),
     ];
-    for event in events {
-        emitter.emit(event).expect("holds because the events are balanced and memory takes every write");
-    }
-    drop(emitter);
-    let text = String::from_utf8(output).expect("holds because the writer was asked for UTF-8");
-    // libyaml closes a document whose last block keeps its newlines with `...`; go-yaml does not.
-    let text = match text.strip_suffix("...\n") {
-        Some(body) if body.ends_with('\n') => body,
-        _ => &text,
-    };
-    text.strip_suffix('\n').unwrap_or(text).to_owned()
+    let text = write_events(events, false);
+    text.strip_suffix('\n').unwrap_or(&text).to_owned()
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Target, WriteOptions, finalizers, is_terminating, meta_text, metadata};
 use crate::builtins::Builtins;
-use crate::builtins::names::{is_dns_label, is_qualified};
+use crate::builtins::names::{self, is_dns_label};
 use crate::error::{ApiError, Cause};
 use crate::resource::Resource;
 
@@ -22,12 +22,6 @@ const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alpha
 const SERVICE_LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
                              alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or \
                              'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-const QUALIFIED_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end \
-                              with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used \
-                              for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
-                           and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or \
-                           '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
 /// How a warning goes on about owners that were there twice after others had changed an object.
 pub(super) const AFTER_ADMISSION: &str = " after mutating admission happens";
@@ -228,7 +222,7 @@ pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>)
 fn validate_whole(object: &Value, causes: &mut Vec<Cause>) {
     validate_parts(object, causes);
     for name in finalizers(object) {
-        validate_key("metadata.finalizers", name, causes);
+        validate_key("metadata.finalizers", name, name, causes);
     }
 }
 
@@ -236,17 +230,13 @@ fn validate_whole(object: &Value, causes: &mut Vec<Cause>) {
 fn validate_parts(object: &Value, causes: &mut Vec<Cause>) {
     let labels = object["metadata"]["labels"].as_object();
     for (key, value) in labels.into_iter().flatten() {
-        validate_key("metadata.labels", key, causes);
-        let text = value.as_str().unwrap_or_default();
-        if text.len() > 63 {
-            causes.push(Cause::invalid("metadata.labels", value, "must be no more than 63 bytes"));
-        } else if !text.is_empty() && !is_qualified(text) {
-            causes.push(Cause::invalid("metadata.labels", value, LABEL_VALUE));
-        }
+        validate_key("metadata.labels", key, key, causes);
+        let problems = names::label_value(value.as_str().unwrap_or_default());
+        causes.extend(problems.into_iter().map(|problem| Cause::invalid("metadata.labels", value, problem)));
     }
     let mut bytes = 0;
     for (key, value) in object["metadata"]["annotations"].as_object().into_iter().flatten() {
-        validate_key("metadata.annotations", &key.to_lowercase(), causes);
+        validate_key("metadata.annotations", key, &key.to_lowercase(), causes);
         bytes += key.len() + value.as_str().map_or(0, str::len);
     }
     if bytes > MAX_ANNOTATION_BYTES {
@@ -334,16 +324,8 @@ fn validate_name(resource: &Resource, name: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-fn validate_key(field: &str, key: &str, causes: &mut Vec<Cause>) {
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    if prefix.is_some_and(|prefix| !prefix.split('.').all(is_dns_label)) {
-        causes.push(Cause::invalid(field, &json!(key), format!("prefix part {SUBDOMAIN}")));
-    }
-    if name.is_empty() {
-        causes.push(Cause::invalid(field, &json!(key), "name part must be non-empty"));
-    } else if name.len() > 63 {
-        causes.push(Cause::invalid(field, &json!(key), "name part must be no more than 63 bytes"));
-    } else if !is_qualified(name) {
-        causes.push(Cause::invalid(field, &json!(key), QUALIFIED_NAME));
-    }
+/// Checks a qualified name; `shown` is what it was before it was read.
+fn validate_key(field: &str, shown: &str, key: &str, causes: &mut Vec<Cause>) {
+    let problems = names::label_key(key).into_iter();
+    causes.extend(problems.map(|problem| Cause::invalid(field, &json!(shown), problem)));
 }

@@ -1,12 +1,12 @@
 //! A Helm chart in a source, rendered as Argo CD has Helm render it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bowline_helm::capabilities::{Capabilities, KubeVersion};
 use bowline_helm::chart::{LoadError, load_directory};
 use bowline_helm::engine::{Execution, Release};
 use bowline_helm::functions::{Host, Random};
-use bowline_helm::manifest::Manifest;
 use bowline_helm::template::{self, TemplateError};
 use bowline_helm::values::ValueSources;
 use bowline_manifest::{Limits, directory, read_printed};
@@ -24,7 +24,7 @@ pub(crate) struct Surroundings {
     /// The version of Kubernetes.
     pub(crate) kube_version: String,
     /// What the cluster serves.
-    pub(crate) api_versions: Arc<[String]>,
+    pub(crate) api_versions: Arc<BTreeSet<String>>,
     /// The revision, where the options name it; every revision is the same to others.
     pub(crate) revision: Option<Revision>,
 }
@@ -66,8 +66,7 @@ pub(super) fn chart(
         .map_err(|error| not_rendered(&name, &top, &error))?;
     let crds = rendered.crds.iter().filter(|_| !options.skip_crds).map(|(path, text)| (path.as_str(), &**text));
     let manifests = rendered.sorted.manifests.iter();
-    let is_test = |hook: &&Manifest| hook.hook.as_ref().is_some_and(|hook| hook.events.contains(&"test"));
-    let hooks = rendered.sorted.hooks.iter().filter(|hook| !(options.skip_tests && is_test(hook)));
+    let hooks = rendered.sorted.hooks.iter().filter(|hook| !(options.skip_tests && hook.is_test()));
     let texts = manifests.chain(hooks).map(|manifest| (manifest.path.as_str(), manifest.content.as_bytes()));
     // A line is one of what was rendered, not of the file: only the file is told.
     complete(read_printed(crds.chain(texts), &Limits::default())).map(|objects| {
@@ -95,9 +94,11 @@ fn capabilities(options: &ChartOptions, surroundings: &Surroundings) -> Result<C
         // A cluster's own suffix is not part of what charts are told.
         capabilities.kube_version = KubeVersion { version: version.normalized.clone(), ..version };
     }
-    let more: &[String] =
-        if options.api_versions.is_empty() { &surroundings.api_versions } else { &options.api_versions };
-    capabilities.api_versions.extend(more.iter().cloned());
+    if options.api_versions.is_empty() {
+        capabilities.api_versions.extend(surroundings.api_versions.iter().cloned());
+    } else {
+        capabilities.api_versions.extend(options.api_versions.iter().cloned());
+    }
     Ok(capabilities)
 }
 

@@ -1,5 +1,6 @@
 //! Asks this crate what `conformance/gotemplate` asks Go: the same cases, the same form of answer.
 
+pub(crate) mod cases;
 pub(crate) mod chance;
 pub(crate) mod host;
 pub(crate) mod protocol;

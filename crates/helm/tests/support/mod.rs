@@ -1,10 +1,9 @@
 //! What the tests of whole charts share.
 
-use bowline_gotmpl::Limits;
 use bowline_helm::capabilities::{Capabilities, KubeVersion};
 use bowline_helm::chart::load_directory;
 use bowline_helm::engine::{Execution, Release};
-use bowline_helm::functions::{self, Host};
+use bowline_helm::functions::Host;
 use bowline_helm::template::{Options, Printing, template};
 use bowline_helm::values::ValueSources;
 use bowline_tree::{MemoryTree, TreePath};
@@ -39,7 +38,7 @@ pub(crate) fn helm_template(
         skip_schema: false,
     };
     let mut host = Host::new((1_700_000_000, 0), Box::new(|bytes| bytes.fill(7)));
-    let mut execution = Execution { functions: functions::table(), host: &mut host, limits: Limits::default() };
+    let mut execution = Execution::new(&mut host);
     let rendered = template(chart, &values, &options, &mut execution).map_err(|error| error.to_string())?;
     Ok(rendered.print(Printing::default()))
 }
