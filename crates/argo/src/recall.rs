@@ -11,7 +11,7 @@ use serde_json::Value;
 pub(crate) fn recall(resource: &Object) -> Recalled {
     let resources = resource.at("/status/resources").and_then(Value::as_array);
     let inventory = resources.into_iter().flatten().filter_map(entry).collect();
-    let applied = applied(resource).map(|commit| Revision { name: None, commit });
+    let applied = applied(resource).map(Revision::of_commit);
     Recalled { inventory, applied, begun: begun(resource) }
 }
 
@@ -21,7 +21,7 @@ fn begun(resource: &Object) -> Option<BegunSync> {
     if state["operation"]["initiatedBy"]["automated"] != true {
         return None;
     }
-    let revision = Revision { name: None, commit: revision_of(&state["syncResult"])? };
+    let revision = Revision::of_commit(revision_of(&state["syncResult"])?);
     Some(BegunSync { revision, started_at: state["startedAt"].as_str()?.parse().ok()? })
 }
 
@@ -88,7 +88,7 @@ mod tests {
             (state("Running", false), None),
             (state("Succeeded", true), None),
         ] {
-            let begun = recall_status(status.clone()).begun.map(|begun| begun.revision.commit);
+            let begun = recall_status(status.clone()).begun.map(|begun| begun.revision.digest);
             assert_eq!(begun.as_deref(), want, "{status}");
         }
     }
@@ -104,7 +104,7 @@ mod tests {
             (succeeded(json!({"dryRun": true})), None),
             (history, Some("c")),
         ] {
-            let commit = recall_status(status.clone()).applied.map(|revision| revision.commit);
+            let commit = recall_status(status.clone()).applied.map(|revision| revision.digest);
             assert_eq!(commit.as_deref(), want, "{status}");
         }
     }

@@ -101,7 +101,7 @@ fn describe(app: &App) -> String {
         let _ = writeln!(text, "{name}: {value}");
     };
     line("id", format!("{} generation {}", app.id, app.generation));
-    line("source", format!("{} {:?}", app.source.remote.url, app.source.git_ref));
+    line("source", format!("{} {:?}", app.source.remote.url, app.source.wanted));
     line("every", format!("{:?}, at most {:?}", app.source.interval, app.source.timeout));
     for (name, value) in credentials(&app.source.remote.credentials) {
         line(name, value);

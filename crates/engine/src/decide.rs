@@ -55,7 +55,7 @@ pub(crate) fn may_prune(app: &App, request: Option<&SyncRequest>) -> bool {
 
 pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decision {
     // By commit: what is read back from status after a restart need not name the branch.
-    let is_new = situation.written.is_none_or(|written| written.commit != situation.revision.commit);
+    let is_new = situation.written.is_none_or(|written| !written.is_same(situation.revision));
     let retries = situation.retry_at.is_some();
     let cause = match (situation.request, is_new, retries) {
         (Some(_), ..) => Cause::Request,
@@ -124,7 +124,7 @@ mod tests {
             generation: 1,
             source: SourceSpec {
                 remote: Remote { url: "file:///x".to_owned(), credentials: Credentials::default() },
-                git_ref: GitRef::Head,
+                wanted: GitRef::Head.into(),
                 interval: Duration::from_mins(1),
                 timeout: Duration::from_mins(1),
                 pinned: None,

@@ -15,7 +15,6 @@ mod happening;
 mod index;
 mod look;
 mod publish;
-mod remote;
 mod render;
 mod rest;
 mod router;

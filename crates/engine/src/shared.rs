@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_cluster::Cluster;
-use bowline_model::{AppId, Commit, GitRef, Remote, Report, Revision};
+use bowline_model::{AppId, Commit, Remote, Report, Revision, SourceSpec, Wanted};
 use bowline_source::{SourceError, Sources};
 use bowline_tree::Tree;
 use jiff::Timestamp;
@@ -67,7 +67,7 @@ pub(crate) struct Shared {
     /// Counts changes of `views`.
     pub(crate) edition: watch::Sender<u64>,
     /// The newest revision of each source, as tasks learn it: what dependencies are compared with.
-    revisions: Mutex<BTreeMap<(Remote, GitRef), Revision>>,
+    revisions: Mutex<BTreeMap<(Remote, Wanted), Revision>>,
     /// What many apps ask of one commit at once, when it is new.
     recent: Mutex<VecDeque<Arc<Recent>>>,
     random: Mutex<SmallRng>,
@@ -78,9 +78,16 @@ const RECENT: usize = 16;
 
 struct Recent {
     remote: Remote,
-    commit_id: String,
+    is_chart: bool,
+    digest: String,
     tree: OnceCell<Arc<dyn Tree>>,
     commit: OnceCell<Option<Commit>>,
+}
+
+impl Recent {
+    fn is_of(&self, source: &SourceSpec, revision: &Revision) -> bool {
+        self.digest == revision.digest && self.is_chart == source.wanted.is_chart() && self.remote == source.remote
+    }
 }
 
 impl Shared {
@@ -133,23 +140,23 @@ impl Shared {
         lock(&self.views).values().cloned().collect()
     }
 
-    pub(crate) fn note_revision(&self, remote: &Remote, git_ref: &GitRef, revision: &Revision) {
-        lock(&self.revisions).insert((remote.clone(), git_ref.clone()), revision.clone());
+    pub(crate) fn note_revision(&self, remote: &Remote, wanted: &Wanted, revision: &Revision) {
+        lock(&self.revisions).insert((remote.clone(), wanted.clone()), revision.clone());
     }
 
-    pub(crate) fn revision(&self, remote: &Remote, git_ref: &GitRef) -> Option<Revision> {
-        lock(&self.revisions).get(&(remote.clone(), git_ref.clone())).cloned()
+    pub(crate) fn revision(&self, remote: &Remote, wanted: &Wanted) -> Option<Revision> {
+        lock(&self.revisions).get(&(remote.clone(), wanted.clone())).cloned()
     }
 
-    fn recent(&self, remote: &Remote, revision: &Revision) -> Arc<Recent> {
+    fn recent(&self, source: &SourceSpec, revision: &Revision) -> Arc<Recent> {
         let mut recent = lock(&self.recent);
-        let is_it = |known: &&Arc<Recent>| known.commit_id == revision.commit && known.remote == *remote;
-        if let Some(known) = recent.iter().find(is_it) {
+        if let Some(known) = recent.iter().find(|known| known.is_of(source, revision)) {
             return known.clone();
         }
         let new = Arc::new(Recent {
-            remote: remote.clone(),
-            commit_id: revision.commit.clone(),
+            remote: source.remote.clone(),
+            is_chart: source.wanted.is_chart(),
+            digest: revision.digest.clone(),
             tree: OnceCell::new(),
             commit: OnceCell::new(),
         });
@@ -159,22 +166,22 @@ impl Shared {
     }
 
     /// Opens the files of a revision, once for all who ask.
-    pub(crate) async fn tree(&self, remote: &Remote, revision: &Revision) -> Result<Arc<dyn Tree>, SourceError> {
-        let recent = self.recent(remote, revision);
-        let open = async || self.sources.open(&crate::remote::remote(remote), revision).await;
+    pub(crate) async fn tree(&self, source: &SourceSpec, revision: &Revision) -> Result<Arc<dyn Tree>, SourceError> {
+        let recent = self.recent(source, revision);
+        let open = async || self.sources.open(&source.remote, &source.wanted, revision).await;
         recent.tree.get_or_try_init(open).await.cloned()
     }
 
     /// Forgets an opened revision, so that the next who asks opens it anew.
-    pub(crate) fn forget_tree(&self, remote: &Remote, revision: &Revision) {
-        lock(&self.recent).retain(|known| known.commit_id != revision.commit || known.remote != *remote);
+    pub(crate) fn forget_tree(&self, source: &SourceSpec, revision: &Revision) {
+        lock(&self.recent).retain(|known| !known.is_of(source, revision));
     }
 
-    /// Returns the commit behind a revision, where the clone has it.
-    pub(crate) async fn commit(&self, remote: &Remote, revision: &Revision) -> Option<Commit> {
-        let recent = self.recent(remote, revision);
+    /// Returns the commit behind a revision, where there is one and the clone has it.
+    pub(crate) async fn commit(&self, source: &SourceSpec, revision: &Revision) -> Option<Commit> {
+        let recent = self.recent(source, revision);
         let read = async || {
-            let info = self.sources.commit_info(&crate::remote::remote(remote), revision).await.ok()?;
+            let info = self.sources.commit_info(&source.remote, revision).await.ok()??;
             Some(Commit { author: info.author.clone(), subject: info.subject().to_owned(), date: info.date })
         };
         recent.commit.get_or_init(read).await.clone()

@@ -86,7 +86,7 @@ impl World for CachedWorld<'_> {
         self.asked_revision.store(true, Ordering::Relaxed);
         match &source.pinned {
             Some(revision) => Some(revision.clone()),
-            None => self.shared.revision(&source.remote, &source.git_ref),
+            None => self.shared.revision(&source.remote, &source.wanted),
         }
     }
 }

@@ -290,7 +290,7 @@ fn a_first_sync_is_told_at_its_start_and_at_its_end() {
     assert!(stored.report(&starting()).is_quiet());
     assert!(stored.report(&Report { sync: None, now: at(500), ..settled }).is_quiet());
     let recalled = Flux::default().recall(&stored.0);
-    assert_eq!(recalled.applied.map(|applied| applied.commit).as_deref(), Some(ONE));
+    assert_eq!(recalled.applied.map(|applied| applied.digest).as_deref(), Some(ONE));
     assert_eq!(recalled.inventory.len(), 2);
 }
 

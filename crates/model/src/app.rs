@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{ChartOptions, GitRef, Location, Object, ObjectKey, SourceSpec};
+use crate::{ChartOptions, Location, Object, ObjectKey, SourceSpec, Wanted};
 
 /// Names an app: the key of the resource it was lowered from.
 pub type AppId = ObjectKey;
@@ -116,8 +116,8 @@ pub struct Automatic {
 pub struct SyncRequest {
     /// Tells this request from others, so that it is carried out once.
     pub id: String,
-    /// The commit to sync to instead of the app's own.
-    pub git_ref: Option<GitRef>,
+    /// What to sync to instead of the app's own.
+    pub wanted: Option<Wanted>,
     /// Deletes what is no longer desired.
     pub prune: bool,
     /// Asks the API server to check, not to store.

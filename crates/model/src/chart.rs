@@ -37,7 +37,7 @@ impl RevisionText {
 
     /// Returns the text for a revision.
     pub fn at(&self, revision: &Revision) -> String {
-        let commit = revision.commit.as_str();
+        let commit = revision.digest.as_str();
         self.0
             .iter()
             .map(|piece| match piece {

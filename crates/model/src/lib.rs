@@ -16,6 +16,7 @@ mod remote;
 mod report;
 mod revision;
 mod secret;
+mod wanted;
 
 pub use app::*;
 pub use chart::{ChartOptions, ChartParameter, ParameterKind, RevisionText};
@@ -23,7 +24,8 @@ pub use duration::{DurationError, format_go_duration, parse_go_duration};
 pub use failure::{Explain, Failure, Location, Reason};
 pub use key::{GroupKind, Gvk, ObjectKey};
 pub use object::{Object, ObjectError};
-pub use remote::{Credentials, GitRef, Remote, SourceSpec};
+pub use remote::{Credentials, Remote, SourceSpec};
 pub use report::*;
-pub use revision::{Revision, RevisionError};
+pub use revision::{Algorithm, Revision, RevisionError};
 pub use secret::Secret;
+pub use wanted::{GitRef, OciRef, Wanted};

@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use bowline_model::{Explain, Failure, Reason};
-
-use crate::GitRef;
+use bowline_model::{Explain, Failure, Reason, Wanted};
 
 /// Why a source could not be resolved, fetched or opened.
 ///
@@ -35,13 +33,13 @@ pub enum SourceError {
     HostKeyMismatch { host: String, key_type: String, fingerprint: String },
     /// The repository has no such branch, tag, reference or commit.
     #[error("{wanted} is not in `{url}`")]
-    ReferenceNotFound { url: String, wanted: GitRef },
+    ReferenceNotFound { url: String, wanted: Wanted },
     /// A short commit fits more than one.
     #[error("commit `{short}` is ambiguous in `{url}`")]
     AmbiguousCommit { url: String, short: String },
     /// The reference cannot be what it should be: a broken version constraint, say.
     #[error("{wanted} cannot be resolved: {why}")]
-    InvalidReference { wanted: GitRef, why: String },
+    InvalidReference { wanted: Wanted, why: String },
     /// The whole conversation took longer than allowed.
     #[error("`{url}` did not finish within {}s: it was still {doing}", .after.as_secs_f64())]
     TimedOut { url: String, after: Duration, doing: &'static str },
@@ -166,6 +164,8 @@ impl Explain for SourceError {
 
 #[cfg(test)]
 mod tests {
+    use bowline_model::GitRef;
+
     use super::*;
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
         assert!(failure.transient);
 
         let url = "https://example.com/a".into();
-        let failure = SourceError::ReferenceNotFound { url, wanted: GitRef::Branch("mian".into()) }.to_failure();
+        let failure = SourceError::ReferenceNotFound { url, wanted: GitRef::Branch("mian".into()).into() }.to_failure();
         let want = "branch `mian` is not in `https://example.com/a` (check the spelling, and that it was pushed)";
         assert_eq!((failure.reason, failure.one_line().as_str()), (Reason::ReferenceNotFound, want));
         assert!(!failure.transient);

@@ -1,6 +1,6 @@
 //! Remotes become trees: Git over file, HTTP and SSH.
 //!
-//! [`Sources`] is the hub. A [`Subscription`] tells what a [`GitRef`] of a [`Remote`] means now and wakes when
+//! [`Sources`] is the hub. A [`Subscription`] tells what is [wanted](bowline_model::Wanted) of a [remote](bowline_model::Remote) means now and wakes when
 //! that changes; [`Sources::open`] gives the files of a revision as a [`bowline_tree::Tree`], straight from
 //! the object database of one bare clone. No work tree is ever written, and no hook, filter, submodule command
 //! or other program is ever run: this crate speaks Git's wire protocol itself.
@@ -8,9 +8,9 @@
 //! What this crate leaves to others: which references to follow and what to do when one moves.
 
 mod ancestry;
+mod archive;
 mod commit;
 mod error;
-mod git_ref;
 mod limits;
 mod local;
 mod mirror;
@@ -25,20 +25,21 @@ mod wire;
 
 pub use commit::CommitInfo;
 pub use error::SourceError;
-pub use git_ref::GitRef;
 pub use limits::{DEFAULT_TIMEOUT, MAX_BLOB_BYTES, MAX_PACK_BYTES, MAX_REDIRECTS, MAX_REFS};
 pub use poller::{Polled, Subscription};
-pub use remote::{Basic, ClientCertificate, Credentials, Remote, SshKey};
 pub use sources::{Options, Sources};
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use bowline_model::{GitRef, Remote};
+
     use crate::commit::Commit;
+    use crate::remote::Located as _;
+    use crate::resolve::Resolve as _;
     use crate::semver::{Constraint, Version};
     use crate::tree::RawEntry;
-    use crate::{GitRef, Remote};
 
     proptest! {
         /// What a server, a repository or a resource may say is read or refused, never fatal.

@@ -5,15 +5,16 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use bowline_model::GitRef;
 use git2::{ErrorCode, ObjectType, Oid, Reference, Repository};
 
+use crate::SourceError;
 use crate::commit::Commit;
 use crate::limits::MAX_DEPTH;
 use crate::resolve::{Listed, Listing};
 use crate::semver::{Constraint, Version};
 use crate::store::{Store, pack_error};
 use crate::tree::RawEntry;
-use crate::{GitRef, SourceError};
 
 /// Opens a repository by the path of its work tree or of its Git directory.
 ///

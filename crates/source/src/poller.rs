@@ -4,18 +4,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bowline_model::Revision;
+use bowline_model::{Remote, Revision, Wanted};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::SourceError;
 use crate::limits::{FIRST_BACKOFF, MAX_BACKOFF};
 use crate::mirror::Mirror;
-use crate::remote::{Address, Remote, RemoteKey};
+use crate::remote::{Address, Located as _, RemoteKey};
 use crate::sources::Hub;
 use crate::store::lock;
-use crate::{GitRef, SourceError};
 
 /// What the latest check of a reference showed.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ pub struct Subscription {
 
 /// Looks at one reference of one remote, again and again.
 pub(crate) struct Poller {
-    key: (RemoteKey, GitRef),
+    key: (RemoteKey, Wanted),
     remote: Remote,
     /// Who is interested, and how eagerly. Locked while the hub's pollers are, never the other way round.
     subscribers: Mutex<BTreeMap<u64, Eagerness>>,
@@ -66,11 +66,11 @@ impl Poller {
     pub(crate) fn subscribe(
         hub: &Arc<Hub>,
         remote: &Remote,
-        git_ref: &GitRef,
+        wanted: &Wanted,
         interval: Duration,
         timeout: Duration,
     ) -> Subscription {
-        let key = (remote.key(), git_ref.clone());
+        let key = (remote.key(), wanted.clone());
         let mut pollers = lock(&hub.pollers);
         let poller = match pollers.get(&key) {
             Some(poller) => Arc::clone(poller),
@@ -89,9 +89,9 @@ impl Poller {
 
     fn start(
         hub: &Arc<Hub>,
-        pollers: &mut HashMap<(RemoteKey, GitRef), Arc<Self>>,
+        pollers: &mut HashMap<(RemoteKey, Wanted), Arc<Self>>,
         remote: Remote,
-        key: (RemoteKey, GitRef),
+        key: (RemoteKey, Wanted),
     ) -> Arc<Self> {
         let poller = Arc::new(Self {
             key: key.clone(),
@@ -110,10 +110,10 @@ impl Poller {
 
     async fn run(self: Arc<Self>, hub: Arc<Hub>) {
         let mut failures = 0;
-        let mut mirror = None;
+        let mut kept = None;
         while let Some(eagerness) = self.eagerness(&hub) {
             let requested = self.requested.load(Ordering::Acquire);
-            let outcome = self.check(&hub, &mut mirror, eagerness.timeout).await;
+            let outcome = self.check(&hub, &mut kept, eagerness.timeout).await;
             failures = match &outcome {
                 Err(error) if error.is_transient() => failures + 1,
                 _ => 0,
@@ -124,10 +124,10 @@ impl Poller {
                 break;
             }
         }
-        if let Some(mirror) = mirror {
-            mirror.forget(&self.key.1);
+        if let (Some(mirror), Wanted::Git(wanted)) = (kept, &self.key.1) {
+            mirror.forget(wanted);
         }
-        tracing::debug!(url = %self.remote.shown_url(), git_ref = %self.key.1, "Poller ends");
+        tracing::debug!(url = %self.remote.shown_url(), wanted = %self.key.1, "Poller ends");
     }
 
     /// Checks once. The mirror is kept from check to check, and so is the clone.
@@ -137,12 +137,20 @@ impl Poller {
         mirror: &mut Option<Arc<Mirror>>,
         timeout: Duration,
     ) -> Result<Revision, SourceError> {
-        let mirror = match mirror {
-            Some(mirror) => Arc::clone(mirror),
-            None => Arc::clone(mirror.insert(hub.mirror(&self.remote)?)),
+        let resolved = async {
+            match &self.key.1 {
+                Wanted::Git(wanted) => {
+                    let mirror = match mirror {
+                        Some(mirror) => Arc::clone(mirror),
+                        None => Arc::clone(mirror.insert(hub.mirror(&self.remote)?)),
+                    };
+                    mirror.resolve(wanted, timeout).await
+                }
+                Wanted::Chart { .. } | Wanted::Oci(_) => hub.resolve_archive(&self.remote, &self.key.1, timeout).await,
+            }
         };
         // Subscribers would wait for ever on a poller that has panicked.
-        let checked = AssertUnwindSafe(mirror.resolve(&self.key.1, timeout)).catch_unwind().await;
+        let checked = AssertUnwindSafe(resolved).catch_unwind().await;
         checked.unwrap_or_else(|_| Err(SourceError::Internal { why: "a bug; the log has its trace".into() }))
     }
 
@@ -165,10 +173,10 @@ impl Poller {
     }
 
     fn tell(&self, polled: &Polled) {
-        let (url, git_ref) = (self.remote.shown_url(), &self.key.1);
+        let (url, wanted) = (self.remote.shown_url(), &self.key.1);
         match &polled.outcome {
-            Ok(revision) => tracing::info!(%url, %git_ref, %revision, "Source resolved"),
-            Err(error) => tracing::warn!(%url, %git_ref, %error, "Source cannot be resolved"),
+            Ok(revision) => tracing::info!(%url, %wanted, %revision, "Source resolved"),
+            Err(error) => tracing::warn!(%url, %wanted, %error, "Source cannot be resolved"),
         }
     }
 
@@ -288,6 +296,8 @@ impl Drop for Subscription {
 
 #[cfg(test)]
 mod tests {
+    use bowline_model::GitRef;
+
     use super::*;
     use crate::{Options, Sources};
 
@@ -315,7 +325,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let sources = Sources::new(dir.path(), Options::default());
         let remote = Remote::new(dir.path().join("none").display().to_string());
-        let subscribe = |interval, timeout| sources.subscribe(&remote, &GitRef::Head, interval, timeout);
+        let subscribe = |interval, timeout| sources.subscribe(&remote, &GitRef::Head.into(), interval, timeout);
         let slow = subscribe(HOUR, MINUTE);
         let mut eager = subscribe(MINUTE, HOUR);
         let hub = &sources.hub;
@@ -335,7 +345,7 @@ mod tests {
             }
         };
         tokio::time::timeout(MINUTE, ended).await.expect("the poller ends");
-        let mut again = sources.subscribe(&remote, &GitRef::Head, HOUR, MINUTE);
+        let mut again = sources.subscribe(&remote, &GitRef::Head.into(), HOUR, MINUTE);
         assert_eq!(again.changed().await.sequence, 1, "another poller");
     }
 
@@ -345,7 +355,7 @@ mod tests {
         let sources = Sources::new(dir.path(), Options::default());
         let remote = Remote::new("http://localhost:1/x");
         for name in ["x".repeat(100_000), "a\nb".to_owned(), "a b".to_owned()] {
-            let mut subscription = sources.subscribe(&remote, &GitRef::Branch(name), HOUR, MINUTE);
+            let mut subscription = sources.subscribe(&remote, &GitRef::Branch(name).into(), HOUR, MINUTE);
             let error = subscription.changed().await.outcome.expect_err("is refused");
             assert!(matches!(*error, SourceError::InvalidReference { .. }), "{error}");
         }

@@ -1,70 +1,37 @@
-use std::fmt;
-use std::hash::{Hash, Hasher};
+//! Addresses taken apart, and what tells one remote from another.
+
 use std::path::PathBuf;
 
-use bowline_model::Secret;
+use bowline_model::{Credentials, Remote, Secret};
 use sha2::{Digest, Sha256};
 
 use crate::SourceError;
 
-/// A repository somewhere, and what is needed to read it.
-///
-/// Two remotes are equal when they mean the same place with the same credentials, however the address is
-/// written; equal remotes share one clone and their pollers. Other credentials mean another remote, so
-/// that nobody reads out of a shared clone what the server would not give them.
-#[derive(Clone, Default)]
-pub struct Remote {
-    /// The address as the user wrote it: `https://…`, `http://…`, `ssh://…`, `user@host:path`, `file://…` or an
-    /// absolute path. A user and password in it count as basic credentials.
-    pub url: String,
-    /// What proves who asks, and who answers.
-    pub credentials: Credentials,
-}
-
-/// What proves who asks, and who answers. All parts are optional.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Credentials {
-    /// User and password: of HTTP, or of SSH when there is no key.
-    pub basic: Option<Basic>,
-    /// A token sent as `Authorization: Bearer`; it wins over `basic`.
-    pub bearer: Option<Secret>,
-    /// The SSH key to authenticate with.
-    pub ssh_key: Option<SshKey>,
-    /// Lines of OpenSSH's `known_hosts`: the only keys a server may present.
-    pub known_hosts: Option<String>,
-    /// Certificates (PEM) of authorities trusted beside the system's.
-    pub ca: Option<String>,
-    /// The certificate shown to HTTPS servers.
-    pub client_certificate: Option<ClientCertificate>,
-    /// Skips the checks of the server's certificate and host key (Argo CD's `insecure`).
-    pub insecure: bool,
-}
-
 /// A user's name and password.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Basic {
+pub(crate) struct Basic {
     /// May be empty: many hosts look at the password alone.
-    pub username: String,
+    pub(crate) username: String,
     /// Or an access token.
-    pub password: Secret,
+    pub(crate) password: Secret,
 }
 
 /// A private key for SSH.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SshKey {
+pub(crate) struct SshKey {
     /// In OpenSSH, PKCS#8, PKCS#1 or SEC 1 PEM form.
-    pub private_key: Secret,
+    pub(crate) private_key: Secret,
     /// What decrypts the key.
-    pub passphrase: Option<Secret>,
+    pub(crate) passphrase: Option<Secret>,
 }
 
 /// A certificate and its key, both in PEM form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClientCertificate {
+pub(crate) struct ClientCertificate {
     /// The chain, the client's own first.
-    pub certificate: String,
+    pub(crate) certificate: String,
     /// The private key.
-    pub key: Secret,
+    pub(crate) key: Secret,
 }
 
 /// Names a remote: a digest of the normalised address and the credentials.
@@ -90,28 +57,46 @@ pub(crate) struct SshAddress {
     pub(crate) path: String,
 }
 
-impl Remote {
-    /// Names a repository that needs no credentials.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), credentials: Credentials::default() }
+/// What credentials hold, part by part.
+pub(crate) trait Parts {
+    /// User and password.
+    fn basic(&self) -> Option<Basic>;
+    /// The SSH key to authenticate with.
+    fn ssh_key(&self) -> Option<SshKey>;
+    /// The certificate shown to HTTPS servers.
+    fn client(&self) -> Option<ClientCertificate>;
+}
+
+impl Parts for Credentials {
+    fn basic(&self) -> Option<Basic> {
+        let is_given = self.username.is_some() || self.password.is_some();
+        is_given.then(|| Basic {
+            username: self.username.clone().unwrap_or_default(),
+            password: self.password.clone().unwrap_or_default(),
+        })
     }
 
-    /// The address without its password, fit for logs and errors.
-    pub fn shown_url(&self) -> String {
-        let Some((scheme, rest)) = self.url.split_once("://") else { return self.url.clone() };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        match rest[..end].rsplit_once('@') {
-            Some((user, host)) => {
-                let user = user.split(':').next().unwrap_or_default();
-                // A lone user in an HTTP address is often a token.
-                let user = if scheme.eq_ignore_ascii_case("ssh") { format!("{user}@") } else { String::new() };
-                format!("{scheme}://{user}{host}{}", &rest[end..])
-            }
-            None => self.url.clone(),
-        }
+    fn ssh_key(&self) -> Option<SshKey> {
+        let passphrase = self.ssh_passphrase.clone();
+        self.ssh_private_key.clone().map(|private_key| SshKey { private_key, passphrase })
     }
 
-    pub(crate) fn key(&self) -> RemoteKey {
+    fn client(&self) -> Option<ClientCertificate> {
+        let both = self.client_certificate.clone().zip(self.client_key.clone());
+        both.map(|(certificate, key)| ClientCertificate { certificate, key })
+    }
+}
+
+/// Where a remote is, and what tells it from others.
+pub(crate) trait Located {
+    /// Names the remote.
+    fn key(&self) -> RemoteKey;
+    /// Takes the address apart.
+    fn address(&self) -> Result<Address, SourceError>;
+}
+
+impl Located for Remote {
+    fn key(&self) -> RemoteKey {
         let address = match self.address() {
             Ok(address) => address.normalised(),
             Err(_) => self.url.clone(),
@@ -125,23 +110,35 @@ impl Remote {
             }
             None => digest.update(0_u64.to_be_bytes()),
         };
-        let Credentials { basic, bearer, ssh_key, known_hosts, ca, client_certificate, insecure } = &self.credentials;
+        let Credentials {
+            username,
+            password,
+            bearer_token,
+            ssh_private_key,
+            ssh_passphrase,
+            known_hosts,
+            ca,
+            client_certificate,
+            client_key,
+            insecure,
+            plain_http,
+            pass_credentials,
+        } = &self.credentials;
         part(Some(&address));
-        part(basic.as_ref().map(|basic| basic.username.as_str()));
-        part(basic.as_ref().map(|basic| basic.password.reveal()));
-        part(bearer.as_ref().map(Secret::reveal));
-        part(ssh_key.as_ref().map(|key| key.private_key.reveal()));
-        part(ssh_key.as_ref().and_then(|key| key.passphrase.as_ref()).map(Secret::reveal));
-        part(known_hosts.as_deref());
+        part(username.as_deref());
         part(ca.as_deref());
-        part(client_certificate.as_ref().map(|client| client.certificate.as_str()));
-        part(client_certificate.as_ref().map(|client| client.key.reveal()));
-        part(insecure.then_some("insecure"));
+        part(known_hosts.as_deref());
+        part(client_certificate.as_deref());
+        for secret in [password, bearer_token, ssh_private_key, ssh_passphrase, client_key] {
+            part(secret.as_ref().map(Secret::reveal));
+        }
+        for (is_set, word) in [(insecure, "insecure"), (plain_http, "plain"), (pass_credentials, "pass")] {
+            part(is_set.then_some(word));
+        }
         RemoteKey(digest.finalize().into())
     }
 
-    /// Takes the address apart.
-    pub(crate) fn address(&self) -> Result<Address, SourceError> {
+    fn address(&self) -> Result<Address, SourceError> {
         let text = self.url.trim();
         let invalid = |why: &str| SourceError::InvalidUrl { url: self.shown_url(), why: why.into() };
         if text.starts_with('/') {
@@ -253,26 +250,6 @@ impl Address {
     }
 }
 
-impl PartialEq for Remote {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Remote {}
-
-impl Hash for Remote {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}
-
-impl fmt::Debug for Remote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").field("url", &self.shown_url()).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,22 +291,13 @@ mod tests {
     #[test]
     fn equal_remotes_mean_the_same_place_and_credentials() {
         let plain = Remote::new("https://example.com/a");
-        assert_eq!(plain, Remote::new("HTTPS://EXAMPLE.com:443/a/"));
-        assert_ne!(plain, Remote::new("https://example.com/b"));
+        assert_eq!(plain.key(), Remote::new("HTTPS://EXAMPLE.com:443/a/").key());
+        assert_ne!(plain.key(), Remote::new("https://example.com/b").key());
         let mut other = plain.clone();
-        other.credentials.bearer = Some(Secret::new("one"));
-        assert_ne!(plain, other);
+        other.credentials.bearer_token = Some(Secret::new("one"));
+        assert_ne!(plain.key(), other.key());
         let mut third = other.clone();
-        third.credentials.bearer = Some(Secret::new("two"));
-        assert_ne!(other, third);
-    }
-
-    #[test]
-    fn passwords_are_not_shown() {
-        let remote = Remote::new("https://me:hunter2@example.com/a@b");
-        assert_eq!(remote.shown_url(), "https://example.com/a@b");
-        assert!(!format!("{remote:?}").contains("hunter2"));
-        assert_eq!(Remote::new("ssh://git:hunter2@example.com/a").shown_url(), "ssh://git@example.com/a");
-        assert_eq!(Remote::new("git@example.com:a").shown_url(), "git@example.com:a");
+        third.credentials.bearer_token = Some(Secret::new("two"));
+        assert_ne!(other.key(), third.key());
     }
 }

@@ -1,8 +1,8 @@
 //! From what is wanted and what a remote lists to the commit meant. No input or output here.
 
+use bowline_model::GitRef;
 use git2::Oid;
 
-use crate::GitRef;
 use crate::semver::{Constraint, Version};
 
 /// What a remote lists: its references, sorted by name.
@@ -56,9 +56,45 @@ pub(crate) enum Unresolved {
 const HEADS: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
 
-impl GitRef {
+/// The longest name or constraint.
+const MAX_LENGTH: usize = 1024;
+
+/// Finding out what a reference means.
+pub(crate) trait Resolve: Sized {
+    /// The same, cut where it is too long to be shown.
+    fn shortened(&self) -> Self;
+    /// Says why no repository can have this; such texts never reach a remote.
+    fn flaw(&self) -> Option<String>;
     /// The prefixes of the reference names worth listing; none when no listing is needed.
-    pub(crate) fn prefixes(&self) -> Vec<String> {
+    fn prefixes(&self) -> Vec<String>;
+    /// Chooses from a listing.
+    fn resolve(&self, listing: &Listing) -> Result<Resolved, Unresolved>;
+}
+
+impl Resolve for GitRef {
+    fn shortened(&self) -> Self {
+        let cut = |text: &String| shortened(text);
+        match self {
+            Self::Head => Self::Head,
+            Self::Branch(text) => Self::Branch(cut(text)),
+            Self::Tag(text) => Self::Tag(cut(text)),
+            Self::Semver(text) => Self::Semver(cut(text)),
+            Self::Name(text) => Self::Name(cut(text)),
+            Self::Commit(text) => Self::Commit(cut(text)),
+            Self::Any(text) => Self::Any(cut(text)),
+        }
+    }
+
+    fn flaw(&self) -> Option<String> {
+        match self {
+            Self::Head => None,
+            Self::Any(text) if text.is_empty() => None,
+            Self::Branch(text) | Self::Tag(text) | Self::Name(text) | Self::Commit(text) => flaw(text, false),
+            Self::Semver(text) | Self::Any(text) => flaw(text, true),
+        }
+    }
+
+    fn prefixes(&self) -> Vec<String> {
         match self {
             Self::Head => vec!["HEAD".into()],
             Self::Branch(name) => vec![format!("{HEADS}{name}")],
@@ -81,8 +117,7 @@ impl GitRef {
         }
     }
 
-    /// Chooses from a listing.
-    pub(crate) fn resolve(&self, listing: &Listing) -> Result<Resolved, Unresolved> {
+    fn resolve(&self, listing: &Listing) -> Result<Resolved, Unresolved> {
         match self {
             Self::Head => listing.head(),
             Self::Branch(name) => listing.tip(&format!("{HEADS}{name}"), name),
@@ -98,6 +133,23 @@ impl GitRef {
             Self::Any(text) => listing.any(text),
         }
     }
+}
+
+/// Cuts a text that is too long to be shown.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+/// Says why a text can be neither a name nor a constraint; only the latter may hold blanks.
+pub(crate) fn flaw(text: &str, blanks: bool) -> Option<String> {
+    if text.len() > MAX_LENGTH {
+        return Some(format!("it is longer than {MAX_LENGTH} bytes"));
+    }
+    if text.is_empty() {
+        return Some("it is empty".into());
+    }
+    let bad = |letter: char| letter.is_control() || (letter == ' ' && !blanks);
+    text.chars().find(|letter| bad(*letter)).map(|letter| format!("it holds the character {letter:?}"))
 }
 
 /// Reads 40 hexadecimal digits.

@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use bowline_model::Revision;
+use bowline_model::{Algorithm, Remote, Revision, Wanted};
 use bowline_tree::Tree;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
+use crate::SourceError;
 use crate::commit::CommitInfo;
 use crate::limits::{DEFAULT_TIMEOUT, MAX_IDLE, SWEEP_INTERVAL};
 use crate::mirror::{Edge, MARK, Mirror};
 use crate::poller::{Poller, Subscription};
-use crate::remote::{Remote, RemoteKey};
+use crate::remote::{Located as _, RemoteKey};
 use crate::resolve::full_commit;
 use crate::store::lock;
-use crate::{GitRef, SourceError};
 
 /// How sources behave, and where they get the time and chance from.
 #[derive(Clone)]
@@ -68,7 +68,7 @@ pub struct Sources {
 pub(crate) struct Hub {
     pub(crate) options: Options,
     pub(crate) runtime: Handle,
-    pub(crate) pollers: Mutex<HashMap<(RemoteKey, GitRef), Arc<Poller>>>,
+    pub(crate) pollers: Mutex<HashMap<(RemoteKey, Wanted), Arc<Poller>>>,
     cache_dir: PathBuf,
     edge: Arc<Edge>,
     /// Those in use; a mirror goes with its last user, and its clone stays on the disk for a while.
@@ -99,30 +99,44 @@ impl Sources {
         Self { hub }
     }
 
-    /// Takes an interest in what a reference means.
+    /// Takes an interest in what is wanted of a remote.
     ///
-    /// Each remote and reference has one poller, which looks as often as the most eager subscriber asked and
+    /// Each remote and thing wanted has one poller, which looks as often as the most eager subscriber asked and
     /// ends with the last. A check must end within the longest `timeout` asked for. The first check begins
     /// at once, or has been done for another subscriber.
-    pub fn subscribe(&self, remote: &Remote, git_ref: &GitRef, interval: Duration, timeout: Duration) -> Subscription {
-        Poller::subscribe(&self.hub, remote, git_ref, interval, timeout)
+    pub fn subscribe(&self, remote: &Remote, wanted: &Wanted, interval: Duration, timeout: Duration) -> Subscription {
+        Poller::subscribe(&self.hub, remote, wanted, interval, timeout)
     }
 
-    /// Opens the files of a revision, straight from the clone; fetches it when it is not there.
-    pub async fn open(&self, remote: &Remote, revision: &Revision) -> Result<Arc<dyn Tree>, SourceError> {
-        self.hub.mirror(remote)?.tree(revision, self.hub.options.timeout).await
+    /// Opens the files of a revision, straight from the clone or the archive; fetches it when it is not there.
+    ///
+    /// The root of a chart's files is the chart's own directory.
+    pub async fn open(
+        &self,
+        remote: &Remote,
+        wanted: &Wanted,
+        revision: &Revision,
+    ) -> Result<Arc<dyn Tree>, SourceError> {
+        let timeout = self.hub.options.timeout;
+        match wanted {
+            Wanted::Git(_) => self.hub.mirror(remote)?.tree(revision, timeout).await,
+            Wanted::Chart { .. } | Wanted::Oci(_) => self.hub.open_archive(remote, wanted, revision, timeout).await,
+        }
     }
 
-    /// Reads author, date and message of a revision's commit.
-    pub async fn commit_info(&self, remote: &Remote, revision: &Revision) -> Result<CommitInfo, SourceError> {
-        self.hub.mirror(remote)?.commit_info(revision, self.hub.options.timeout).await
+    /// Reads author, date and message of a revision's commit; `None` of what is no commit.
+    pub async fn commit_info(&self, remote: &Remote, revision: &Revision) -> Result<Option<CommitInfo>, SourceError> {
+        match revision.algorithm {
+            Algorithm::Sha1 => self.hub.mirror(remote)?.commit_info(revision, self.hub.options.timeout).await.map(Some),
+            Algorithm::Sha256 => Ok(None),
+        }
     }
 
     /// Tells whether `new` has `old` among its ancestors, or is the same commit.
     ///
-    /// `None` when the history is not here and the server cannot give commits without their files.
+    /// `None` of what is no commit, and when the history is not here and the server cannot give commits without their files.
     pub async fn is_ancestor(&self, remote: &Remote, old: &Revision, new: &Revision) -> Option<bool> {
-        let (old, new) = (full_commit(&old.commit)?, full_commit(&new.commit)?);
+        let (old, new) = (full_commit(&old.digest)?, full_commit(&new.digest)?);
         self.hub.mirror(remote).ok()?.descends(old, new, self.hub.options.timeout).await
     }
 }

@@ -5,8 +5,8 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bowline_model::{Explain as _, Reason, Secret};
-use bowline_source::{Basic, Credentials, GitRef, Remote, SourceError};
+use bowline_model::{Credentials, Explain as _, GitRef, Reason, Remote, Secret};
+use bowline_source::SourceError;
 use support::http::{Rules, Server};
 use support::{Hub, INTERVAL, Repo, branch, git_server, path};
 
@@ -115,7 +115,7 @@ async fn subscribers_share_one_clone_and_one_poll() {
     let mut subscriptions: Vec<_> = (0..20).map(|_| hub.subscribe(&remote, branch("main"))).collect();
     for subscription in &mut subscriptions {
         let polled = subscription.changed().await;
-        assert_eq!(polled.outcome.expect("resolves").commit, commit.to_string());
+        assert_eq!(polled.outcome.expect("resolves").digest, commit.to_string());
     }
     let posts =
         |command: &str| server.log.lock().expect("not poisoned").iter().filter(|line| line.contains(command)).count();
@@ -126,7 +126,7 @@ async fn subscribers_share_one_clone_and_one_poll() {
     let polled = subscriptions[0].fresh().await;
     assert_eq!(polled.sequence, 2);
     let revision = polled.outcome.expect("resolves");
-    hub.sources.open(&remote, &revision).await.expect("opens");
+    hub.sources.open(&remote, &GitRef::Head.into(), &revision).await.expect("opens");
     assert_eq!((server.count("GET"), posts("command=ls-refs"), posts("command=fetch")), (2, 2, 1));
 
     // A commit that is here is resolved without a word.
@@ -165,7 +165,8 @@ async fn basic_and_bearer_credentials_are_sent_and_checked() {
     let with = |username: &str, password: &str| Remote {
         url: url.clone(),
         credentials: Credentials {
-            basic: Some(Basic { username: username.into(), password: Secret::new(password) }),
+            username: Some(username.into()),
+            password: Some(Secret::new(password)),
             ..Credentials::default()
         },
     };
@@ -179,13 +180,13 @@ async fn basic_and_bearer_credentials_are_sent_and_checked() {
 
     server.rules.lock().expect("not poisoned").authorization = Some("Bearer token-1".into());
     let mut bearer = Remote::new(&url);
-    bearer.credentials.bearer = Some(Secret::new("token-1"));
+    bearer.credentials.bearer_token = Some(Secret::new("token-1"));
     hub.check(&bearer, branch("main")).await.outcome.expect("resolves");
 
     // What one may read, another may not: not even from the clone that is here.
     let other = Remote::new(&url);
     let revision = hub.check(&bearer, branch("main")).await.outcome.expect("resolves");
-    assert!(hub.sources.open(&other, &revision).await.is_err());
+    assert!(hub.sources.open(&other, &GitRef::Head.into(), &revision).await.is_err());
 }
 
 #[tokio::test]
@@ -229,7 +230,7 @@ async fn redirects_are_followed_and_lose_credentials_on_the_way_to_another_host(
     let redirect = Some(("/repo.git".to_owned(), guarded.url("repo.git")));
     let sender = Server::start(&backend, repo.dir.path(), Rules { redirect, ..Rules::default() }).await;
     let mut remote = Remote::new(sender.url("repo.git"));
-    remote.credentials.bearer = Some(Secret::new("token-1"));
+    remote.credentials.bearer_token = Some(Secret::new("token-1"));
     let error = hub.fails(&remote, branch("main")).await;
     assert!(matches!(*error, SourceError::AuthenticationRequired { .. }), "{error}");
 
@@ -246,7 +247,7 @@ async fn a_server_that_hangs_or_breaks_off_mid_pack_leaves_nothing_broken() {
     let server = Server::start(&backend, repo.dir.path(), Rules { hang_after: Some(150), ..Rules::default() }).await;
     let remote = Remote::new(server.url("repo.git"));
     let short = Duration::from_millis(1500);
-    let mut subscription = hub.sources.subscribe(&remote, &branch("main"), INTERVAL, short);
+    let mut subscription = hub.sources.subscribe(&remote, &branch("main").into(), INTERVAL, short);
     let error = subscription.changed().await.outcome.expect_err("hangs");
     assert!(matches!(*error, SourceError::TimedOut { after, .. } if after == short), "{error}");
     assert_eq!(error.reason(), Reason::TimedOut);
@@ -261,7 +262,7 @@ async fn a_server_that_hangs_or_breaks_off_mid_pack_leaves_nothing_broken() {
 
     server.rules.lock().expect("not poisoned").cut_after = None;
     let revision = subscription.fresh().await.outcome.expect("resolves");
-    let tree = hub.sources.open(&remote, &revision).await.expect("opens");
+    let tree = hub.sources.open(&remote, &GitRef::Head.into(), &revision).await.expect("opens");
     assert_eq!(tree.read(&path("a")).expect("read").len(), 5000);
     let pack_dir = hub.clones()[0].join("objects/pack");
     let wait_until_clean = async {
@@ -291,7 +292,7 @@ async fn a_garbled_pack_does_no_harm_to_what_is_here() {
     let error = subscription.fresh().await.outcome.expect_err("is garbled");
     assert!(matches!(*error, SourceError::Protocol { .. }), "{error}");
     assert_eq!(hub.clones(), clones);
-    assert!(hub.sources.open(&remote, &good).await.is_ok());
+    assert!(hub.sources.open(&remote, &GitRef::Head.into(), &good).await.is_ok());
 
     server.rules.lock().expect("not poisoned").garble = false;
     subscription.fresh().await.outcome.expect("resolves");
@@ -311,8 +312,8 @@ async fn a_branch_that_was_forced_elsewhere_is_followed() {
     repo.git.reference("refs/heads/main", base, true, "").expect("moved");
     let forced = repo.commit("main", &[("a", "3")]);
     let new = subscription.fresh().await.outcome.expect("resolves");
-    assert_eq!(new.commit, forced.to_string());
-    let tree = hub.sources.open(&remote, &new).await.expect("opens");
+    assert_eq!(new.digest, forced.to_string());
+    let tree = hub.sources.open(&remote, &GitRef::Head.into(), &new).await.expect("opens");
     assert_eq!(tree.read(&path("a")).expect("read"), "3");
     assert_eq!(hub.sources.is_ancestor(&remote, &old, &new).await, Some(false));
 
@@ -346,7 +347,7 @@ async fn the_last_good_revision_outlives_the_server() {
     let polled = subscription.fresh().await;
     assert!(polled.outcome.is_err());
     assert_eq!(polled.last_good.as_ref(), Some(&good));
-    assert!(hub.sources.open(&remote, &good).await.is_ok());
+    assert!(hub.sources.open(&remote, &GitRef::Head.into(), &good).await.is_ok());
 }
 
 #[tokio::test]
@@ -357,7 +358,7 @@ async fn many_remotes_are_read_at_once() {
     // The same repository for twelve users is twelve remotes.
     let remote = |n: u32| {
         let mut remote = Remote::new(server.url("repo.git"));
-        remote.credentials.basic = Some(Basic { username: format!("user-{n}"), password: Secret::default() });
+        remote.credentials.username = Some(format!("user-{n}"));
         remote
     };
     let remotes: Vec<_> = (0..12).map(remote).collect();

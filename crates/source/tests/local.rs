@@ -2,8 +2,8 @@
 
 mod support;
 
-use bowline_model::{Explain as _, Reason};
-use bowline_source::{GitRef, Options, Remote, SourceError, Sources};
+use bowline_model::{Explain as _, GitRef, Reason, Remote};
+use bowline_source::{Options, SourceError, Sources};
 use bowline_tree::{EntryKind, TreeError};
 use support::{Hub, Repo, branch, path};
 
@@ -49,19 +49,19 @@ async fn a_new_commit_is_seen_and_the_old_one_stays_readable() {
     let remote = Remote::new(repo.path().display().to_string());
     let mut subscription = hub.subscribe(&remote, branch("main"));
     let old = subscription.changed().await.outcome.expect("resolves");
-    assert_eq!(old.commit, first.to_string());
+    assert_eq!(old.digest, first.to_string());
 
     let second = repo.commit("main", &[("dir/a", "2")]);
     let new = subscription.changed().await.outcome.expect("resolves");
-    assert_eq!(new.commit, second.to_string());
+    assert_eq!(new.digest, second.to_string());
 
-    let tree = hub.sources.open(&remote, &new).await.expect("opens");
+    let tree = hub.sources.open(&remote, &GitRef::Head.into(), &new).await.expect("opens");
     assert_eq!(tree.read(&path("dir/a")).expect("read"), "2");
     assert_eq!(tree.read(&path("dir/b")).expect("read"), "same");
-    let tree = hub.sources.open(&remote, &old).await.expect("opens");
+    let tree = hub.sources.open(&remote, &GitRef::Head.into(), &old).await.expect("opens");
     assert_eq!(tree.read(&path("dir/a")).expect("read"), "1");
 
-    let info = hub.sources.commit_info(&remote, &new).await.expect("is there");
+    let info = hub.sources.commit_info(&remote, &new).await.expect("is there").expect("is a commit");
     assert_eq!((info.author.as_str(), info.subject()), ("Ann Lee", "Change"));
     assert_eq!(hub.sources.is_ancestor(&remote, &old, &new).await, Some(true));
     assert_eq!(hub.sources.is_ancestor(&remote, &new, &old).await, Some(false));
@@ -81,12 +81,12 @@ async fn the_last_good_revision_outlives_the_repository() {
     assert!(matches!(*error, SourceError::RepositoryNotFound { .. }), "{error}");
     assert_eq!(error.reason(), Reason::RepositoryNotFound);
     assert_eq!(gone.last_good.as_ref(), Some(&good));
-    let tree = hub.sources.open(&remote, &good).await.expect("opens");
+    let tree = hub.sources.open(&remote, &GitRef::Head.into(), &good).await.expect("opens");
     assert_eq!(tree.read(&path("a")).expect("read"), "1");
 
     // Another process on the same directory reads it too.
     let later = Sources::new(hub.dir.path(), support::options());
-    assert!(later.open(&remote, &good).await.is_ok());
+    assert!(later.open(&remote, &GitRef::Head.into(), &good).await.is_ok());
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_tree_is_read_as_it_was_committed() {
 
     let remote = Remote::new(repo.url());
     let revision = hub.check(&remote, branch("main")).await.outcome.expect("resolves");
-    let tree = hub.sources.open(&remote, &revision).await.expect("opens");
+    let tree = hub.sources.open(&remote, &GitRef::Head.into(), &revision).await.expect("opens");
     let root: Vec<_> =
         tree.list(&path("")).expect("listed").into_iter().map(|entry| (entry.name, entry.kind)).collect();
     let want = [
@@ -131,7 +131,7 @@ async fn a_file_beyond_the_limit_is_refused() {
     repo.commit("main", &[("big", &"0".repeat(size)), ("small", "1")]);
     let remote = Remote::new(repo.url());
     let revision = hub.check(&remote, branch("main")).await.outcome.expect("resolves");
-    let tree = hub.sources.open(&remote, &revision).await.expect("opens");
+    let tree = hub.sources.open(&remote, &GitRef::Head.into(), &revision).await.expect("opens");
     assert!(matches!(tree.read(&path("big")), Err(TreeError::TooLarge { .. })));
     assert_eq!(tree.read(&path("small")).expect("read"), "1");
 }
@@ -158,7 +158,7 @@ async fn a_damaged_clone_is_made_anew() {
         }
     }
     let later = Sources::new(hub.dir.path(), support::options());
-    let tree = later.open(&remote, &revision).await.expect("opens");
+    let tree = later.open(&remote, &GitRef::Head.into(), &revision).await.expect("opens");
     assert_eq!(support::files(&*tree).len(), 50);
 }
 
@@ -184,7 +184,7 @@ async fn many_commits_do_not_scatter_the_clone() {
     let quiet = repo.commit("quiet", &[("q", "quiet")]);
     let mut quiet_subscription = hub.subscribe(&remote, branch("quiet"));
     let quiet_revision = quiet_subscription.fresh().await.outcome.expect("resolves");
-    assert_eq!(quiet_revision.commit, quiet.to_string());
+    assert_eq!(quiet_revision.digest, quiet.to_string());
     let mut last = None;
     for n in 0..60 {
         repo.commit("main", &[("a", &n.to_string()), ("b", "same")]);
@@ -194,13 +194,13 @@ async fn many_commits_do_not_scatter_the_clone() {
     assert_eq!(clones.len(), 1, "{clones:?}");
     let packs = std::fs::read_dir(clones[0].join("objects/pack")).expect("listed").count();
     assert!(packs < 2 * 45, "{packs} files");
-    let tree = hub.sources.open(&remote, &last.expect("has been")).await.expect("opens");
+    let tree = hub.sources.open(&remote, &GitRef::Head.into(), &last.expect("has been")).await.expect("opens");
     assert_eq!(tree.read(&path("a")).expect("read"), "59");
     assert_eq!(tree.read(&path("b")).expect("read"), "same");
 
     // What another reference means has stayed, without its repository.
     std::fs::remove_dir_all(repo.path()).expect("removed");
-    let tree = hub.sources.open(&remote, &quiet_revision).await.expect("opens");
+    let tree = hub.sources.open(&remote, &GitRef::Head.into(), &quiet_revision).await.expect("opens");
     assert_eq!(tree.read(&path("q")).expect("read"), "quiet");
 }
 
@@ -232,7 +232,7 @@ async fn no_hook_filter_or_configured_program_runs() {
     }
     let second = repo.commit("main", &[("a", "2")]);
     let later = hub.check(&remote, branch("main")).await.outcome.expect("resolves");
-    assert_eq!(later.commit, second.to_string());
+    assert_eq!(later.digest, second.to_string());
     assert_ne!(later, revision);
     assert_eq!(hub.files(&remote, branch("main")).await.len(), 2);
     assert!(!mark.exists(), "a program ran");
@@ -266,7 +266,7 @@ async fn local_repositories_can_be_forbidden() {
     let dir = tempfile::tempdir().expect("a directory");
     let sources = Sources::new(dir.path(), Options { allow_local: false, ..support::options() });
     let remote = Remote::new(repo.url());
-    let mut subscription = sources.subscribe(&remote, &branch("main"), support::INTERVAL, support::TIMEOUT);
+    let mut subscription = sources.subscribe(&remote, &branch("main").into(), support::INTERVAL, support::TIMEOUT);
     let error = subscription.fresh().await.outcome.expect_err("is refused");
     assert!(matches!(*error, SourceError::LocalNotAllowed { .. }), "{error}");
 }
@@ -280,5 +280,5 @@ async fn a_local_repository_that_comes_late_is_found_without_being_asked_for() {
     assert!(subscription.changed().await.outcome.is_err());
     let commit = repo.commit("main", &[("a", "1")]);
     // The interval asked for is an hour.
-    assert_eq!(subscription.changed().await.outcome.expect("resolves").commit, commit.to_string());
+    assert_eq!(subscription.changed().await.outcome.expect("resolves").digest, commit.to_string());
 }

@@ -4,8 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use bowline_model::{Explain as _, Reason, Secret};
-use bowline_source::{Basic, Credentials, GitRef, Remote, SourceError, SshKey};
+use bowline_model::{Credentials, Explain as _, GitRef, Reason, Remote, Secret};
+use bowline_source::SourceError;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, EcdsaCurve, PrivateKey};
 use support::ssh::{Rules, Server, known_hosts, new_key};
@@ -25,7 +25,7 @@ fn with_key(url: &str, key: &PrivateKey, known_hosts: String) -> Remote {
     Remote {
         url: url.to_owned(),
         credentials: Credentials {
-            ssh_key: Some(SshKey { private_key, passphrase: None }),
+            ssh_private_key: Some(private_key),
             known_hosts: Some(known_hosts),
             ..Credentials::default()
         },
@@ -140,11 +140,11 @@ async fn keys_passphrases_and_passwords_are_checked() {
     let error = hub.fails(&remote, branch("main")).await;
     assert!(matches!(*error, SourceError::AuthenticationRequired { .. }), "{error}");
 
-    let basic = |password: &str| Some(Basic { username: String::new(), password: Secret::new(password) });
-    remote.credentials.basic = basic("wrong");
+    let password = |text: &str| Some(Secret::new(text));
+    remote.credentials.password = password("wrong");
     let error = hub.fails(&remote, branch("main")).await;
     assert!(matches!(*error, SourceError::AuthenticationRefused { .. }), "{error}");
-    remote.credentials.basic = basic("p@ss");
+    remote.credentials.password = password("p@ss");
     hub.check(&remote, branch("main")).await.outcome.expect("resolves");
 
     let locked = key.encrypt(&mut rand::rng(), "open sesame").expect("is encrypted");
@@ -153,14 +153,14 @@ async fn keys_passphrases_and_passwords_are_checked() {
     assert!(matches!(*error, SourceError::InvalidCredentials { what: "SSH key", .. }), "{error}");
     let with_passphrase = |text: &str| {
         let mut remote = remote.clone();
-        remote.credentials.ssh_key.as_mut().expect("is there").passphrase = Some(Secret::new(text));
+        remote.credentials.ssh_passphrase = Some(Secret::new(text));
         remote
     };
     let error = hub.fails(&with_passphrase("wrong"), branch("main")).await;
     assert!(matches!(*error, SourceError::InvalidCredentials { .. }), "{error}");
     hub.check(&with_passphrase("open sesame"), branch("main")).await.outcome.expect("resolves");
 
-    remote.credentials.ssh_key.as_mut().expect("is there").private_key = Secret::new("nonsense");
+    remote.credentials.ssh_private_key = Some(Secret::new("nonsense"));
     let error = hub.fails(&remote, branch("main")).await;
     assert!(matches!(*error, SourceError::InvalidCredentials { .. }), "{error}");
     assert!(!format!("{error:?}").contains("nonsense"));
@@ -173,7 +173,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     let port = listener.local_addr().expect("an address").port();
     let short = Duration::from_millis(300);
     for url in [format!("ssh://localhost:{port}/x"), format!("http://localhost:{port}/x")] {
-        let mut subscription = hub.sources.subscribe(&Remote::new(url), &branch("main"), INTERVAL, short);
+        let mut subscription = hub.sources.subscribe(&Remote::new(url), &branch("main").into(), INTERVAL, short);
         let error = subscription.changed().await.outcome.expect_err("is silent");
         assert!(matches!(*error, SourceError::TimedOut { .. }), "{error}");
     }
@@ -197,7 +197,7 @@ async fn every_common_kind_of_key_is_read() {
             repo.commit("main", &[("a", "1")]);
             let server = Server::start(&backend, repo.dir.path(), rules(&key)).await;
             let mut remote = with_key(&server.url("repo.git"), &key, server.known_hosts());
-            remote.credentials.ssh_key.as_mut().expect("is there").private_key = Secret::new(text);
+            remote.credentials.ssh_private_key = Some(Secret::new(text));
             hub.check(&remote, branch("main")).await.outcome.expect("resolves");
         }
     }

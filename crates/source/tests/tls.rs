@@ -4,8 +4,8 @@ mod support;
 
 use std::sync::Arc;
 
-use bowline_model::{Explain as _, Reason, Secret};
-use bowline_source::{ClientCertificate, Remote, SourceError};
+use bowline_model::{Explain as _, Reason, Remote, Secret};
+use bowline_source::SourceError;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
@@ -108,6 +108,7 @@ async fn a_client_certificate_is_shown() {
 
     let (certificate, key) = clients.sign("a client");
     let key = Secret::new(key.serialize_pem());
-    remote.credentials.client_certificate = Some(ClientCertificate { certificate: certificate.pem(), key });
+    remote.credentials.client_certificate = Some(certificate.pem());
+    remote.credentials.client_key = Some(key);
     hub.check(&remote, branch("main")).await.outcome.expect("resolves");
 }

@@ -55,7 +55,7 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
         generation: resource.generation(),
         source: SourceSpec {
             remote,
-            git_ref: source::git_ref(source.target_revision.as_deref().unwrap_or_default()),
+            wanted: source::wanted(source.target_revision.as_deref().unwrap_or_default()),
             interval: options.poll_interval,
             timeout: options.fetch_timeout,
             pinned: None,

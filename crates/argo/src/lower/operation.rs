@@ -6,7 +6,7 @@ use bowline_model::{Failure, Object, ObjectKey, SyncRequest};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::source::{effective, git_ref};
+use super::source::{effective, wanted};
 use super::sync::retry;
 use super::{filled, listed, unsupported};
 use crate::types::{ApplicationSource, ApplicationSpec, Operation, SyncOperation};
@@ -49,7 +49,7 @@ pub(super) fn request(
     });
     Ok(Some(SyncRequest {
         id: operation_id(resource).unwrap_or_default(),
-        git_ref: revision(sync, spec)?.as_deref().map(git_ref),
+        wanted: revision(sync, spec)?.as_deref().map(wanted),
         prune: sync.prune == Some(true),
         dry_run: sync.dry_run == Some(true),
         only: only.collect(),

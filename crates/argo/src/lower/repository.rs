@@ -62,12 +62,10 @@ pub(super) fn remote(url: &str, project: &str, options: &ArgoOptions, world: &dy
         password: secret("password"),
         bearer_token: secret("bearerToken"),
         ssh_private_key: secret("sshPrivateKey"),
-        ssh_passphrase: None,
-        known_hosts: None,
-        ca: None,
         client_certificate: text("tlsClientCertData"),
         client_key: secret("tlsClientCertKey"),
         insecure: flag(&fields, "insecure")? || flag(&fields, "insecureIgnoreHostKey")?,
+        ..Credentials::default()
     };
     if is_ssh_url(url) || url.starts_with("ssh://") {
         credentials.known_hosts = settings(words::KNOWN_HOSTS_MAP)?.and_then(|map| map_entry(&map, "ssh_known_hosts"));

@@ -1,6 +1,6 @@
 //! Which source counts, and how its files become objects.
 
-use bowline_model::{DirectoryOptions, DirectoryRules, Failure, GitRef, Reason, Render};
+use bowline_model::{DirectoryOptions, DirectoryRules, Failure, GitRef, Reason, Render, Wanted};
 
 use super::helm::{self, Subject};
 use super::{filled, listed, unsupported};
@@ -71,10 +71,10 @@ pub(super) fn render(source: &ApplicationSource, subject: &Subject<'_>) -> Resul
 }
 
 /// Returns the commit wanted; an empty text means the remote's `HEAD`.
-pub(super) fn git_ref(target_revision: &str) -> GitRef {
+pub(super) fn wanted(target_revision: &str) -> Wanted {
     match target_revision.trim() {
-        "" => GitRef::Any("HEAD".to_owned()),
-        text => GitRef::Any(text.to_owned()),
+        "" => Wanted::Git(GitRef::Any("HEAD".to_owned())),
+        text => Wanted::Git(GitRef::Any(text.to_owned())),
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn write(status: &mut Map<String, Value>, report: &Report, spec: &Spe
     let mut sync = Map::new();
     sync.insert("status".to_owned(), json!(word(verdict)));
     sync.insert("comparedTo".to_owned(), spec.compared_to());
-    let known = report.revision.as_ref().map(|revision| revision.commit.clone());
+    let known = report.revision.as_ref().map(|revision| revision.digest.clone());
     if let Some(commit) = known.or_else(|| status.get("sync").and_then(crate::recall::revision_of)) {
         spec.write_revision(&mut sync, &commit);
     }

@@ -73,7 +73,7 @@ fn failed_message(sync: &SyncReport, blame: &Blame) -> String {
         Blame::Sync(message) => message.clone(),
         _ => super::sync::message(sync),
     };
-    format!("Failed last sync attempt to [{}]: {reason}", sync.revision.commit)
+    format!("Failed last sync attempt to [{}]: {reason}", sync.revision.digest)
 }
 
 fn old_message(status: &Map<String, Value>, name: &str) -> Option<String> {

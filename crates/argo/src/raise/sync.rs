@@ -59,7 +59,7 @@ fn state(status: &Map<String, Value>, resource: &Object, sync: &SyncReport, spec
     put(&mut state, "retryCount", (sync.retries > 0).then(|| json!(sync.retries)));
     let mut result = Map::new();
     spec.write_source(&mut result);
-    spec.write_revision(&mut result, &sync.revision.commit);
+    spec.write_revision(&mut result, &sync.revision.digest);
     // Required by the definition; with several sources it stays empty.
     result.entry("revision").or_insert_with(|| json!(""));
     let resources: Vec<Value> = sync.results.iter().map(|one| resource_result(one, sync.dry_run)).collect();
@@ -78,13 +78,13 @@ fn state(status: &Map<String, Value>, resource: &Object, sync: &SyncReport, spec
 /// Tells whether a stored state speaks of this sync.
 fn is_of(state: &Value, sync: &SyncReport) -> bool {
     state["startedAt"] == time(sync.started_at)
-        && crate::recall::revision_of(&state["syncResult"]).as_deref() == Some(&sync.revision.commit)
+        && crate::recall::revision_of(&state["syncResult"]).as_deref() == Some(&sync.revision.digest)
 }
 
 /// Returns what was asked: as it was written, or for an automatic sync as Argo CD would have written it.
 fn operation(resource: &Object, sync: &SyncReport, spec: &Spec<'_>) -> Value {
     let mut what = Map::new();
-    spec.write_revision(&mut what, &sync.revision.commit);
+    spec.write_revision(&mut what, &sync.revision.digest);
     put(&mut what, "prune", sync.prune.then_some(Value::Bool(true)));
     put(&mut what, "dryRun", sync.dry_run.then_some(Value::Bool(true)));
     put(&mut what, "syncOptions", spec.sync_policy("syncOptions").cloned());

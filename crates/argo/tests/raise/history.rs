@@ -81,6 +81,6 @@ fn a_restart_adds_no_entry_twice() {
     cluster.raise(&settled(sync(SyncPhase::Succeeded, 10, Some(11)), 11));
     assert_eq!(ids(&cluster), [0, 1]);
     let recalled = bowline_engine::Dialect::recall(&cluster.argo, &cluster.resource());
-    assert_eq!(recalled.applied.map(|revision| revision.commit).as_deref(), Some(COMMIT));
+    assert_eq!(recalled.applied.map(|revision| revision.digest).as_deref(), Some(COMMIT));
     assert_eq!(recalled.inventory.len(), 2);
 }

@@ -110,7 +110,7 @@ fn sources(
 ) -> Result<ValueSources, Failure> {
     let at = |text: &RevisionText| match &surroundings.revision {
         Some(revision) => text.at(revision),
-        None => text.at(&Revision { name: None, commit: String::new() }),
+        None => text.at(&Revision::of_commit("")),
     };
     let names: Vec<String> = options.value_files.iter().map(at).collect();
     let mut sources = ValueSources { files: files.expand(&names)?, ..ValueSources::default() };

@@ -229,7 +229,7 @@ impl Task {
         let mut next = SAFETY_NET;
         let mut activity = Activity::Settled;
         let mut failure = failure;
-        let is_written = self.memory.written.as_ref().is_some_and(|written| written.commit == revision.commit);
+        let is_written = self.memory.written.as_ref().is_some_and(|written| written.is_same(revision));
         if is_written && failure.is_none() {
             match unready(app, &objects) {
                 Some(object) => {

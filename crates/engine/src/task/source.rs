@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bowline_cluster::ApiError;
-use bowline_model::{App, Commit, Explain as _, Failure, GitRef, Object, Reason, Remote, Render, Revision, SourceSpec};
+use bowline_model::{App, Commit, Explain as _, Failure, Object, Reason, Remote, Render, Revision, SourceSpec, Wanted};
 use bowline_source::Subscription;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ use super::{Next, SAFETY_NET, Task};
 /// The subscription to the app's source.
 pub(super) struct SourceInterest {
     pub(super) remote: Remote,
-    pub(super) git_ref: GitRef,
+    pub(super) wanted: Wanted,
     pub(super) interval: Duration,
     pub(super) subscription: Subscription,
     /// When the newest outcome was first seen.
@@ -31,20 +31,15 @@ impl Task {
     /// Subscribes to a source, unless the subscription at hand is to the same.
     pub(super) fn follow(&mut self, spec: &SourceSpec) {
         let is_same = self.source.as_ref().is_some_and(|source| {
-            source.remote == spec.remote && source.git_ref == spec.git_ref && source.interval == spec.interval
+            source.remote == spec.remote && source.wanted == spec.wanted && source.interval == spec.interval
         });
         if is_same {
             return;
         }
-        let subscription = self.shared.sources.subscribe(
-            &crate::remote::remote(&spec.remote),
-            &crate::remote::git_ref(&spec.git_ref),
-            spec.interval,
-            spec.timeout,
-        );
+        let subscription = self.shared.sources.subscribe(&spec.remote, &spec.wanted, spec.interval, spec.timeout);
         self.source = Some(SourceInterest {
             remote: spec.remote.clone(),
-            git_ref: spec.git_ref.clone(),
+            wanted: spec.wanted.clone(),
             interval: spec.interval,
             subscription,
             seen: Instant::now(),
@@ -78,11 +73,11 @@ impl Task {
         let revision = polled.outcome.ok().or(polled.last_good);
         if let Some(revision) = &revision {
             if source.known.as_ref() != Some(revision) {
-                shared.note_revision(&spec.remote, &spec.git_ref, revision);
+                shared.note_revision(&spec.remote, &spec.wanted, revision);
                 source.known = Some(revision.clone());
             }
-            if source.commit.as_ref().is_none_or(|(of, _)| of.commit != revision.commit) {
-                let commit = shared.commit(&spec.remote, revision).await;
+            if source.commit.as_ref().is_none_or(|(of, _)| !of.is_same(revision)) {
+                let commit = shared.commit(spec, revision).await;
                 source.commit = commit.map(|commit| (revision.clone(), commit));
             }
         }
@@ -111,16 +106,12 @@ impl Task {
         app: &App,
         request: Option<&bowline_model::SyncRequest>,
     ) -> Result<Option<Revision>, Failure> {
-        let Some(git_ref) = request.and_then(|request| request.git_ref.as_ref()) else { return Ok(None) };
-        if *git_ref == app.source.git_ref {
+        let Some(wanted) = request.and_then(|request| request.wanted.as_ref()) else { return Ok(None) };
+        if *wanted == app.source.wanted {
             return Ok(None);
         }
-        let mut subscription = self.shared.sources.subscribe(
-            &crate::remote::remote(&app.source.remote),
-            &crate::remote::git_ref(git_ref),
-            app.source.interval,
-            app.source.timeout,
-        );
+        let mut subscription =
+            self.shared.sources.subscribe(&app.source.remote, wanted, app.source.interval, app.source.timeout);
         subscription.fresh().await.outcome.map(Some).map_err(|error| source_failure(&error))
     }
 
@@ -137,7 +128,7 @@ impl Task {
         {
             return Err(failure.clone());
         }
-        let tree = self.shared.tree(&app.source.remote, revision).await.map_err(|error| source_failure(&error))?;
+        let tree = self.shared.tree(&app.source, revision).await.map_err(|error| source_failure(&error))?;
         self.wanted = None;
         let how = app.render.clone();
         let chance = match &surroundings {
@@ -151,7 +142,7 @@ impl Task {
         Counters::add(&self.shared.counters.renders);
         if rendered.outcome.is_err() {
             // Whatever is wrong may be wrong with the clone.
-            self.shared.forget_tree(&app.source.remote, revision);
+            self.shared.forget_tree(&app.source, revision);
         }
         let outcome = rendered.outcome.clone();
         self.rendered = Some((revision.clone(), rendered));
@@ -178,7 +169,7 @@ impl Task {
 
     /// Returns the time and the chance that templates see.
     async fn chance(&self, app: &App, revision: &Revision) -> Chance {
-        let commit = self.shared.commit(&app.source.remote, revision).await;
+        let commit = self.shared.commit(&app.source, revision).await;
         let mut hasher = Sha256::new();
         hasher.update(self.shared.options.seed.to_le_bytes());
         hasher.update(app.uid.as_bytes());
@@ -201,7 +192,7 @@ impl Task {
         if of == revision {
             return Ok(true);
         }
-        let tree = self.shared.tree(&app.source.remote, revision).await.map_err(|error| source_failure(&error))?;
+        let tree = self.shared.tree(&app.source, revision).await.map_err(|error| source_failure(&error))?;
         let reads = rendered.reads.clone();
         let holds = tokio::task::spawn_blocking(move || reads.holds_in(&*tree)).await.unwrap_or(false);
         if holds {

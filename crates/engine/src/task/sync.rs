@@ -41,7 +41,7 @@ impl Task {
             self.memory.syncs += 1;
         }
         let before = self.memory.sync.take().filter(|_| is_retry).map(|before| before.started_at);
-        let begun = self.memory.begun.take().filter(|begun| begun.revision.commit == revision.commit);
+        let begun = self.memory.begun.take().filter(|begun| begun.revision.is_same(revision));
         let started_at = before.or(begun.map(|begun| begun.started_at));
         let mut sync = SyncReport {
             number: self.memory.syncs,

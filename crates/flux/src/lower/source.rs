@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bowline_engine::{LowerError, Lowered, World};
-use bowline_model::{Credentials, GitRef, Object, Remote, SourceSpec};
+use bowline_model::{Credentials, GitRef, Object, Remote, SourceSpec, Wanted};
 
 use super::credentials::credentials;
 use super::{duration, optional_duration, refuse_unsupported, spec_of, unsupported};
@@ -45,7 +45,7 @@ pub(super) fn source_spec(resource: &Object, world: &dyn World) -> Result<Source
     };
     Ok(SourceSpec {
         remote: Remote { url: spec.url, credentials },
-        git_ref: git_ref(spec.reference.unwrap_or_default()),
+        wanted: Wanted::Git(git_ref(spec.reference.unwrap_or_default())),
         interval,
         timeout,
         pinned: None,

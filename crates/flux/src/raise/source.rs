@@ -68,9 +68,9 @@ fn fetched(
 }
 
 fn artifact(resource: &Object, revision: &Revision, report: &SourceReport, options: &FluxOptions) -> Artifact {
-    let path = format!("gitrepository/{}/{}/{}.tar.gz", resource.namespace(), resource.name(), revision.commit);
+    let path = format!("gitrepository/{}/{}/{}.tar.gz", resource.namespace(), resource.name(), revision.digest);
     Artifact {
-        digest: commit_digest(&revision.commit),
+        digest: commit_digest(&revision.digest),
         last_update_time: time_text(report.now),
         metadata: None,
         url: format!("http://{}/{path}", options.storage_host),

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowline_model::GitRef;
 use git2::{Oid, Repository};
 
 use super::{Choice, Found, Mirror, blocking};
+use crate::SourceError;
 use crate::local;
 use crate::wire::Stage;
-use crate::{GitRef, SourceError};
 
 impl Mirror {
     pub(super) async fn resolve_local(

@@ -10,20 +10,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bowline_model::Revision;
+use bowline_model::{GitRef, Remote, Revision};
 use bowline_tree::Tree;
 use git2::Oid;
 use tokio::sync::Semaphore;
 
+use crate::SourceError;
 use crate::ancestry;
 use crate::commit::CommitInfo;
 use crate::limits::{MAX_PARALLEL_READS, MAX_PARALLEL_REMOTES};
-use crate::remote::{Address, Remote};
-use crate::resolve::{Listing, Resolved, Unresolved, full_commit};
+use crate::remote::{Address, Located as _};
+use crate::resolve::{Listing, Resolve as _, Resolved, Unresolved, full_commit};
 use crate::store::{Store, lock};
 use crate::tree::GitTree;
 use crate::wire::{HttpClients, Stage};
-use crate::{GitRef, SourceError};
 
 /// What all mirrors share.
 pub(crate) struct Edge {
@@ -86,7 +86,7 @@ impl Mirror {
     pub(crate) async fn resolve(self: &Arc<Self>, wanted: &GitRef, timeout: Duration) -> Result<Revision, SourceError> {
         let found = self.find(wanted, timeout).await?;
         lock(&self.current).insert(wanted.clone(), found.commit);
-        Ok(Revision { name: found.name, commit: found.commit.to_string() })
+        Ok(Revision { name: found.name, ..Revision::of_commit(found.commit.to_string()) })
     }
 
     /// Ends the care for what a reference means.
@@ -96,7 +96,7 @@ impl Mirror {
 
     async fn find(self: &Arc<Self>, wanted: &GitRef, timeout: Duration) -> Result<Found, SourceError> {
         if let Some(why) = wanted.flaw() {
-            return Err(SourceError::InvalidReference { wanted: wanted.shortened(), why });
+            return Err(SourceError::InvalidReference { wanted: wanted.shortened().into(), why });
         }
         // A commit never changes: once it is here, nobody needs to be asked.
         if let GitRef::Commit(text) | GitRef::Any(text) = wanted
@@ -139,8 +139,8 @@ impl Mirror {
         timeout: Duration,
         read: impl Fn(Arc<Store>, Oid) -> Result<T, SourceError> + Clone + Send + 'static,
     ) -> Result<T, SourceError> {
-        let commit = full_commit(&revision.commit).ok_or_else(|| SourceError::InvalidReference {
-            wanted: GitRef::Commit(revision.commit.clone()),
+        let commit = full_commit(&revision.digest).ok_or_else(|| SourceError::InvalidReference {
+            wanted: GitRef::Commit(revision.digest.clone()).into(),
             why: "a commit has 40 hexadecimal digits".into(),
         })?;
         let mut again = true;
@@ -230,12 +230,12 @@ impl Mirror {
                 let (GitRef::Any(short) | GitRef::Commit(short)) = wanted else { return Err(self.not_found(wanted)) };
                 Err(SourceError::AmbiguousCommit { url: self.url.clone(), short: short.clone() })
             }
-            Err(Unresolved::Invalid(why)) => Err(SourceError::InvalidReference { wanted: wanted.clone(), why }),
+            Err(Unresolved::Invalid(why)) => Err(SourceError::InvalidReference { wanted: wanted.clone().into(), why }),
         }
     }
 
     fn not_found(&self, wanted: &GitRef) -> SourceError {
-        SourceError::ReferenceNotFound { url: self.url.clone(), wanted: wanted.clone() }
+        SourceError::ReferenceNotFound { url: self.url.clone(), wanted: wanted.clone().into() }
     }
 
     async fn within<T>(

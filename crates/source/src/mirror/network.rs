@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowline_model::GitRef;
 use git2::Oid;
 use tokio::sync::mpsc;
 
 use super::{Choice, Found, Mirror, blocking};
-use crate::resolve::Listing;
+use crate::SourceError;
+use crate::resolve::{Listing, Resolve as _};
 use crate::store::Store;
 use crate::wire::{Depth, Session, Stage, Want};
-use crate::{GitRef, SourceError};
 
 /// How many pieces of a pack wait between the network and the disk.
 const QUEUE: usize = 16;

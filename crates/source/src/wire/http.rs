@@ -3,6 +3,7 @@ use std::io;
 use std::sync::Mutex;
 
 use base64::Engine as _;
+use bowline_model::{Credentials, Remote};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
@@ -13,7 +14,7 @@ use super::SERVICE;
 use super::pkt::PktReader;
 use crate::SourceError;
 use crate::limits::MAX_REDIRECTS;
-use crate::remote::{Basic, ClientCertificate, Credentials, Remote};
+use crate::remote::{Basic, ClientCertificate, Parts as _};
 
 /// Connections kept for later: one client for each set of trust and identity.
 #[derive(Default)]
@@ -32,9 +33,9 @@ struct Trust {
 
 impl HttpClients {
     fn get(&self, tls: bool, credentials: &Credentials, shown: &str) -> Result<Client, SourceError> {
-        let Credentials { ca, client_certificate, insecure, .. } = credentials.clone();
+        let Credentials { ca, insecure, .. } = credentials.clone();
         let trust = if tls {
-            Trust { tls, ca, client: client_certificate, insecure }
+            Trust { tls, ca, client: credentials.client(), insecure }
         } else {
             Trust { tls, ca: None, client: None, insecure: false }
         };
@@ -113,9 +114,9 @@ impl HttpLink {
     ) -> Result<Self, SourceError> {
         let shown = remote.shown_url();
         let client = clients.get(url.scheme() == "https", &remote.credentials, &shown)?;
-        let basic = remote.credentials.basic.clone().or(basic);
+        let basic = remote.credentials.basic().or(basic);
         let authorization =
-            authorization(remote.credentials.bearer.as_ref().map(bowline_model::Secret::reveal), basic)?;
+            authorization(remote.credentials.bearer_token.as_ref().map(bowline_model::Secret::reveal), basic)?;
         let mut link =
             Self { client, base: url, authorization, shown, reader: PktReader::new(Box::new(tokio::io::empty())) };
         let response = link.greeting().await?;

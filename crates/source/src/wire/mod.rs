@@ -35,11 +35,12 @@ impl Stage {
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use bowline_model::Remote;
 use bytes::Bytes;
 use tokio::io::AsyncRead;
 
 use crate::SourceError;
-use crate::remote::{Address, Remote};
+use crate::remote::{Address, Located as _};
 use crate::store::lock;
 use http::HttpLink;
 use pkt::PktReader;

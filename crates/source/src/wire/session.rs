@@ -1,13 +1,13 @@
+use bowline_model::{GitRef, Remote};
 use bytes::Bytes;
 use git2::Oid;
 use tokio::sync::mpsc;
 
 use super::pkt::{Pkt, Request};
 use super::{HttpClients, Link, Stage};
+use crate::SourceError;
 use crate::limits::{MAX_PACK_BYTES, MAX_REFS};
-use crate::remote::Remote;
 use crate::resolve::{Listed, Listing};
-use crate::{GitRef, SourceError};
 
 /// Where the bytes of a pack go; closing it without [`PackPart::End`] means that the pack is incomplete.
 pub(crate) type PackSink = mpsc::Sender<PackPart>;
@@ -402,7 +402,7 @@ pub(super) fn remote_message(url: &str, message: &str) -> SourceError {
     let lower = message.to_ascii_lowercase();
     if let Some((_, id)) = message.split_once("not our ref ") {
         let wanted = GitRef::Commit(id.split_whitespace().next().unwrap_or_default().to_owned());
-        return SourceError::ReferenceNotFound { url: url.to_owned(), wanted };
+        return SourceError::ReferenceNotFound { url: url.to_owned(), wanted: wanted.into() };
     }
     let gone = ["repository not found", "does not appear to be a git repository", "not found", "does not exist"];
     if gone.iter().any(|words| lower.contains(words)) {

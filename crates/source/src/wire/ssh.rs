@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bowline_model::Remote;
 use bytes::Bytes;
 use futures::stream;
 use russh::client::{self, AuthResult, Handle};
@@ -17,7 +18,7 @@ use super::known_hosts::{HostKeys, Verdict};
 use super::pkt::PktReader;
 use super::session::remote_message;
 use crate::SourceError;
-use crate::remote::{Remote, SshAddress};
+use crate::remote::{Parts as _, SshAddress};
 
 /// How many packets wait between the connection and the reader; beyond, the server is made to wait.
 const QUEUE: usize = 16;
@@ -137,14 +138,16 @@ async fn authenticate(
 ) -> Result<(), SourceError> {
     let failed = |error: russh::Error| unreachable(shown, error);
     let credentials = &remote.credentials;
-    let password = credentials.basic.as_ref().map(|basic| &basic.password).or(address.password.as_ref());
+    let basic = credentials.basic();
+    let password = basic.as_ref().map(|basic| &basic.password).or(address.password.as_ref());
     // A user in the address wins; without one, that of the credentials may say more than the usual `git`.
-    let user = match &credentials.basic {
+    let user = match &basic {
         Some(basic) if !basic.username.is_empty() && !remote.url.contains('@') => &basic.username,
         _ => &address.user,
     };
-    let given = credentials.ssh_key.is_some() || password.is_some();
-    let result = if let Some(key) = &credentials.ssh_key {
+    let key = credentials.ssh_key();
+    let given = key.is_some() || password.is_some();
+    let result = if let Some(key) = key {
         let passphrase = key.passphrase.as_ref().map(bowline_model::Secret::reveal);
         let key = decode_secret_key(key.private_key.reveal(), passphrase)
             .map_err(|error| SourceError::InvalidCredentials { what: "SSH key", why: error.to_string() })?;

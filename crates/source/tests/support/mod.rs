@@ -7,7 +7,8 @@ pub mod ssh;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bowline_source::{GitRef, Options, Polled, Remote, SourceError, Sources, Subscription};
+use bowline_model::{GitRef, Remote};
+use bowline_source::{Options, Polled, SourceError, Sources, Subscription};
 use bowline_tree::{Tree, TreePath};
 use git2::{FileMode, Oid, Repository, Signature, Time};
 
@@ -113,7 +114,7 @@ pub fn options() -> Options {
 
 impl Hub {
     pub fn subscribe(&self, remote: &Remote, wanted: GitRef) -> Subscription {
-        self.sources.subscribe(remote, &wanted, INTERVAL, TIMEOUT)
+        self.sources.subscribe(remote, &wanted.into(), INTERVAL, TIMEOUT)
     }
 
     /// The outcome of one check.
@@ -136,7 +137,7 @@ impl Hub {
     /// Every file of what a reference means: path and content.
     pub async fn files(&self, remote: &Remote, wanted: GitRef) -> Vec<(String, String)> {
         let revision = self.check(remote, wanted).await.outcome.expect("resolves");
-        let tree = self.sources.open(remote, &revision).await.expect("opens");
+        let tree = self.sources.open(remote, &GitRef::Head.into(), &revision).await.expect("opens");
         files(&*tree)
     }
 
