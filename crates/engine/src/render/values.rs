@@ -93,17 +93,19 @@ impl<'a> ValueFiles<'a> {
         let is_deep = whole.parts().any(|part| part.contains("**"));
         let depth = whole.parts().count() - fixed.len();
         let mut found = Vec::new();
-        let mut directories = vec![(self.path(&format!("/{}", fixed.join("/")))?, depth)];
-        while let Some((directory, depth)) = directories.pop() {
-            let entries = match self.tree.list(&directory) {
+        // What matches is the path as it is written; what is listed is where links lead from there.
+        let start = TreePath::parse(&fixed.join("/")).map_err(|error| invalid(error.to_string()))?;
+        let mut directories = vec![(self.path(&format!("/{start}"))?, start, depth)];
+        while let Some((real, written, depth)) = directories.pop() {
+            let entries = match self.tree.list(&real) {
                 Ok(entries) => entries,
                 Err(TreeError::NotFound(_) | TreeError::NotADirectory(_)) => continue,
-                Err(error) => return Err(unreadable(&directory, &error.to_string())),
+                Err(error) => return Err(unreadable(&real, &error.to_string())),
             };
             for entry in entries {
-                let path = directory.child(&entry.name);
+                let path = written.child(&entry.name);
                 if entry.kind == EntryKind::Directory && (is_deep || depth > 1) {
-                    directories.push((path, depth.saturating_sub(1)));
+                    directories.push((real.child(&entry.name), path, depth.saturating_sub(1)));
                 } else if glob.is_match(path.as_str()) {
                     found.push(path);
                 }

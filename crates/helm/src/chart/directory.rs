@@ -1,12 +1,10 @@
 //! A chart that is a directory of a tree.
 
-use bowline_tree::{Entry, EntryKind, Tree, TreeError, TreePath};
+use bowline_tree::{EntryKind, LinkError, Tree, TreeError, TreePath};
 
 use super::ignore::Rules;
 use super::{Chart, File, LoadError, MAX_CHART_BYTES, load_files};
 
-/// As many symbolic links Go follows for one path.
-const MAX_LINKS: usize = 255;
 /// Directories within each other; only links that lead around in a circle come here.
 const MAX_DEPTH: usize = 200;
 
@@ -16,7 +14,7 @@ const MAX_DEPTH: usize = 200;
 pub fn load_directory(tree: &dyn Tree, path: &TreePath) -> Result<Chart, LoadError> {
     let (top, _) = resolve(tree, path)?;
     let rules = match resolve(tree, &top.child(".helmignore")) {
-        Ok((file, entry)) if entry.kind == EntryKind::File => Rules::parse(&tree.read(&file)?)?,
+        Ok((file, EntryKind::File)) => Rules::parse(&tree.read(&file)?)?,
         _ => Rules::parse(b"")?,
     };
     let mut walk = Walk { tree, rules, files: Vec::new(), left: MAX_CHART_BYTES };
@@ -39,10 +37,7 @@ impl Walk<'_> {
         for entry in self.tree.list(path)? {
             let name = if name.is_empty() { entry.name.clone() } else { format!("{name}/{}", entry.name) };
             let (path, kind) = match entry.kind {
-                EntryKind::Symlink => {
-                    let (target, entry) = resolve(self.tree, &path.child(&entry.name))?;
-                    (target, entry.kind)
-                }
+                EntryKind::Symlink => resolve(self.tree, &path.child(&entry.name))?,
                 kind => (path.child(&entry.name), kind),
             };
             match kind {
@@ -77,43 +72,15 @@ impl Walk<'_> {
 }
 
 /// Follows symbolic links, also those on the way, to what is really there.
-fn resolve(tree: &dyn Tree, path: &TreePath) -> Result<(TreePath, Entry), LoadError> {
+fn resolve(tree: &dyn Tree, path: &TreePath) -> Result<(TreePath, EntryKind), LoadError> {
     let broken = |why: &str| LoadError::Symlink { path: path.to_string(), why: why.to_owned() };
-    let mut links = 0;
-    let mut done = TreePath::root();
-    let mut todo: Vec<String> = path.as_str().split('/').map(str::to_owned).rev().collect();
-    let mut last = tree.entry(&done)?;
-    while let Some(part) = todo.pop() {
-        match part.as_str() {
-            "" | "." => continue,
-            ".." => {
-                done = done.parent().ok_or_else(|| broken("it leads out of the source"))?;
-                last = tree.entry(&done)?;
-                continue;
-            }
-            _ => {}
-        }
-        let next = done.child(&part);
-        last = tree.entry(&next)?;
-        match &last {
-            Some(entry) if entry.kind == EntryKind::Symlink => {
-                links += 1;
-                if links > MAX_LINKS {
-                    return Err(broken("too many links"));
-                }
-                let target = String::from_utf8_lossy(&tree.read(&next)?).into_owned();
-                if target.starts_with('/') {
-                    return Err(broken("it leads out of the source"));
-                }
-                todo.extend(target.split('/').map(str::to_owned).rev());
-            }
-            Some(_) => done = next,
-            None => return Err(TreeError::NotFound(next).into()),
-        }
+    let found = bowline_tree::resolve(tree, path).map_err(|error| match error {
+        LinkError::Leaves { .. } => broken("it leads out of the source"),
+        LinkError::Circle { .. } => broken("too many links"),
+        LinkError::Read { source, .. } => LoadError::Tree(source),
+    })?;
+    match found.kind {
+        Some(kind) => Ok((found.path, kind)),
+        None => Err(TreeError::NotFound(found.path).into()),
     }
-    let entry = match last {
-        Some(entry) if entry.kind != EntryKind::Symlink => entry,
-        _ => tree.entry(&done)?.ok_or_else(|| TreeError::NotFound(done.clone()))?,
-    };
-    Ok((done, entry))
 }
