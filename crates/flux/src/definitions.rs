@@ -6,7 +6,7 @@ use crate::api;
 
 /// Returns the definitions of this dialect's resources.
 pub fn definitions() -> Vec<Definition> {
-    vec![git_repositories(), kustomizations()]
+    vec![git_repositories(), oci_repositories(), helm_repositories(), helm_charts(), kustomizations(), helm_releases()]
 }
 
 fn git_repositories() -> Definition {
@@ -26,6 +26,97 @@ fn git_repositories() -> Definition {
             status_column(),
         ]),
         schema: resource_schema::<api::GitRepositorySpec, api::GitRepositoryStatus>("A Git repository to read from."),
+        metadata: metadata(),
+    }
+}
+
+fn oci_repositories() -> Definition {
+    Definition {
+        group: api::SOURCE_GROUP,
+        version: api::VERSION,
+        kind: api::OCI_REPOSITORY,
+        plural: "ocirepositories",
+        singular: "ocirepository",
+        short_names: &["ocirepo"],
+        categories: &["all", "fluxcd", "fluxcd-sources"],
+        status_subresource: true,
+        printer_columns: json!([
+            {"name": "URL", "type": "string", "jsonPath": ".spec.url"},
+            ready_column(),
+            status_column(),
+            {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        ]),
+        schema: resource_schema::<api::OciRepositorySpec, api::OciRepositoryStatus>(
+            "A repository of an OCI registry to read from.",
+        ),
+        metadata: metadata(),
+    }
+}
+
+fn helm_repositories() -> Definition {
+    Definition {
+        group: api::SOURCE_GROUP,
+        version: api::VERSION,
+        kind: api::HELM_REPOSITORY,
+        plural: "helmrepositories",
+        singular: "helmrepository",
+        short_names: &["helmrepo"],
+        categories: &["all", "fluxcd", "fluxcd-sources"],
+        status_subresource: true,
+        printer_columns: json!([
+            {"name": "URL", "type": "string", "jsonPath": ".spec.url"},
+            {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+            ready_column(),
+            status_column(),
+        ]),
+        schema: resource_schema::<api::HelmRepositorySpec, api::HelmRepositoryStatus>(
+            "A repository of charts to read from.",
+        ),
+        metadata: metadata(),
+    }
+}
+
+fn helm_charts() -> Definition {
+    let column = |name: &str, path: &str| json!({"name": name, "type": "string", "jsonPath": path});
+    Definition {
+        group: api::SOURCE_GROUP,
+        version: api::VERSION,
+        kind: api::HELM_CHART,
+        plural: "helmcharts",
+        singular: "helmchart",
+        short_names: &["hc"],
+        categories: &["all", "fluxcd", "fluxcd-sources"],
+        status_subresource: true,
+        printer_columns: json!([
+            column("Chart", ".spec.chart"),
+            column("Version", ".spec.version"),
+            column("Source Kind", ".spec.sourceRef.kind"),
+            column("Source Name", ".spec.sourceRef.name"),
+            {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+            ready_column(),
+            status_column(),
+        ]),
+        schema: resource_schema::<api::HelmChartSpec, api::HelmChartStatus>("One chart of a source."),
+        metadata: metadata(),
+    }
+}
+
+fn helm_releases() -> Definition {
+    Definition {
+        group: api::HELM_GROUP,
+        version: api::HELM_VERSION,
+        kind: api::HELM_RELEASE,
+        plural: "helmreleases",
+        singular: "helmrelease",
+        short_names: &["hr"],
+        categories: &["all", "fluxcd", "fluxcd-appliers"],
+        status_subresource: true,
+        printer_columns: json!([
+            {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+            ready_column(),
+            status_column(),
+        ]),
+        schema: resource_schema::<api::HelmReleaseSpec, api::HelmReleaseStatus>("A chart to keep a cluster equal to."),
         metadata: metadata(),
     }
 }
