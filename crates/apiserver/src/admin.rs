@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::auth::User;
 use crate::authority::Authority;
 use crate::cluster::{Cluster, Options, State};
+use crate::deferral::Deferral;
 use crate::error::ApiError;
 use crate::patch::PatchKind;
-use crate::registry::{DeleteOptions, Target, WriteOptions};
+use crate::registry::{DeleteOptions, Registry, Target, WriteOptions};
 use crate::resource::{Gvr, StoreKey};
 use crate::store::{Change, Stored};
 
@@ -24,16 +26,37 @@ const BATCH: usize = 256;
 pub struct Admin {
     cluster: Cluster,
     manager: String,
+    /// Whom policies and webhooks are told of; `None` asks nobody.
+    user: Option<Arc<User>>,
+    /// What becomes of writes that webhooks have to be asked about.
+    deferral: Option<Deferral>,
+    /// Whether nobody waits for what is written.
+    is_aside: bool,
 }
 
 impl Admin {
     pub(crate) fn new(cluster: Cluster, manager: &str) -> Self {
-        Self { cluster, manager: manager.to_owned() }
+        Self { cluster, manager: manager.to_owned(), user: None, deferral: None, is_aside: false }
     }
 
     /// Returns the same access under another field manager's name.
     pub fn named(&self, manager: &str) -> Self {
-        Self { cluster: self.cluster.clone(), manager: manager.to_owned() }
+        Self { manager: manager.to_owned(), ..self.clone() }
+    }
+
+    /// Returns the same access as a controller has it: policies judge what it writes, and webhooks are asked.
+    pub(crate) fn controlled(&self, deferral: &Deferral) -> Self {
+        Self { deferral: Some(deferral.clone()), ..self.clone() }
+    }
+
+    /// Returns the same access for writes that nobody waits for.
+    pub(crate) fn aside(&self) -> Self {
+        Self { is_aside: true, ..self.clone() }
+    }
+
+    /// Tells policies and webhooks who writes from now on.
+    pub(crate) fn act_as(&mut self, user: Option<&Arc<User>>) {
+        self.user = user.cloned();
     }
 
     pub(crate) fn cluster_options(&self) -> &Options {
@@ -73,11 +96,12 @@ impl Admin {
 
     /// Creates an object; its namespace and name (or `generateName`) are in its metadata.
     pub fn create(&self, gvr: &Gvr, object: Value) -> Result<Arc<Value>, ApiError> {
-        self.cluster.with_registry(|registry| {
-            let resource = registry.resource(gvr)?;
+        let gvr = gvr.clone();
+        self.write(false, move |registry, options| {
+            let resource = registry.resource(&gvr)?;
             let namespace = text(&object, "namespace");
             let target = Target { resource: &resource, namespace: &namespace, name: "", subresource: "" };
-            registry.create(&target, object, &mut self.options())
+            registry.create(&target, object.clone(), options)
         })
     }
 
@@ -101,12 +125,13 @@ impl Admin {
         })
     }
 
-    fn put(&self, gvr: &Gvr, subresource: &str, object: Value) -> Result<Arc<Value>, ApiError> {
-        self.cluster.with_registry(|registry| {
-            let resource = registry.resource(gvr)?;
+    fn put(&self, gvr: &Gvr, subresource: &'static str, object: Value) -> Result<Arc<Value>, ApiError> {
+        let gvr = gvr.clone();
+        self.write(false, move |registry, options| {
+            let resource = registry.resource(&gvr)?;
             let (namespace, name) = (text(&object, "namespace"), text(&object, "name"));
             let target = Target { resource: &resource, namespace: &namespace, name: &name, subresource };
-            registry.update(&target, object, &mut self.options()).map(|(object, _)| object)
+            registry.update(&target, object.clone(), options).map(|(object, _)| object)
         })
     }
 
@@ -119,32 +144,32 @@ impl Admin {
         kind: PatchKind,
         body: &Value,
     ) -> Result<Arc<Value>, ApiError> {
-        self.cluster.with_registry(|registry| {
-            let resource = registry.resource(gvr)?;
-            let target = Target { resource: &resource, namespace, name, subresource };
-            registry.patch(&target, kind, body, &mut self.options()).map(|(object, _)| object)
+        let (gvr, namespace, name) = (gvr.clone(), namespace.to_owned(), name.to_owned());
+        let (subresource, body) = (subresource.to_owned(), body.clone());
+        self.write(false, move |registry, options| {
+            let resource = registry.resource(&gvr)?;
+            let target = Target { resource: &resource, namespace: &namespace, name: &name, subresource: &subresource };
+            registry.patch(&target, kind, &body, options).map(|(object, _)| object)
         })
     }
 
     /// Applies a configuration under this manager's name, taking over fields of others.
     pub fn apply(&self, gvr: &Gvr, config: &Value) -> Result<Arc<Value>, ApiError> {
-        self.cluster.with_registry(|registry| {
-            let resource = registry.resource(gvr)?;
-            let (namespace, name) = (text(config, "namespace"), text(config, "name"));
-            let target = Target { resource: &resource, namespace: &namespace, name: &name, subresource: "" };
-            let mut options = WriteOptions { force: true, ..self.options() };
-            registry.patch(&target, PatchKind::Apply, config, &mut options).map(|(object, _)| object)
-        })
+        self.apply_part(gvr, "", config)
     }
 
     /// Applies a status under this manager's name, taking over fields of others.
     pub(crate) fn apply_status(&self, gvr: &Gvr, config: &Value) -> Result<Arc<Value>, ApiError> {
-        self.cluster.with_registry(|registry| {
-            let resource = registry.resource(gvr)?;
-            let (namespace, name) = (text(config, "namespace"), text(config, "name"));
-            let target = Target { resource: &resource, namespace: &namespace, name: &name, subresource: "status" };
-            let mut options = WriteOptions { force: true, ..self.options() };
-            registry.patch(&target, PatchKind::Apply, config, &mut options).map(|(object, _)| object)
+        self.apply_part(gvr, "status", config)
+    }
+
+    fn apply_part(&self, gvr: &Gvr, subresource: &'static str, config: &Value) -> Result<Arc<Value>, ApiError> {
+        let (gvr, config) = (gvr.clone(), config.clone());
+        self.write(true, move |registry, options| {
+            let resource = registry.resource(&gvr)?;
+            let (namespace, name) = (text(&config, "namespace"), text(&config, "name"));
+            let target = Target { resource: &resource, namespace: &namespace, name: &name, subresource };
+            registry.patch(&target, PatchKind::Apply, &config, options).map(|(object, _)| object)
         })
     }
 
@@ -156,10 +181,12 @@ impl Admin {
 
     /// Deletes an object; `false` when there was none.
     pub fn delete(&self, gvr: &Gvr, namespace: &str, name: &str, options: &DeleteOptions) -> Result<bool, ApiError> {
-        self.cluster.with_registry(|registry| {
-            let resource = registry.resource(gvr)?;
-            let target = Target { resource: &resource, namespace, name, subresource: "" };
-            match registry.delete(&target, options, &mut self.options()) {
+        let (gvr, namespace, name) = (gvr.clone(), namespace.to_owned(), name.to_owned());
+        let how = options.clone();
+        self.write(false, move |registry, options| {
+            let resource = registry.resource(&gvr)?;
+            let target = Target { resource: &resource, namespace: &namespace, name: &name, subresource: "" };
+            match registry.delete(&target, &how, options) {
                 Ok(_) => Ok(true),
                 Err(error) if error.is_not_found() => Ok(false),
                 Err(error) => Err(error),
@@ -186,8 +213,17 @@ impl Admin {
         self.cluster.with_state(|state, _| act(state))
     }
 
-    fn options(&self) -> WriteOptions {
-        WriteOptions { manager: self.manager.clone(), ..WriteOptions::default() }
+    fn write<T>(
+        &self,
+        force: bool,
+        write: impl Fn(&mut Registry<'_>, &mut WriteOptions) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let options =
+            WriteOptions { manager: self.manager.clone(), user: self.user.clone(), force, ..WriteOptions::default() };
+        match &self.deferral {
+            Some(deferral) => deferral.run(&self.cluster, self.is_aside, options, write),
+            None => self.cluster.with_registry(|registry| write(registry, &mut { options })),
+        }
     }
 }
 

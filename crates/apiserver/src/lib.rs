@@ -20,6 +20,7 @@ mod clock;
 mod cluster;
 mod controllers;
 mod crd;
+mod deferral;
 mod discovery;
 mod error;
 mod faults;

@@ -84,7 +84,7 @@ impl Simulation {
             "lastTimestamp": rfc3339_seconds(now),
             "eventTime": Value::Null,
         });
-        match self.admin.create(&events(), event) {
+        match self.recorder.create(&events(), event) {
             Ok(_) => self.told.borrow_mut().remember(key, (namespace.to_owned(), name, 1)),
             Err(error) => tracing::debug!(%error, at = rfc3339_micros(now), "An event could not be recorded"),
         }
@@ -96,7 +96,7 @@ impl Simulation {
         let Some((namespace, name, count)) = told.counts.get_mut(key) else { return false };
         *count += 1;
         let patch = json!({ "count": *count, "lastTimestamp": rfc3339_seconds(self.admin.now()) });
-        let counted = self.admin.patch(&events(), (namespace, name), "", PatchKind::Merge, &patch).is_ok();
+        let counted = self.recorder.patch(&events(), (namespace, name), "", PatchKind::Merge, &patch).is_ok();
         if !counted {
             told.counts.remove(key);
         }
@@ -118,7 +118,7 @@ impl Simulation {
             if said.is_some_and(|said| now.duration_since(said) > KEPT) {
                 let options = DeleteOptions::default();
                 if let Err(error) =
-                    self.admin.delete(&events(), object::namespace(&event), object::name(&event), &options)
+                    self.recorder.delete(&events(), object::namespace(&event), object::name(&event), &options)
                 {
                     tracing::debug!(%error, "An event of old could not be deleted");
                 }

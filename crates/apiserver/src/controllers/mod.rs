@@ -37,13 +37,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::select_all;
+use futures::StreamExt as _;
+use futures::future::{BoxFuture, select_all};
+use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
+use crate::auth::User;
 use crate::clock::rfc3339_seconds;
+use crate::deferral::Deferral;
 use crate::error::ApiError;
 use crate::registry::{DeleteOptions, Propagation};
 
@@ -57,11 +61,21 @@ const BATCH: usize = 32;
 
 /// Starts the controllers; they end when `stop` is cancelled. Must be called within a tokio runtime.
 pub(crate) fn start(admin: &Admin, stop: &CancellationToken) {
+    let deferral = Deferral::default();
+    let named = |manager: &str| admin.named(manager).controlled(&deferral);
+    let mut scheduler = named("kube-scheduler");
+    scheduler.act_as(Some(&Arc::new(User::new("system:kube-scheduler").authenticated())));
     let simulation = Simulation {
         world: World::new(admin),
-        admin: admin.named("kube-controller-manager"),
-        kubelet: admin.named("kubelet"),
-        scheduler: admin.named("kube-scheduler"),
+        admin: named("kube-controller-manager"),
+        recorder: named("kube-controller-manager").aside(),
+        kubelet: named("kubelet"),
+        scheduler,
+        users: BTreeMap::new(),
+        deferral,
+        asked: FuturesUnordered::new(),
+        waiting: BTreeSet::new(),
+        refused: BTreeMap::new(),
         queue: Queue::default(),
         timers: BTreeSet::new(),
         due: BTreeMap::new(),
@@ -71,6 +85,24 @@ pub(crate) fn start(admin: &Admin, stop: &CancellationToken) {
     };
     let stop = stop.clone();
     tokio::spawn(async move { stop.run_until_cancelled(simulation.run()).await });
+}
+
+/// Returns the service account of who looks after a kind; `None` for what the server does itself.
+fn controller_of(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::Deployment => "deployment-controller",
+        Kind::ReplicaSet => "replicaset-controller",
+        Kind::ReplicationController => "replication-controller",
+        Kind::StatefulSet => "statefulset-controller",
+        Kind::DaemonSet => "daemon-set-controller",
+        Kind::Job => "job-controller",
+        Kind::CronJob => "cronjob-controller",
+        Kind::Service => "endpointslice-controller",
+        Kind::Claim | Kind::Volume => "persistent-volume-binder",
+        Kind::Budget => "disruption-controller",
+        Kind::Autoscaler => "horizontal-pod-autoscaler",
+        _ => return None,
+    })
 }
 
 /// Objects to look at, each once, first come first served.
@@ -94,12 +126,26 @@ impl Queue {
     }
 }
 
+/// What a write came to that waited for webhooks, and which object waited for it.
+type CameTo = (Option<Id>, Result<(), ApiError>);
+
 /// The one task's state.
 struct Simulation {
     world: World,
     admin: Admin,
+    /// Writes events.
+    recorder: Admin,
     kubelet: Admin,
     scheduler: Admin,
+    /// Who the controllers are.
+    users: BTreeMap<&'static str, Arc<User>>,
+    deferral: Deferral,
+    /// Writes that wait for webhooks, each with the object whose look ended with it.
+    asked: FuturesUnordered<BoxFuture<'static, CameTo>>,
+    /// The objects that are not looked at meanwhile.
+    waiting: BTreeSet<Id>,
+    /// What such writes of an object came to, until it is looked at again.
+    refused: BTreeMap<Id, ApiError>,
     queue: Queue,
     timers: BTreeSet<(Instant, Id)>,
     /// The timer of each object that has one.
@@ -162,6 +208,15 @@ impl Simulation {
             };
             let change = tokio::select! {
                 ((kind, notices), ..) = select_all(changes) => notices.map(|notices| (kind, notices)),
+                Some((id, came_to)) = self.asked.next() => {
+                    let Some(id) = id else { return };
+                    self.waiting.remove(&id);
+                    if let Err(error) = came_to {
+                        self.refused.insert(id.clone(), error);
+                    }
+                    self.queue.push(id);
+                    return;
+                }
                 () = timer => None,
             };
             if let Some((kind, notices)) = change {
@@ -178,8 +233,46 @@ impl Simulation {
     }
 
     fn look_at(&mut self, id: &Id) {
+        // It is looked at when its write has been carried out.
+        if self.waiting.contains(id) {
+            return;
+        }
+        let user = controller_of(id.kind).map(|name| {
+            Arc::clone(
+                self.users
+                    .entry(name)
+                    .or_insert_with(|| Arc::new(User::service_account("kube-system", name).authenticated())),
+            )
+        });
+        self.admin.act_as(user.as_ref());
+        self.recorder.act_as(user.as_ref());
+        self.deferral.begin(self.refused.remove(id));
+        let result = self.reconcile(id);
+        for aside in self.deferral.take_asides() {
+            self.asked.push(Box::pin(async move { (None, aside.carry_out().await) }));
+        }
+        if let Some(deferred) = self.deferral.take() {
+            self.waiting.insert(id.clone());
+            let id = id.clone();
+            self.asked.push(Box::pin(async move { (Some(id), deferred.carry_out().await) }));
+            return;
+        }
+        let Err(error) = result else {
+            self.failures.remove(id);
+            return;
+        };
+        let failures = self.failures.entry(id.clone()).or_default();
+        *failures += 1;
+        // A lost race is settled by the event that comes with it; the rest waits, up to a minute.
+        let wait_ms = if error.is_conflict() { 1 } else { 500 << (*failures).min(7) };
+        let (kind, namespace, name) = (id.kind.api_kind(), &id.namespace, &id.name);
+        tracing::debug!(kind, namespace, name, %error, "A simulated controller will try again");
+        self.later(id.clone(), Duration::from_millis(wait_ms));
+    }
+
+    fn reconcile(&mut self, id: &Id) -> Result<(), ApiError> {
         let (namespace, name) = (id.namespace.as_str(), id.name.as_str());
-        let result = match id.kind {
+        match id.kind {
             Kind::Deployment => self.deployment(namespace, name),
             Kind::ReplicaSet | Kind::ReplicationController => self.replica_set(id.kind, namespace, name),
             Kind::StatefulSet => self.stateful_set(namespace, name),
@@ -197,17 +290,7 @@ impl Simulation {
             Kind::Policy => self.policy(name),
             Kind::Node | Kind::ControllerRevision => Ok(()),
             Kind::EndpointSlice | Kind::Endpoints => Ok(()),
-        };
-        let Err(error) = result else {
-            self.failures.remove(id);
-            return;
-        };
-        let failures = self.failures.entry(id.clone()).or_default();
-        *failures += 1;
-        // A lost race is settled by the event that comes with it; the rest waits, up to a minute.
-        let wait_ms = if error.is_conflict() { 1 } else { 500 << (*failures).min(7) };
-        tracing::debug!(kind = id.kind.api_kind(), namespace, name, %error, "A simulated controller will try again");
-        self.later(id.clone(), Duration::from_millis(wait_ms));
+        }
     }
 
     /// Has an object looked at again after a while, or earlier when it already has an earlier timer.

@@ -1,11 +1,15 @@
 //! Pods: a node for each, a status from its kubelet, and an end.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Simulation;
 use super::kubelet::{Fault, fits, status, unschedulable};
 use super::object::{condition, is_deleted, items, name, namespace, text, uid};
 use super::world::{Id, Kind};
+use crate::admin::Admin;
+use crate::auth::User;
 use crate::error::ApiError;
 use crate::registry::DeleteOptions;
 
@@ -33,7 +37,15 @@ impl Simulation {
         }
         let options =
             DeleteOptions { grace_period_secs: Some(0), uid: Some(uid(pod).to_owned()), ..DeleteOptions::default() };
-        self.kubelet.delete(&Kind::Pod.gvr(), namespace(pod), name(pod), &options).map(drop)
+        self.kubelet_of(pod).delete(&Kind::Pod.gvr(), namespace(pod), name(pod), &options).map(drop)
+    }
+
+    /// Returns the hands of the kubelet of a pod's node.
+    fn kubelet_of(&self, pod: &Value) -> Admin {
+        let node = format!("system:node:{}", text(pod, "/spec/nodeName"));
+        let mut kubelet = self.kubelet.clone();
+        kubelet.act_as(Some(&Arc::new(User::new(node).in_groups(["system:nodes"]).authenticated())));
+        kubelet
     }
 
     fn schedule(&mut self, pod: &Value) -> Result<(), ApiError> {
@@ -78,7 +90,7 @@ impl Simulation {
         let is_first = pod["status"].get("containerStatuses").is_none();
         let runs = next["containerStatuses"][0]["state"].get("waiting").is_none();
         let ran = pod["status"]["containerStatuses"][0]["state"].get("running").is_some();
-        Self::write_status_as(&self.kubelet, Kind::Pod, pod, next)?;
+        Self::write_status_as(&self.kubelet_of(pod), Kind::Pod, pod, next)?;
         if (runs && !ran && (is_first || before == "ContainerCreating")) || (is_first && after == "CrashLoopBackOff") {
             self.tell_start(pod);
         }

@@ -25,11 +25,11 @@ use crate::auth::{self, Access, Authorization, Peer, User};
 use crate::catalog::Catalog;
 use crate::cluster::{Cluster, lock};
 use crate::discovery::{self, Tagged};
-use crate::error::{ApiError, Details};
+use crate::error::ApiError;
 use crate::faults::{Fault, RequestInfo};
 use crate::registry::Registry;
 use crate::webhooks::convert::{self, Conversions};
-use crate::webhooks::{self, MAX_ROUNDS, Replay};
+use crate::webhooks::{self, MAX_ROUNDS, REQUEST_PATIENCE, Replay, out_of_time, outrun};
 
 /// The header that names a request.
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
@@ -39,9 +39,6 @@ const REVISION_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often it looks.
 const REVISION_TICK: Duration = Duration::from_millis(50);
-
-/// How long a write may take with all webhooks it has to wait for, as upstream.
-const REQUEST_PATIENCE: Duration = Duration::from_secs(34);
 
 /// Longest name of a field manager.
 const LONGEST_MANAGER_BYTES: usize = 128;
@@ -261,12 +258,7 @@ async fn serve_asking(call: &Call<'_>) -> Result<Response<Body>, ApiError> {
         let answers = webhooks::call::ask_all(questions, until, || call.cluster.request_id()).await;
         memory().remember(answers);
     }
-    Err(ApiError::new(409, "Conflict", "the object changes faster than its webhooks answer; please try again"))
-}
-
-fn out_of_time() -> ApiError {
-    let message = "Timeout: request did not complete within requested timeout";
-    ApiError::new(504, "Timeout", message).about(Details::default())
+    Err(outrun())
 }
 
 /// Finds out who asks and on whose behalf, and refuses what they may not do.

@@ -68,7 +68,7 @@ pub(crate) fn judge(
     (old, object): (Option<&Value>, Option<&Value>),
     options: &mut WriteOptions,
 ) -> Result<(), ApiError> {
-    // The cluster's own hands are asked no questions.
+    // Who writes as nobody is asked no questions.
     let Some(user) = options.user.clone() else { return Ok(()) };
     let operation = match (old, object) {
         (None, _) => "CREATE",

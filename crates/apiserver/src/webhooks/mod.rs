@@ -22,4 +22,4 @@ pub(crate) use check::check_configuration;
 pub(crate) use client::check_client;
 pub(crate) use dispatch::{Attributes, Rounds, mutate, validate};
 pub(crate) use index::Index;
-pub(crate) use replay::{MAX_ROUNDS, Replay};
+pub(crate) use replay::{MAX_ROUNDS, REQUEST_PATIENCE, Replay, out_of_time, outrun, unanswered};

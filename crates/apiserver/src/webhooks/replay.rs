@@ -1,13 +1,17 @@
 //! What one request remembers from run to run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::call::{Answer, Question};
 use crate::clock::{Clock, Random};
-use crate::error::ApiError;
+use crate::error::{ApiError, Details};
+
+/// How long a write may take with all webhooks it has to wait for, as upstream.
+pub(crate) const REQUEST_PATIENCE: Duration = Duration::from_secs(34);
 
 /// How often a request runs before its writer is told that it lost every race.
 pub(crate) const MAX_ROUNDS: usize = 256;
@@ -72,6 +76,17 @@ impl Replay {
 }
 
 /// Ends a run that cannot go on; nobody is ever told.
-pub(super) fn unanswered() -> ApiError {
+pub(crate) fn unanswered() -> ApiError {
     ApiError::unforeseen("a webhook has yet to be asked")
+}
+
+/// Refuses a write that has waited for its webhooks for too long.
+pub(crate) fn out_of_time() -> ApiError {
+    let message = "Timeout: request did not complete within requested timeout";
+    ApiError::new(504, "Timeout", message).about(Details::default())
+}
+
+/// Refuses a write whose webhooks had to be asked ever anew.
+pub(crate) fn outrun() -> ApiError {
+    ApiError::new(409, "Conflict", "the object changes faster than its webhooks answer; please try again")
 }

@@ -27,11 +27,11 @@ fn print(list: &[Value]) -> String {
     format!("[{}]", items.join(" "))
 }
 
-/// Merges the items of a patch into a list.
+/// Merges the items of a patch into a list, which has `room` for so many.
 pub(super) fn merge_list(
     item: Meta<'_>,
     key: &str,
-    original: Vec<Value>,
+    (original, room): (Vec<Value>, usize),
     patch: Vec<Value>,
     deletes: bool,
     onto: Onto,
@@ -43,7 +43,7 @@ pub(super) fn merge_list(
         if deletes && onto == Onto::Object {
             return Ok(original.into_iter().filter(|value| !patch.contains(value)).collect());
         }
-        let (merged, order) = united(original, &patch);
+        let (merged, order) = united(original, room, &patch);
         let parts = split(merged, &patch, key)?;
         return in_order(parts, &patch, &order, key, false);
     }
@@ -101,15 +101,19 @@ pub(super) fn key_of_item<'v>(item: &'v Value, key: &str) -> Result<&'v Value, P
 
 /// The distinct scalars of two lists, and what Go then takes for the order of the first: it appends to that very list
 /// where it has room, and closes gaps with the last value.
-pub(super) fn united(mut original: Vec<Value>, patch: &[Value]) -> (Vec<Value>, Vec<Value>) {
+pub(super) fn united(mut original: Vec<Value>, room: usize, patch: &[Value]) -> (Vec<Value>, Vec<Value>) {
     let mut both: Vec<Value> = original.iter().chain(patch).cloned().collect();
     let length = deduplicate(&mut both);
-    // How much a list grows by, while it is decoded.
-    if both.len() <= original.len().next_power_of_two() {
+    if both.len() <= room {
         original = both[..original.len()].to_vec();
     }
     both.truncate(length);
     (both, original)
+}
+
+/// How many items a list has room for that was decoded: Go doubles it as it grows.
+pub(super) fn room_of(length: usize) -> usize {
+    length.next_power_of_two()
 }
 
 /// Moves the distinct values to the front, as Go does: the last one takes the place of a repeated one. Returns how many

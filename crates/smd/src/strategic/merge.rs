@@ -1,5 +1,7 @@
 //! Laying one patch over an object, or over another patch.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::meta::{Meta, Strategy};
@@ -32,6 +34,8 @@ pub(super) fn merge_map(
     }
     retain_keys(&mut original, &mut patch, onto)?;
     order_lists(meta, &mut original, &mut patch, onto)?;
+    // How many items the lists have room for that were deleted from.
+    let mut rooms = BTreeMap::new();
     for (key, change) in patch {
         let deleted_from = match key.strip_prefix(DELETE_FROM) {
             Some(_) if onto == Onto::Patch => {
@@ -45,7 +49,12 @@ pub(super) fn merge_map(
             Some(name) if !name.is_empty() => name.to_owned(),
             _ => key.clone(),
         };
-        merge_field(meta, &mut original, name, change, deleted_from.is_some(), onto)?;
+        let length = original.get(&name).and_then(Value::as_array).map_or(0, Vec::len);
+        let room = rooms.get(&name).copied().unwrap_or_else(|| list::room_of(length));
+        if deleted_from.is_some() {
+            rooms.insert(name.clone(), length);
+        }
+        merge_field(meta, &mut original, name, (change, room), deleted_from.is_some(), onto)?;
     }
     Ok(original)
 }
@@ -59,7 +68,7 @@ fn merge_field(
     meta: Meta<'_>,
     original: &mut Map<String, Value>,
     name: String,
-    change: Value,
+    (change, room): (Value, usize),
     deletes: bool,
     onto: Onto,
 ) -> Result<(), PatchError> {
@@ -87,7 +96,7 @@ fn merge_field(
         }
         (Value::Array(old), Value::Array(change)) => {
             let (item, strategy) = meta.of_list(&name)?;
-            Value::Array(merge_lists(item, strategy, old, change, deletes, onto)?)
+            Value::Array(merge_lists(item, strategy, (old, room), change, deletes, onto)?)
         }
         (_, scalar) => scalar,
     };
@@ -110,7 +119,7 @@ fn set_anew(original: &mut Map<String, Value>, name: String, change: Value, dele
 pub(super) fn merge_lists(
     item: Meta<'_>,
     strategy: Strategy<'_>,
-    original: Vec<Value>,
+    original: (Vec<Value>, usize),
     patch: Vec<Value>,
     deletes: bool,
     onto: Onto,
@@ -189,10 +198,14 @@ fn order_list(
         (Some(old), Some(change)) => {
             match is_of_maps {
                 Ok(true) if strategy.merges() => list::overwrite_deleted(&mut before, &change, key),
-                Ok(false) if strategy.merges() => before = list::united(before, &change).1,
+                Ok(false) if strategy.merges() => {
+                    let room = list::room_of(before.len());
+                    before = list::united(before, room, &change).1;
+                }
                 _ => {}
             }
-            merge_lists(item, strategy, old, change, false, onto)?
+            let room = list::room_of(old.len());
+            merge_lists(item, strategy, (old, room), change, false, onto)?
         }
     };
     let parts = list::split(merged, order, key)?;
