@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use libyaml_safer::{Encoding, Error, ErrorKind, Event, EventData, Mark, Parser, ScalarStyle};
+use libyaml_safer::{
+    Encoding, Error, ErrorKind, Event, EventData, MappingStyle, Mark, Parser, ScalarStyle, SequenceStyle,
+};
 
 use crate::split::Chunk;
 use crate::{Problem, ProblemKind};
@@ -16,6 +18,32 @@ pub(crate) type Id = usize;
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
+    /// Where each node stands, where that was asked for; empty otherwise.
+    pub(crate) spans: Vec<Span>,
+}
+
+/// Where a node stands in the text of its piece, in bytes, as the parser tells it.
+#[derive(Debug)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) anchor: Option<String>,
+    pub(crate) style: Style,
+}
+
+/// How a node is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Alias,
+    Plain,
+    Single,
+    Double,
+    Literal,
+    Folded,
+    /// A map or list by indentation.
+    Block,
+    /// A map or list by brackets.
+    Flow,
 }
 
 #[derive(Debug)]
@@ -94,7 +122,17 @@ struct Open {
 
 /// Reads the documents of one piece, up to the first mistake.
 pub(crate) fn compose(chunk: &Chunk<'_>, max_depth: usize) -> (Vec<Tree>, Option<Problem>) {
-    let mut composer = Composer { lines_before: chunk.lines_before, max_depth, ..Composer::default() };
+    let composer = Composer { lines_before: chunk.lines_before, max_depth, ..Composer::default() };
+    compose_by(composer, chunk)
+}
+
+/// Reads as [`compose`] does, and keeps where every node stands.
+pub(crate) fn compose_with_spans(chunk: &Chunk<'_>, max_depth: usize) -> (Vec<Tree>, Option<Problem>) {
+    let composer = Composer { lines_before: chunk.lines_before, max_depth, keeps_spans: true, ..Composer::default() };
+    compose_by(composer, chunk)
+}
+
+fn compose_by(mut composer: Composer, chunk: &Chunk<'_>) -> (Vec<Tree>, Option<Problem>) {
     // libyaml-safer panics on some broken texts, `[!,a]` for one. Those come from strangers: they must end in a
     // problem like any other. What the closure leaves behind is only read for the place.
     let parsed = catch_unwind(AssertUnwindSafe(|| parse(chunk.text, &mut composer)));
@@ -148,6 +186,7 @@ struct Composer {
     anchors: BTreeMap<String, Id>,
     lines_before: u32,
     max_depth: usize,
+    keeps_spans: bool,
     last_mark: Mark,
     /// Where the text ends without a line break, in bytes.
     unbroken_end: Option<u64>,
@@ -181,6 +220,8 @@ impl Composer {
 
     fn take(&mut self, event: Event) -> Result<(), Problem> {
         let at = event.start_mark;
+        let end = event.end_mark.index as usize;
+        let span = if self.keeps_spans { span_of(&event) } else { None };
         match event.data {
             EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
                 let value = self.without_added_break(value, style, event.end_mark);
@@ -189,12 +230,16 @@ impl Composer {
             EventData::SequenceStart { anchor, tag, .. } => self.begin(at, anchor, tag, Content::List(Vec::new()))?,
             EventData::MappingStart { anchor, tag, .. } => self.begin(at, anchor, tag, Content::Map(Vec::new()))?,
             EventData::SequenceEnd | EventData::MappingEnd => {
-                self.open.pop();
+                let closed = self.open.pop().map(|open| open.id);
+                if let Some(span) = closed.and_then(|id| self.tree.spans.get_mut(id)) {
+                    span.end = end;
+                }
             }
             EventData::Alias { anchor } => self.alias(at, &anchor)?,
             EventData::DocumentEnd { .. } => self.finish(),
             EventData::StreamStart { .. } | EventData::StreamEnd | EventData::DocumentStart { .. } => {}
         }
+        self.tree.spans.extend(span);
         Ok(())
     }
 
@@ -249,6 +294,31 @@ impl Composer {
     fn problem(&self, kind: ProblemKind, at: Mark, message: String) -> Problem {
         Problem::new(kind, self.lines_before + at.line as u32 + 1, at.column as u32 + 1, message)
     }
+}
+
+/// Tells where the node stands that an event begins; `None` of an event that begins none.
+fn span_of(event: &Event) -> Option<Span> {
+    let (anchor, style) = match &event.data {
+        EventData::Alias { .. } => (None, Style::Alias),
+        EventData::Scalar { anchor, style, .. } => {
+            let style = match style {
+                ScalarStyle::SingleQuoted => Style::Single,
+                ScalarStyle::DoubleQuoted => Style::Double,
+                ScalarStyle::Literal => Style::Literal,
+                ScalarStyle::Folded => Style::Folded,
+                _ => Style::Plain,
+            };
+            (anchor.clone(), style)
+        }
+        EventData::SequenceStart { anchor, style, .. } => {
+            (anchor.clone(), if *style == SequenceStyle::Flow { Style::Flow } else { Style::Block })
+        }
+        EventData::MappingStart { anchor, style, .. } => {
+            (anchor.clone(), if *style == MappingStyle::Flow { Style::Flow } else { Style::Block })
+        }
+        _ => return None,
+    };
+    Some(Span { start: event.start_mark.index as usize, end: event.end_mark.index as usize, anchor, style })
 }
 
 fn syntax_problem(chunk: &Chunk<'_>, error: &Error) -> Problem {

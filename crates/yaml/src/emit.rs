@@ -70,7 +70,7 @@ fn push_value(events: &mut Vec<Event>, value: &Value) {
     }
 }
 
-fn number_text(number: &Number) -> String {
+pub(crate) fn number_text(number: &Number) -> String {
     match number.as_f64() {
         Some(float) if number.is_f64() => {
             integral(float).map_or_else(|| format_float(float), |whole| whole.to_string())

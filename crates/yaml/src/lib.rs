@@ -2,7 +2,7 @@
 //!
 //! [`parse_documents`] reads a stream as `sigs.k8s.io/yaml` does (YAML 1.1 scalars, merge keys, anchors), or as
 //! kyaml does when asked, and reports every broken document of the stream together. [`to_yaml`] writes in the
-//! style of `sigs.k8s.io/yaml`.
+//! style of `sigs.k8s.io/yaml`. [`lossless`] edits a text in place and leaves all else as it stands.
 //!
 //! Scanning and parsing are `libyaml-safer`'s; what scalars mean, what limits hold and how values are written
 //! is decided here. What the values mean to Kubernetes is left to others.
@@ -11,6 +11,7 @@
 mod compose;
 mod emit;
 mod go_syntax;
+pub mod lossless;
 mod number;
 mod pretty;
 mod problem;

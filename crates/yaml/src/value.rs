@@ -22,6 +22,13 @@ pub(crate) fn to_json(tree: &Tree, rules: Rules, limits: &Limits) -> Result<Valu
     }
 }
 
+/// Returns the JSON key that a key of a map becomes by the rules of `sigs.k8s.io/yaml`, and whether it is a merge key.
+pub(crate) fn key_name(tree: &Tree, key: Id, limits: &Limits) -> (Option<String>, bool) {
+    let mut builder =
+        Builder { tree, rules: Rules::Sigs, limits, problems: Vec::new(), from_aliases: 0, in_alias: false };
+    if builder.is_merge(key) { (None, true) } else { (builder.key(key, key), false) }
+}
+
 /// A limit was passed: there is no use in going on. The problem is noted already.
 struct Stop;
 
