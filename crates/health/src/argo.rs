@@ -1,13 +1,12 @@
 //! Argo CD's built-in checks.
 //!
-//! They are those of `gitops-engine/pkg/health` in Argo CD 3, with its messages; kinds that Argo CD checks by a
-//! Lua script of its own are in `custom`.
+//! They are those of `gitops-engine/pkg/health` in Argo CD 3, with its messages; custom kinds are in `table`.
 
 use bowline_model::{Health, Object};
 use serde_json::Value;
 
 use crate::fields::{Condition, conditions, degraded, healthy, items, progressing, suspended, text, unknown};
-use crate::{custom, pod, workload};
+use crate::{pod, table, workload};
 
 /// Holds a hook back until Argo CD has looked at it: such an object is not on its way out yet.
 const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
@@ -37,7 +36,7 @@ pub(crate) fn assess(object: &Object) -> Option<Health> {
     }
     let gvk = object.gvk();
     let found = CHECKS.iter().find(|(group, kind, ..)| *group == gvk.group && *kind == gvk.kind);
-    let Some((_, kind, versions, check)) = found else { return custom::assess(object) };
+    let Some((_, kind, versions, check)) = found else { return table::assess(object) };
     if !versions.is_empty() && !versions.contains(&gvk.version.as_str()) {
         let kind = if *kind == "HorizontalPodAutoscaler" { "HPA" } else { kind };
         return Some(unknown(format!("unsupported {kind} GVK: {gvk}")));

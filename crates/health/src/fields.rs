@@ -62,11 +62,6 @@ pub(crate) fn is_true(object: &Object, pointer: &str) -> bool {
     object.at(pointer) == Some(&Value::Bool(true))
 }
 
-/// Tells whether the controller has not yet seen the newest generation, where it says which it saw.
-pub(crate) fn is_behind(object: &Object) -> bool {
-    integer(object, "/status/observedGeneration").is_some_and(|observed| observed < object.generation())
-}
-
 pub(crate) fn healthy(message: impl Into<String>) -> Health {
     Health::new(HealthStatus::Healthy, message)
 }

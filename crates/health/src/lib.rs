@@ -6,10 +6,10 @@
 #![warn(missing_docs)]
 
 mod argo;
-mod custom;
 mod fields;
 mod kstatus;
 mod pod;
+mod table;
 mod workload;
 
 use bowline_model::{Health, HealthJudge, HealthStatus, Object};
