@@ -60,6 +60,7 @@ pub(crate) enum Content {
     Scalar {
         text: String,
         plain: bool,
+        style: ScalarStyle,
     },
     List(Vec<Id>),
     Map(Vec<(Id, Id)>),
@@ -225,7 +226,7 @@ impl Composer {
         match event.data {
             EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
                 let value = self.without_added_break(value, style, event.end_mark);
-                self.add(at, anchor, tag, Content::Scalar { text: value, plain: plain_implicit });
+                self.add(at, anchor, tag, Content::Scalar { text: value, plain: plain_implicit, style });
             }
             EventData::SequenceStart { anchor, tag, .. } => self.begin(at, anchor, tag, Content::List(Vec::new()))?,
             EventData::MappingStart { anchor, tag, .. } => self.begin(at, anchor, tag, Content::Map(Vec::new()))?,

@@ -52,7 +52,7 @@ fn append(out: &mut String, tree: &Tree, id: Id, rules: Rules) {
             out.push_str(&all.join(", "));
             out.push('}');
         }
-        Content::Scalar { text, plain } => {
+        Content::Scalar { text, plain, .. } => {
             let meaning = match &node.tag {
                 Some(tag) => resolve_tagged(tag, text, rules).unwrap_or(Meaning::Text),
                 None if *plain => resolve(text, rules),

@@ -12,6 +12,7 @@ mod compose;
 mod emit;
 mod go_syntax;
 pub mod lossless;
+pub mod nodes;
 mod number;
 mod pretty;
 mod problem;

@@ -137,6 +137,11 @@ fn written(scalar: &Pretty, indent: usize) -> String {
     } else {
         ScalarStyle::Plain
     };
+    format!("{tag}{}", self::scalar(text, style, indent))
+}
+
+/// Writes a scalar in a style, or in the next best one; see [`written`].
+pub(crate) fn scalar(text: &str, style: ScalarStyle, indent: usize) -> String {
     let hidden = text.replace('\t', &TAB.to_string());
     let made = if hidden.contains(is_escaped_by_go) || text.starts_with(BYTE_ORDER_MARK) {
         emitted(&hide_escapes(&hidden), ScalarStyle::DoubleQuoted)
@@ -145,8 +150,8 @@ fn written(scalar: &Pretty, indent: usize) -> String {
     };
     let quoted = made.starts_with('"');
     let made = restore_escapes(&made).replace(TAB, if quoted { "\\t" } else { "\t" });
-    let made = if made.starts_with('|') { made.replace("\n  ", &format!("\n{}", " ".repeat(indent))) } else { made };
-    format!("{tag}{made}")
+    let is_block = made.starts_with(['|', '>']) && !quoted;
+    if is_block { made.replace("\n  ", &format!("\n{}", " ".repeat(indent))) } else { made }
 }
 
 fn emitted(text: &str, style: ScalarStyle) -> String {

@@ -48,7 +48,7 @@ impl Builder<'_> {
         self.count(node, depth)?;
         match &node.content {
             Content::Alias(target) => self.aliased(|builder| builder.value(*target, depth)),
-            Content::Scalar { text, plain } => Ok(self.scalar(node, text, *plain)),
+            Content::Scalar { text, plain, .. } => Ok(self.scalar(node, text, *plain)),
             Content::List(items) => {
                 let values = items.iter().map(|item| self.value(*item, depth + 1)).collect::<Result<_, Stop>>()?;
                 Ok(Value::Array(values))
@@ -126,7 +126,7 @@ impl Builder<'_> {
     fn is_merge(&self, key: Id) -> bool {
         let node = &self.tree.nodes[key];
         match &node.content {
-            Content::Scalar { text, plain } if text == "<<" => {
+            Content::Scalar { text, plain, .. } if text == "<<" => {
                 *plain || node.tag.as_deref().is_some_and(|tag| short_tag(tag) == "!!merge")
             }
             _ => false,
@@ -167,7 +167,7 @@ impl Builder<'_> {
     fn key(&mut self, id: Id, value: Id) -> Option<String> {
         let tree = self.tree;
         let node = &tree.nodes[tree.follow(id)];
-        let Content::Scalar { text, plain } = &node.content else {
+        let Content::Scalar { text, plain, .. } = &node.content else {
             // A key within the key comes first.
             let before = self.problems.len();
             if self.value(id, 0).is_err() || self.problems.len() > before {
@@ -248,7 +248,7 @@ impl Builder<'_> {
 }
 
 /// Reads standard base64 with padding; line breaks may stand anywhere, as in Go's decoder.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let symbols: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect();
     let mut bytes = Vec::with_capacity(symbols.len() / 4 * 3);
     let mut quads = symbols.chunks(4).peekable();

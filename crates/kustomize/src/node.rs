@@ -1,0 +1,262 @@
+//! The nodes of all documents of a build, each with its own identity.
+//!
+//! Kustomize changes a tree of pointers in place, and where one node hangs in two places a change of it is seen in
+//! both: a label that `commonLabels` set in `metadata` and in a selector is one node. So nodes are kept by number, and
+//! maps and lists hold numbers.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use bowline_yaml::nodes::{self, Style, Tag};
+use serde_json::{Map, Value};
+
+/// The number of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NodeId(u32);
+
+/// What a node holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing at all: a node that was made and never written.
+    Nothing,
+    Scalar,
+    List,
+    Map,
+}
+
+impl Kind {
+    /// Kustomize's name of the kind, for messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Scalar => "ScalarNode",
+            Self::List => "SequenceNode",
+            Self::Map => "MappingNode",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    pub(crate) tag: Tag,
+    pub(crate) style: Style,
+    /// Whether the tag is to be written, whatever the text means.
+    pub(crate) is_tagged: bool,
+    pub(crate) text: Rc<str>,
+    /// The items of a list; the keys and values of a map in turn.
+    pub(crate) content: Vec<NodeId>,
+}
+
+impl Node {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            tag: Tag::Implicit,
+            style: Style::Plain,
+            is_tagged: false,
+            text: Rc::default(),
+            content: Vec::new(),
+        }
+    }
+
+    /// A scalar whose text decides what it means.
+    pub(crate) fn scalar(text: &str) -> Self {
+        Self { text: text.into(), ..Self::new(Kind::Scalar) }
+    }
+
+    /// A scalar that is a text.
+    pub(crate) fn text(text: &str) -> Self {
+        let style = if text.contains('\n') { Style::Literal } else { Style::Plain };
+        Self { tag: Tag::Text, style, ..Self::scalar(text) }
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        self.tag == Tag::Null
+    }
+
+    fn is_zero(&self) -> bool {
+        self.kind == Kind::Nothing && self.tag == Tag::Implicit && self.text.is_empty() && self.content.is_empty()
+    }
+
+    /// Tells whether a node says nothing: null, or without entries.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_null() || (matches!(self.kind, Kind::Map | Kind::List) && self.content.is_empty()) || self.is_zero()
+    }
+
+    pub(crate) fn is_text(&self) -> bool {
+        self.kind == Kind::Scalar && matches!(self.tag, Tag::Text | Tag::Implicit)
+    }
+}
+
+/// All nodes of a build.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    nodes: Vec<Node>,
+    /// Texts of keys, which are few and everywhere.
+    words: HashMap<Box<str>, Rc<str>>,
+}
+
+impl std::ops::Index<NodeId> for Store {
+    type Output = Node;
+    fn index(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+}
+
+impl std::ops::IndexMut<NodeId> for Store {
+    fn index_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id.0 as usize]
+    }
+}
+
+impl Store {
+    pub(crate) fn add(&mut self, node: Node) -> NodeId {
+        let id = u32::try_from(self.nodes.len()).expect("holds because a build has a limit far below four milliards of nodes");
+        self.nodes.push(node);
+        NodeId(id)
+    }
+
+    /// The number of nodes there are, used or not.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Returns a text that many nodes share.
+    pub(crate) fn word(&mut self, text: &str) -> Rc<str> {
+        if let Some(word) = self.words.get(text) {
+            return Rc::clone(word);
+        }
+        let word: Rc<str> = text.into();
+        self.words.insert(text.into(), Rc::clone(&word));
+        word
+    }
+
+    /// A key of a map.
+    pub(crate) fn key(&mut self, text: &str) -> NodeId {
+        let text = self.word(text);
+        self.add(Node { text, ..Node::new(Kind::Scalar) })
+    }
+
+    /// Copies a node and all below it; what hangs in two places below it hangs there once for each.
+    pub(crate) fn copy(&mut self, id: NodeId) -> NodeId {
+        let mut node = self[id].clone();
+        for child in &mut node.content {
+            *child = self.copy(*child);
+        }
+        self.add(node)
+    }
+
+    /// Copies a node and all below it; what hangs in two places is one node in the copy, too.
+    pub(crate) fn copy_exactly(&mut self, id: NodeId, copies: &mut HashMap<NodeId, NodeId>) -> NodeId {
+        if let Some(copy) = copies.get(&id) {
+            return *copy;
+        }
+        let mut node = self[id].clone();
+        for child in &mut node.content {
+            *child = self.copy_exactly(*child, copies);
+        }
+        let copy = self.add(node);
+        copies.insert(id, copy);
+        copy
+    }
+
+    /// Writes one node over another: all places where the other hangs see it.
+    pub(crate) fn overwrite(&mut self, id: NodeId, by: NodeId) {
+        if id != by {
+            self[id] = self[by].clone();
+        }
+    }
+
+    /// Makes nodes of a value, as if its text had been read.
+    pub(crate) fn from_value(&mut self, value: &Value) -> NodeId {
+        match value {
+            Value::Null => self.add(Node { tag: Tag::Null, ..Node::scalar("null") }),
+            Value::Bool(value) => self.add(Node { tag: Tag::Bool, ..Node::scalar(&value.to_string()) }),
+            Value::Number(number) => {
+                let text = nodes::float_text(number.as_f64().unwrap_or_default());
+                let tag = nodes::meaning_of(&text);
+                self.add(Node { tag, ..Node::scalar(&text) })
+            }
+            Value::String(text) => {
+                let style = if text.contains('\n') {
+                    Style::Literal
+                } else if nodes::meaning_of(text) != Tag::Text || nodes::is_other_to_yaml_1_1(text) {
+                    Style::Double
+                } else {
+                    Style::Plain
+                };
+                self.add(Node { tag: Tag::Text, style, ..Node::scalar(text) })
+            }
+            Value::Array(items) => {
+                let content = items.iter().map(|item| self.from_value(item)).collect();
+                self.add(Node { tag: Tag::List, content, ..Node::new(Kind::List) })
+            }
+            Value::Object(map) => self.from_map(map),
+        }
+    }
+
+    fn from_map(&mut self, map: &Map<String, Value>) -> NodeId {
+        let mut keys: Vec<&String> = map.keys().collect();
+        bowline_yaml::nodes::sort_keys(&mut keys);
+        let mut content = Vec::with_capacity(map.len() * 2);
+        for key in keys {
+            let text = self.word(key);
+            content.push(self.add(Node { tag: Tag::Text, text, ..Node::new(Kind::Scalar) }));
+            content.push(self.from_value(&map[key.as_str()]));
+        }
+        self.add(Node { tag: Tag::Map, content, ..Node::new(Kind::Map) })
+    }
+
+    /// Returns the value that a node is written as.
+    ///
+    /// # Errors
+    ///
+    /// What go-yaml and Go's JSON say of what cannot be read back.
+    pub(crate) fn value(&self, id: NodeId) -> Result<Value, String> {
+        let node = &self[id];
+        match node.kind {
+            Kind::Nothing => Ok(Value::Null),
+            Kind::Scalar => scalar_value(node),
+            Kind::List => {
+                Ok(Value::Array(node.content.iter().map(|item| self.value(*item)).collect::<Result<_, _>>()?))
+            }
+            Kind::Map => {
+                let mut map = Map::new();
+                for pair in node.content.chunks_exact(2) {
+                    let key = &self[pair[0]];
+                    if key.kind != Kind::Scalar {
+                        return Err("json: unsupported type: map[interface {}]interface {}".to_owned());
+                    }
+                    if map.contains_key(&*key.text) {
+                        return Err(format!("mapping key {:?} already defined", &*key.text));
+                    }
+                    map.insert(key.text.to_string(), self.value(pair[1])?);
+                }
+                Ok(Value::Object(map))
+            }
+        }
+    }
+}
+
+/// Returns what a scalar is read back as once it is written: go-yaml v3 drops a tag that the text has anyway, quotes a
+/// text that would be something else, and writes any other tag.
+pub(crate) fn scalar_value(node: &Node) -> Result<Value, String> {
+    let quoted = node.style != Style::Plain || node.text.contains('\n');
+    if node.is_tagged && node.tag != Tag::Implicit {
+        return nodes::value_of(node.tag, &node.text);
+    }
+    match node.tag {
+        Tag::Text => Ok(Value::String(node.text.to_string())),
+        Tag::Implicit if quoted => Ok(Value::String(node.text.to_string())),
+        Tag::Implicit => nodes::value_of(Tag::Implicit, &node.text),
+        tag if nodes::meaning_of(&node.text) == tag => {
+            if quoted {
+                Ok(Value::String(node.text.to_string()))
+            } else {
+                nodes::value_of(tag, &node.text)
+            }
+        }
+        tag => nodes::value_of(tag, &node.text),
+    }
+}
