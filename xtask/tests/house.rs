@@ -6,15 +6,16 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which rooms each room may use: the table of the design. `bowline` and `xtask` may use all.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("apiserver", &["smd", "yaml"]),
     ("argo", &["engine", "model", "health"]),
     ("cluster", &["tree", "smd", "model"]),
-    ("engine", &["source", "cluster", "manifest", "helm", "plan", "health", "model", "smd", "tree", "yaml"]),
+    ("engine", &["source", "cluster", "manifest", "helm", "kustomize", "plan", "health", "model", "smd", "tree", "yaml"]),
     ("flux", &["engine", "model", "health"]),
     ("gotmpl", &[]),
     ("health", &["smd", "model"]),
     ("helm", &["gotmpl", "tree", "yaml", "model"]),
+    ("kustomize", &["helm", "tree", "yaml", "model"]),
     ("manifest", &["tree", "yaml", "model"]),
     ("model", &["tree", "yaml", "smd"]),
     ("plan", &["smd", "model"]),

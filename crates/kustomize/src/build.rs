@@ -153,7 +153,10 @@ impl<'a> Build<'a> {
             }
             _ => {
                 let texts: Vec<String> = matches.iter().filter_map(|id| Some(self.json(self.node(*id)?))).collect();
-                Err(BuildError::new(format!("found multiple objects [{}] that could accept merge of {id}", texts.join(" "))))
+                Err(BuildError::new(format!(
+                    "found multiple objects [{}] that could accept merge of {id}",
+                    texts.join(" ")
+                )))
             }
         }
     }
@@ -161,7 +164,11 @@ impl<'a> Build<'a> {
     fn merge_data(&mut self, other: ObjectId, node: NodeId, old: ObjectId, old_node: NodeId) -> Result<(), BuildError> {
         let origin = self.store.annotation(old_node, ORIGIN).map(str::to_owned);
         let is_secret = self.store.api_version(node) == "v1" && self.store.kind(node) == "Secret";
-        let old_data = if is_secret { generate::secret_data(&self.store, old_node)? } else { generate::data(&self.store, old_node, "data") };
+        let old_data = if is_secret {
+            generate::secret_data(&self.store, old_node)?
+        } else {
+            generate::data(&self.store, old_node, "data")
+        };
         let old_binary = generate::data(&self.store, old_node, "binaryData");
         self.copy_metadata(other, old)?;
         let mut data = old_data;
@@ -240,11 +247,6 @@ impl<'a> Build<'a> {
     pub(crate) fn json(&self, node: NodeId) -> String {
         self.store.value(node).map_or_else(|why| format!("<{why}>"), |value| go_json(&value))
     }
-
-    /// An object as it is printed.
-    pub(crate) fn yaml(&self, node: NodeId) -> String {
-        self.store.value(node).map_or_else(|why| format!("<{why}>"), |value| bowline_yaml::to_yaml(&value))
-    }
 }
 
 /// Writes a value as Go's JSON encoder does, which escapes what HTML would not take.
@@ -283,7 +285,12 @@ pub(crate) struct SchemaChoice {
 
 impl SchemaChoice {
     /// Takes the choice of a kustomization.
-    pub(crate) fn choose(&mut self, openapi: Option<&Texts>, custom: Option<&[u8]>, is_root: bool) -> Result<(), BuildError> {
+    pub(crate) fn choose(
+        &mut self,
+        openapi: Option<&Texts>,
+        custom: Option<&[u8]>,
+        is_root: bool,
+    ) -> Result<(), BuildError> {
         const BUILT_IN: &str = "v1.21.2";
         if !is_root && (self.custom.is_some() || !self.version.is_empty()) {
             return Ok(());

@@ -76,7 +76,9 @@ impl Config {
             }
             first.clone_into(&mut spec.path);
             match section {
-                "nameReference" => config.name_reference.last_mut().into_iter().for_each(|it| it.referrers.push(spec.clone())),
+                "nameReference" => {
+                    config.name_reference.last_mut().into_iter().for_each(|it| it.referrers.push(spec.clone()));
+                }
                 section => config.fields_mut(section).into_iter().for_each(|fields| fields.push(spec.clone())),
             }
         }
@@ -135,7 +137,11 @@ impl Config {
             }
             let own = self.fields_mut(section).expect("holds because sections are known by name");
             merge_fields(own, fields).map_err(|error| {
-                let name = if section == "namespace" { "NameSpace".to_owned() } else { section[..1].to_uppercase() + &section[1..] };
+                let name = if section == "namespace" {
+                    "NameSpace".to_owned()
+                } else {
+                    section[..1].to_uppercase() + &section[1..]
+                };
                 error.within(format!("failed to merge {name} fieldSpec"))
             })?;
         }

@@ -64,8 +64,10 @@ pub(crate) fn load_configurations(loader: &Loader<'_>, paths: &[String]) -> Resu
     for path in paths {
         let content = loader.load(path)?;
         let invalid = |why: String| BuildError::new(format!("error unmarshaling JSON: while decoding JSON: {why}"));
-        let value = crate::text::yaml_to_json(&content).map_err(|why| BuildError::new(format!("error converting YAML to JSON: {why}")))?;
-        let mut config: Config = Decoder::new(Strictness::StrictNames, "TransformerConfig").read(&value).map_err(invalid)?;
+        let value = crate::text::yaml_to_json(&content)
+            .map_err(|why| BuildError::new(format!("error converting YAML to JSON: {why}")))?;
+        let mut config: Config =
+            Decoder::new(Strictness::StrictNames, "TransformerConfig").read(&value).map_err(invalid)?;
         config.sort();
         added.merge(&config)?;
     }
@@ -113,7 +115,7 @@ struct Reader<'a> {
     open: Vec<&'a str>,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn read(&mut self, name: &str, path: &mut Vec<String>) -> Result<(), BuildError> {
         let Some((name, definition)) = self.types.get_key_value(name) else { return Ok(()) };
         if self.open.contains(&name.as_str()) {

@@ -57,11 +57,8 @@ impl Decoder {
             Value::Array(_) => "array",
             Value::Object(_) => "object",
         };
-        let place = if path.is_empty() {
-            "Go value".to_owned()
-        } else {
-            format!("Go struct field {}.{path}", self.root)
-        };
+        let place =
+            if path.is_empty() { "Go value".to_owned() } else { format!("Go struct field {}.{path}", self.root) };
         self.note(format!("json: cannot unmarshal {found} into {place} of type {wanted}"));
     }
 

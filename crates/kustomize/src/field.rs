@@ -9,11 +9,6 @@ use crate::node::{Kind, Node, NodeId, Store};
 pub(crate) type Create = Option<Kind>;
 
 impl Store {
-    /// Tells whether there is no node, or one that is null.
-    pub(crate) fn is_missing_or_null(&self, id: Option<NodeId>) -> bool {
-        id.is_none_or(|id| self[id].is_null())
-    }
-
     /// Tells whether there is no node, or one that says nothing.
     pub(crate) fn is_missing_or_empty(&self, id: Option<NodeId>) -> bool {
         id.is_none_or(|id| self[id].is_empty())

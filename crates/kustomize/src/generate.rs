@@ -69,7 +69,10 @@ pub(crate) fn generate(
         set_text(store, map, key, &text)?;
     }
     let options = args.options.as_ref();
-    for (map, texts) in [("labels", options.and_then(|it| it.labels.as_ref())), ("annotations", options.and_then(|it| it.annotations.as_ref()))] {
+    for (map, texts) in [
+        ("labels", options.and_then(|it| it.labels.as_ref())),
+        ("annotations", options.and_then(|it| it.annotations.as_ref())),
+    ] {
         for (key, value) in texts.into_iter().flatten() {
             store.set_metadata_text(root, map, key, value)?;
         }
@@ -121,7 +124,9 @@ fn pairs(loader: &Loader<'_>, args: &GeneratorArgs) -> Result<Vec<Pair>, BuildEr
         lines(&content, &mut pairs).map_err(told)?;
     }
     for source in &args.literals {
-        pairs.push(literal(source).map_err(|error| error.within(format!("literal sources [{}]", args.literals.join(" "))))?);
+        pairs.push(
+            literal(source).map_err(|error| error.within(format!("literal sources [{}]", args.literals.join(" "))))?,
+        );
     }
     for source in &args.files {
         let told = |error: BuildError| error.within(format!("file sources: [{}]", args.files.join(" ")));
@@ -177,7 +182,9 @@ fn file_source(source: &str) -> Result<(&str, &str), BuildError> {
             let name = source.trim_end_matches('/').rsplit('/').next().unwrap_or(source);
             Ok((if name.is_empty() { "." } else { name }, source))
         }
-        Some((_, path)) if path.contains('=') => refused(format!("source {source:?} key name or file path contains '='")),
+        Some((_, path)) if path.contains('=') => {
+            refused(format!("source {source:?} key name or file path contains '='"))
+        }
         Some(("", path)) => refused(format!("missing key name for file path {path:?} in source {source:?}")),
         Some((key, "")) => refused(format!("missing file path for key name {key:?} in source {source:?}")),
         Some(pair) => Ok(pair),
@@ -197,12 +204,17 @@ pub(crate) fn data(store: &Store, object: NodeId, field: &str) -> Texts {
 /// The data of a secret, with what it has in clear.
 pub(crate) fn secret_data(store: &Store, object: NodeId) -> Result<Texts, BuildError> {
     let mut texts = data(store, object, "data");
-    let Some(clear) = store.field(object, "stringData").filter(|clear| !store[*clear].is_null()) else { return Ok(texts) };
+    let Some(clear) = store.field(object, "stringData").filter(|clear| !store[*clear].is_null()) else {
+        return Ok(texts);
+    };
     for pair in store[clear].content.chunks_exact(2) {
         let (key, value) = (&store[pair[0]], &store[pair[1]]);
         if value.kind != Kind::Scalar {
             let why = format!("read stringData: stringData value for key {:?} must be a scalar", &*key.text);
-            return Err(BuildError::new(format!("failed to normalize stringData for {}: {why}", store.current_id(object))));
+            return Err(BuildError::new(format!(
+                "failed to normalize stringData for {}: {why}",
+                store.current_id(object)
+            )));
         }
         let text = if value.is_null() { "" } else { &value.text };
         texts.insert(key.text.to_string(), encode(text.as_bytes()));
@@ -241,7 +253,8 @@ mod tests {
         let mut pairs = Vec::new();
         lines(b"\xef\xbb\xbfa=1\r\n# no\n\n  b=2 \nc\n", &mut pairs).expect("is good");
         let want = [("a", "1"), ("b", "2 "), ("c", "")];
-        let have: Vec<_> = pairs.iter().map(|(key, value)| (key.as_str(), std::str::from_utf8(value).expect("is text"))).collect();
+        let have: Vec<_> =
+            pairs.iter().map(|(key, value)| (key.as_str(), std::str::from_utf8(value).expect("is text"))).collect();
         assert_eq!(have, want);
     }
 

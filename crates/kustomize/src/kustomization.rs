@@ -1,7 +1,5 @@
 //! What a `kustomization.yaml` says.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use crate::config::FieldSpec;
@@ -94,7 +92,9 @@ decode_struct!(Label, "types.Label", {
 impl Decode for FieldSpec {
     fn decode(decoder: &mut Decoder, value: &Value, path: &str) -> Self {
         let mut spec = Self::default();
-        for (name, value) in decoder.fields(value, path, "types.FieldSpec", &["group", "version", "kind", "path", "create"]) {
+        for (name, value) in
+            decoder.fields(value, path, "types.FieldSpec", &["group", "version", "kind", "path", "create"])
+        {
             match name {
                 "group" => spec.gvk.group = decoder.value(value, path, name),
                 "version" => spec.gvk.version = decoder.value(value, path, name),
@@ -110,11 +110,11 @@ impl Decode for FieldSpec {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Patch {
     pub(crate) path: String,
-    pub(crate) patch: String,
+    pub(crate) inline: String,
     pub(crate) target: Option<Selector>,
     pub(crate) options: Option<PatchOptions>,
 }
-decode_struct!(Patch, "types.Patch", { path: "path", patch: "patch", target: "target", options: "options" });
+decode_struct!(Patch, "types.Patch", { path: "path", inline: "patch", target: "target", options: "options" });
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct PatchOptions {
@@ -133,12 +133,12 @@ pub(crate) struct Selector {
     pub(crate) kind: String,
     pub(crate) name: String,
     pub(crate) namespace: String,
-    pub(crate) annotation_selector: String,
-    pub(crate) label_selector: String,
+    pub(crate) annotations: String,
+    pub(crate) labels: String,
 }
 decode_struct!(Selector, "types.Selector", {
     group: "group", version: "version", kind: "kind", name: "name", namespace: "namespace",
-    annotation_selector: "annotationSelector", label_selector: "labelSelector",
+    annotations: "annotationSelector", labels: "labelSelector",
 });
 
 impl Selector {
@@ -296,7 +296,9 @@ impl Decode for GeneratorArgs {
         // A type is of secrets alone, metadata of files alone: the one too many is told by name where it matters.
         let is_secret = path.starts_with("secretGenerator") || path.is_empty();
         let names: &[&'static str] = match (path.is_empty(), is_secret) {
-            (true, _) => &["namespace", "name", "behavior", "literals", "files", "envs", "env", "options", "type", "metadata"],
+            (true, _) => {
+                &["namespace", "name", "behavior", "literals", "files", "envs", "env", "options", "type", "metadata"]
+            }
             (false, true) => &["namespace", "name", "behavior", "literals", "files", "envs", "env", "options", "type"],
             (false, false) => &["namespace", "name", "behavior", "literals", "files", "envs", "env", "options"],
         };
@@ -415,11 +417,22 @@ pub(crate) fn parse(text: &[u8]) -> Result<(Kustomization, Vec<String>), BuildEr
     let mut read: Kustomization = Decoder::new(Strictness::Strict, KUSTOMIZATION).read(&value).map_err(invalid)?;
     let warnings = warnings(&read);
     read.fix();
-    let empty = Kustomization { kind: read.kind.clone(), api_version: read.api_version.clone(), ..Kustomization::default() };
-    if read == empty {
+    if says_nothing(&value) {
         return Err(BuildError::new("kustomization.yaml is empty"));
     }
     Ok((read, warnings))
+}
+
+/// Tells whether there is no more than a kind and a version. An empty list says something, unless its field is an old one.
+fn says_nothing(value: &Value) -> bool {
+    const LOST: [&str; 4] = ["bases", "imageTags", "helmChartInflationGenerator", "apiVersion"];
+    let is_lost = |name: &str| LOST.iter().any(|lost| lost.eq_ignore_ascii_case(name));
+    value.as_object().into_iter().flatten().all(|(name, value)| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty() || is_lost(name) || name.eq_ignore_ascii_case("kind"),
+        Value::Array(items) => items.is_empty() && is_lost(name),
+        _ => false,
+    })
 }
 
 fn warnings(read: &Kustomization) -> Vec<String> {
@@ -492,6 +505,3 @@ impl Kustomization {
         wrong
     }
 }
-
-/// Settings by their names, as they are written in the configuration of a generator or transformer.
-pub(crate) type Named<T> = BTreeMap<String, T>;

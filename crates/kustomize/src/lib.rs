@@ -32,6 +32,7 @@ mod transform;
 mod write;
 
 pub use error::BuildError;
+pub use helm::Charts;
 pub use loader::{LoadRestrictions, Remotes};
 
 use bowline_tree::{Tree, TreePath};
@@ -59,8 +60,8 @@ pub struct Options<'a> {
     pub restrictions: LoadRestrictions,
     /// The order of the objects, where the kustomization does not say one.
     pub order: Order,
-    /// Whether charts are rendered.
-    pub enable_helm: bool,
+    /// Lets charts be rendered; without it, they are refused.
+    pub charts: Option<Charts>,
     /// Whether objects get a label that says what built them.
     pub managed_by_label: bool,
     /// What the label says after `kustomize-`.
@@ -104,11 +105,16 @@ pub fn build(tree: &dyn Tree, directory: &TreePath, options: &Options<'_>) -> Re
     let objects = finish(&mut build, &target, gathered)?;
     let mut values = Vec::with_capacity(objects.len());
     for node in objects.into_iter().filter_map(|id| build.node(id)) {
-        values.push(build.store.value(node).map_err(|why| {
-            BuildError::new(format!("{}: {why}", build.store.current_id(node)))
-        })?);
+        values.push(build.store.value(node).map_err(|why| not_printed(&build, node, why))?);
     }
     Ok(Built { objects: values, warnings: build.warnings })
+}
+
+/// Tells why an object cannot be printed, and of which object it is told.
+fn not_printed(build: &Build<'_>, node: node::NodeId, why: String) -> BuildError {
+    let repeated = write::repeated_keys(&build.store.write(node));
+    let why = if repeated.is_empty() { why } else { format!("yaml: unmarshal errors:\n{}", repeated.join("\n")) };
+    BuildError::new(format!("map[string]interface {{}}(nil): {why}"))
 }
 
 /// Does what is done once, at the top: hashes, references, vars, order, and taking off what was noted on the way.
@@ -130,7 +136,8 @@ fn finish(build: &mut Build<'_>, target: &Target<'_>, gathered: Gathered) -> Res
     let asks = |what: &str| spec.build_metadata.iter().any(|asked| asked == what);
     if build.options.managed_by_label || asks("managedByLabel") {
         let entry = ("app.kubernetes.io/managed-by".to_owned(), format!("kustomize-{}", build.options.version));
-        let field = config::FieldSpec { path: "metadata/labels".to_owned(), create: true, ..config::FieldSpec::default() };
+        let field =
+            config::FieldSpec { path: "metadata/labels".to_owned(), create: true, ..config::FieldSpec::default() };
         transform::labels::set_entries(build, &objects, &[entry].into(), &[field])?;
     }
     objects.retain(|id| build.node(*id).is_some());

@@ -94,7 +94,11 @@ impl<'a> Loader<'a> {
     }
 
     pub(crate) fn show(&self, path: &TreePath) -> String {
-        if path.is_root() && !self.shown.is_empty() { self.shown.to_string() } else { format!("{}/{}", self.shown, path.as_str()) }
+        if path.is_root() && !self.shown.is_empty() {
+            self.shown.to_string()
+        } else {
+            format!("{}/{}", self.shown, path.as_str())
+        }
     }
 
     /// Follows links to what must be a directory.
@@ -146,10 +150,12 @@ impl<'a> Loader<'a> {
     /// Turns a path that a kustomization names into one of the tree.
     fn join(&self, path: &str) -> Result<TreePath, BuildError> {
         self.root.join(path).map_err(|error| match error {
-            PathError::Escapes(path) => {
-                BuildError::new(format!("security; file '{}/{path}' is not in or below '{}'", self.root(), self.shown_top()))
-                    .with_help("a kustomization reads files of its own source, and no others")
-            }
+            PathError::Escapes(path) => BuildError::new(format!(
+                "security; file '{}/{path}' is not in or below '{}'",
+                self.root(),
+                self.shown_top()
+            ))
+            .with_help("a kustomization reads files of its own source, and no others"),
             PathError::Nul => BuildError::new(format!("invalid argument: {path:?}")),
         })
     }
@@ -261,7 +267,9 @@ fn is_ambiguous(path: &str) -> bool {
 }
 
 fn is_remote_file(path: &str) -> bool {
-    ["http://", "https://"].iter().any(|scheme| path.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| path.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
 }
 
 /// Tells whether a path names a repository: by a scheme, as `user@host:path`, or on GitHub.

@@ -77,7 +77,8 @@ impl Merger<'_> {
         }
         for name in names {
             let inner = place.and_then(|place| self.schemas.field(place, &name));
-            let (mine, theirs) = (self.store.field(dest, &name), patch.and_then(|patch| self.store.field(patch, &name)));
+            let (mine, theirs) =
+                (self.store.field(dest, &name), patch.and_then(|patch| self.store.field(patch, &name)));
             let value = self.walk(inner, mine, theirs)?;
             self.set(dest, &name, value)?;
         }
@@ -110,7 +111,8 @@ impl Merger<'_> {
                 && !self.store[dest].text.is_empty()
             {
                 let text = Rc::clone(&self.store[dest].text);
-                let null = self.store.add(Node { text, tag: Tag::Null, style: Style::Plain, ..Node::new(Kind::Scalar) });
+                let null =
+                    self.store.add(Node { text, tag: Tag::Null, style: Style::Plain, ..Node::new(Kind::Scalar) });
                 self.kept_null = Some(null);
                 return Ok(Some(null));
             }
@@ -288,8 +290,9 @@ impl Merger<'_> {
 
 /// Leaves out the keys that no element has; where there is none at all, all stay.
 fn valid(all: &[Vec<String>], values: &[String], keys: &[String]) -> (Vec<String>, Vec<String>) {
-    let is_valid: Vec<bool> =
-        (0..keys.len()).map(|at| all.iter().any(|values| values.get(at).is_some_and(|value| !value.is_empty()))).collect();
+    let is_valid: Vec<bool> = (0..keys.len())
+        .map(|at| all.iter().any(|values| values.get(at).is_some_and(|value| !value.is_empty())))
+        .collect();
     if !is_valid.contains(&true) {
         return (keys.to_vec(), values.to_vec());
     }

@@ -112,7 +112,8 @@ impl std::ops::IndexMut<NodeId> for Store {
 
 impl Store {
     pub(crate) fn add(&mut self, node: Node) -> NodeId {
-        let id = u32::try_from(self.nodes.len()).expect("holds because a build has a limit far below four milliards of nodes");
+        let id = u32::try_from(self.nodes.len())
+            .expect("holds because a build has a limit far below four milliards of nodes");
         self.nodes.push(node);
         NodeId(id)
     }
@@ -169,7 +170,7 @@ impl Store {
     }
 
     /// Makes nodes of a value, as if its text had been read.
-    pub(crate) fn from_value(&mut self, value: &Value) -> NodeId {
+    pub(crate) fn add_value(&mut self, value: &Value) -> NodeId {
         match value {
             Value::Null => self.add(Node { tag: Tag::Null, ..Node::scalar("null") }),
             Value::Bool(value) => self.add(Node { tag: Tag::Bool, ..Node::scalar(&value.to_string()) }),
@@ -189,21 +190,21 @@ impl Store {
                 self.add(Node { tag: Tag::Text, style, ..Node::scalar(text) })
             }
             Value::Array(items) => {
-                let content = items.iter().map(|item| self.from_value(item)).collect();
+                let content = items.iter().map(|item| self.add_value(item)).collect();
                 self.add(Node { tag: Tag::List, content, ..Node::new(Kind::List) })
             }
-            Value::Object(map) => self.from_map(map),
+            Value::Object(map) => self.add_map(map),
         }
     }
 
-    fn from_map(&mut self, map: &Map<String, Value>) -> NodeId {
+    fn add_map(&mut self, map: &Map<String, Value>) -> NodeId {
         let mut keys: Vec<&String> = map.keys().collect();
         bowline_yaml::nodes::sort_keys(&mut keys);
         let mut content = Vec::with_capacity(map.len() * 2);
         for key in keys {
             let text = self.word(key);
             content.push(self.add(Node { tag: Tag::Text, text, ..Node::new(Kind::Scalar) }));
-            content.push(self.from_value(&map[key.as_str()]));
+            content.push(self.add_value(&map[key.as_str()]));
         }
         self.add(Node { tag: Tag::Map, content, ..Node::new(Kind::Map) })
     }

@@ -50,11 +50,8 @@ pub(crate) fn legacy_order(ids: &[ResId], first: &[String], last: &[String]) -> 
         ranks.insert(kind.as_str(), at as i64 + 1);
     }
     let rank = |kind: &str| ranks.get(kind).copied().unwrap_or_default();
-    let mut order: Vec<(usize, i64, String, String)> = ids
-        .iter()
-        .enumerate()
-        .map(|(at, id)| (at, rank(&id.gvk.kind), id.gvk.sort_text(), id_text(id)))
-        .collect();
+    let mut order: Vec<(usize, i64, String, String)> =
+        ids.iter().enumerate().map(|(at, id)| (at, rank(&id.gvk.kind), id.gvk.sort_text(), id_text(id))).collect();
     order.sort_by(|(a, a_rank, a_kind, a_id), (b, b_rank, b_kind, b_id)| {
         let by_kind = if both_namespaces(&ids[*a].gvk, &ids[*b].gvk) { b_kind.cmp(a_kind) } else { a_kind.cmp(b_kind) };
         if ids[*a].gvk == ids[*b].gvk { a_id.cmp(b_id) } else { a_rank.cmp(b_rank).then(by_kind) }

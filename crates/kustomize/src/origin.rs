@@ -135,7 +135,11 @@ pub(crate) fn clean_join(base: &str, path: &str) -> String {
 }
 
 /// Notes the origin of generated objects that have none yet.
-pub(crate) fn set_origins(build: &mut Build<'_>, objects: &[ObjectId], origin: Option<&Origin>) -> Result<(), BuildError> {
+pub(crate) fn set_origins(
+    build: &mut Build<'_>,
+    objects: &[ObjectId],
+    origin: Option<&Origin>,
+) -> Result<(), BuildError> {
     let Some(origin) = origin else { return Ok(()) };
     for node in objects.iter().filter_map(|id| build.node(*id)).collect::<Vec<_>>() {
         if build.store.annotation(node, ORIGIN).is_none() {
@@ -152,7 +156,11 @@ fn set(build: &mut Build<'_>, node: crate::node::NodeId, name: &str, text: Strin
 }
 
 /// Notes that objects went through a transformer.
-pub(crate) fn add_transformation(build: &mut Build<'_>, objects: &[ObjectId], origin: &Origin) -> Result<(), BuildError> {
+pub(crate) fn add_transformation(
+    build: &mut Build<'_>,
+    objects: &[ObjectId],
+    origin: &Origin,
+) -> Result<(), BuildError> {
     for node in objects.iter().filter_map(|id| build.node(*id)).collect::<Vec<_>>() {
         if build.store.annotation(node, ORIGIN).is_none() {
             set(build, node, ORIGIN, origin.text())?;
@@ -162,7 +170,8 @@ pub(crate) fn add_transformation(build: &mut Build<'_>, objects: &[ObjectId], or
         let value = crate::text::yaml_to_json(old.as_bytes()).map_err(BuildError::new)?;
         let mut all: Vec<Origin> = value.as_array().into_iter().flatten().map(Origin::of_value).collect();
         all.push(origin.clone());
-        let text: String = all.iter().map(|origin| format!("- {}\n", origin.text().trim_end().replace('\n', "\n  "))).collect();
+        let items = all.iter().map(|origin| origin.text().trim_end().replace('\n', "\n  "));
+        let text = items.fold(String::new(), |text, item| text + "- " + &item + "\n");
         set(build, node, TRANSFORMATIONS, text)?;
     }
     Ok(())
@@ -181,9 +190,13 @@ mod tests {
 
     #[test]
     fn an_origin_is_written_and_read() {
-        let origin = Origin { path: "base".to_owned(), ..Origin::default() }.builtin("kustomization.yaml", "PatchTransformer");
+        let origin =
+            Origin { path: "base".to_owned(), ..Origin::default() }.builtin("kustomization.yaml", "PatchTransformer");
         let text = origin.text();
-        assert_eq!(text, "configuredIn: base/kustomization.yaml\nconfiguredBy:\n  apiVersion: builtin\n  kind: PatchTransformer\n");
+        assert_eq!(
+            text,
+            "configuredIn: base/kustomization.yaml\nconfiguredBy:\n  apiVersion: builtin\n  kind: PatchTransformer\n"
+        );
         assert_eq!(Origin::parse(&text).expect("is read"), origin);
     }
 }

@@ -1,5 +1,7 @@
 //! Generators and transformers with configurations of their own: those that Kustomize has built in.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 use crate::build::{Build, ObjectId};
@@ -7,7 +9,9 @@ use crate::config::FieldSpec;
 use crate::decode::{Decode, Decoder, Strictness, decode_struct};
 use crate::error::BuildError;
 use crate::generate::Generated;
-use crate::kustomization::{GeneratorArgs, HelmChart, Image, ObjectMeta, Patch, PatchOptions, Replacement, Replica, Selector};
+use crate::kustomization::{
+    GeneratorArgs, HelmChart, Image, ObjectMeta, Patch, PatchOptions, Replacement, Replica, Selector,
+};
 use crate::loader::Loader;
 use crate::resource::Texts;
 use crate::steps::{Step, ValueTarget, load_json, load_merges, load_replacements};
@@ -112,7 +116,7 @@ impl IamPolicy {
             account.name, account.project_id, service.name
         );
         if !service.namespace.is_empty() {
-            text.push_str(&format!("  namespace: {}\n", service.namespace));
+            let _ = writeln!(text, "  namespace: {}", service.namespace);
         }
         Ok(text)
     }
@@ -123,7 +127,9 @@ fn settings_of(build: &Build<'_>, id: ObjectId) -> Result<(String, Value), Build
     if !gvk.group.is_empty() || gvk.version != "builtin" {
         let kind = build.original_id(id).gvk.kind;
         return Err(BuildError::new(format!("external plugins disabled; unable to load external plugin '{kind}'"))
-            .with_help("no other program is run: use what Kustomize has built in, or build beforehand what the plugin makes"));
+            .with_help(
+                "no other program is run: use what Kustomize has built in, or build beforehand what the plugin makes",
+            ));
     }
     let node = build.node(id).ok_or_else(|| BuildError::new("a plugin says nothing"))?;
     Ok((gvk.kind, build.store.value(node).map_err(BuildError::new)?))
@@ -168,7 +174,10 @@ pub(crate) fn generator(build: &Build<'_>, id: ObjectId) -> Result<Generator, Bu
 pub(crate) fn transformer(build: &mut Build<'_>, loader: &Loader<'_>, id: ObjectId) -> Result<Step, BuildError> {
     let (kind, value) = settings_of(build, id)?;
     let Some((_, taken)) = TAKEN.iter().find(|(name, _)| *name == kind) else {
-        if matches!(kind.as_str(), "ConfigMapGenerator" | "SecretGenerator" | "IAMPolicyGenerator" | "HelmChartInflationGenerator") {
+        if matches!(
+            kind.as_str(),
+            "ConfigMapGenerator" | "SecretGenerator" | "IAMPolicyGenerator" | "HelmChartInflationGenerator"
+        ) {
             return Err(BuildError::new(format!("plugin {} not a transformer", build.original_id(id))));
         }
         return Err(BuildError::new(format!("unable to load builtin {}", build.current_id(id).gvk)));
@@ -217,14 +226,15 @@ fn step(
             Step::Merges(load_merges(build, loader, &settings.paths, &settings.patches)?)
         }
         "PatchTransformer" => {
-            let (path, patch, target, options) = (settings.path, settings.patch, settings.target, settings.options);
-            Step::Patch(Box::new(patch::load(build, loader, &Patch { path, patch, target, options }, shown)?))
+            let (path, inline, target, options) = (settings.path, settings.patch, settings.target, settings.options);
+            Step::Patch(Box::new(patch::load(build, loader, &Patch { path, inline, target, options }, shown)?))
         }
         "PrefixTransformer" => affix(Side::Before, settings.prefix.clone())?,
         "SuffixTransformer" => affix(Side::After, settings.suffix.clone())?,
-        "PrefixSuffixTransformer" => {
-            Step::Several(vec![affix(Side::Before, settings.prefix.clone())?, affix(Side::After, settings.suffix.clone())?])
-        }
+        "PrefixSuffixTransformer" => Step::Several(vec![
+            affix(Side::Before, settings.prefix.clone())?,
+            affix(Side::After, settings.suffix.clone())?,
+        ]),
         "ReplicaCountTransformer" => Step::Replicas { replica: settings.replica, fields },
         "ReplacementTransformer" => Step::Replacements(load_replacements(loader, &settings.replacements)?),
         "ValueAddTransformer" => value_add(loader, settings)?,

@@ -123,7 +123,8 @@ impl Builder<'_> {
             }
             Held::Scalar(text, style) => {
                 let text = text.as_str().into();
-                let node = Node { text, style: *style, tag: from.tag, is_tagged: from.is_tagged, ..Node::new(Kind::Scalar) };
+                let node =
+                    Node { text, style: *style, tag: from.tag, is_tagged: from.is_tagged, ..Node::new(Kind::Scalar) };
                 Ok(self.store.add(node))
             }
             Held::List(items) => {
@@ -163,7 +164,7 @@ impl Builder<'_> {
             Held::Scalar(text, style) => {
                 let text = self.store.word(text);
                 let (tag, style) = (self.nodes[id].tag, *style);
-                Ok(self.store.add(Node { text, style, tag, ..Node::new(Kind::Scalar) }))
+                Ok(self.store.add(Node { tag, style, text, ..Node::new(Kind::Scalar) }))
             }
             _ => self.node(id),
         }
@@ -238,7 +239,9 @@ fn expand_lists(store: &mut Store, nodes: Vec<NodeId>) -> Result<Vec<NodeId>, Bu
         }
         let map = store.value(node).map_err(|why| {
             let text = store.write(node);
-            BuildError::new(format!("trouble expanding list of {kind}; received error {why} for the following resource:\n{text}"))
+            BuildError::new(format!(
+                "trouble expanding list of {kind}; received error {why} for the following resource:\n{text}"
+            ))
         })?;
         match &map["items"] {
             Value::Null => {}

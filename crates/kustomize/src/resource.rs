@@ -179,7 +179,13 @@ impl Store {
     }
 
     /// Sets one entry of a map in the metadata.
-    pub(crate) fn set_metadata_text(&mut self, id: NodeId, map: &str, name: &str, value: &str) -> Result<(), BuildError> {
+    pub(crate) fn set_metadata_text(
+        &mut self,
+        id: NodeId,
+        map: &str,
+        name: &str,
+        value: &str,
+    ) -> Result<(), BuildError> {
         let Some(map) = self.lookup(id, &["metadata", map], Some(Kind::Map))? else { return Ok(()) };
         let node = Node { style: Style::Single, tag: Tag::Text, ..Node::scalar(value) };
         let value = self.add(node);
@@ -279,7 +285,9 @@ impl Store {
             return Err(BuildError::new("missing Resource metadata"));
         }
         let text = |part: Option<NodeId>| part.map_or("", |part| &*self[part].text);
-        if !text(kind).is_empty() && (text(kind).ends_with("List") || inner("name").is_some_and(|_| !text(inner("name")).is_empty())) {
+        if !text(kind).is_empty()
+            && (text(kind).ends_with("List") || inner("name").is_some_and(|_| !text(inner("name")).is_empty()))
+        {
             return Ok(());
         }
         let what = if text(kind).is_empty() { "kind" } else { "metadata.name" };

@@ -42,8 +42,7 @@ impl Default for Schemas {
     }
 }
 
-static BUILT_IN: LazyLock<Arc<Schemas>> =
-    LazyLock::new(|| Arc::new(Schemas::parse(include_str!("data/schema.txt"))));
+static BUILT_IN: LazyLock<Arc<Schemas>> = LazyLock::new(|| Arc::new(Schemas::parse(include_str!("data/schema.txt"))));
 
 impl Schemas {
     /// What Kustomize knows by itself: Kubernetes 1.21.
@@ -70,7 +69,9 @@ impl Schemas {
             let mut target = SOMETHING;
             for word in words {
                 match word.strip_prefix('*') {
-                    Some(list) => keys = Some(list.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect()),
+                    Some(list) => {
+                        keys = Some(list.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect());
+                    }
                     None if word == "-" => {}
                     None => target = schemas.named(word),
                 }
@@ -111,7 +112,8 @@ impl Schemas {
             for kind in kinds.into_iter().flatten() {
                 let text = |name: &str| kind.get(name).and_then(Value::as_str).unwrap_or_default();
                 let version = text("version");
-                let version = if text("group").is_empty() { version.to_owned() } else { format!("{}/{version}", text("group")) };
+                let version =
+                    if text("group").is_empty() { version.to_owned() } else { format!("{}/{version}", text("group")) };
                 self.kinds.insert((version, text("kind").to_owned()), named);
             }
         }

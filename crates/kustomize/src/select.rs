@@ -63,8 +63,8 @@ impl Build<'_> {
     /// The objects that a selector fits, by what they were called first or are called now.
     pub(crate) fn select(&self, objects: &[ObjectId], selector: &Selector) -> Result<Objects, BuildError> {
         let patterns = Patterns::new(selector)?;
-        let labels = Requirements::parse(&selector.label_selector)?;
-        let annotations = Requirements::parse(&selector.annotation_selector)?;
+        let labels = Requirements::parse(&selector.labels)?;
+        let annotations = Requirements::parse(&selector.annotations)?;
         let mut selected = Vec::new();
         for id in objects {
             let Some(node) = self.node(*id) else { continue };

@@ -94,7 +94,12 @@ impl Step {
     }
 }
 
-fn add_values(build: &mut Build<'_>, objects: &[ObjectId], value: &str, targets: &[ValueTarget]) -> Result<(), BuildError> {
+fn add_values(
+    build: &mut Build<'_>,
+    objects: &[ObjectId],
+    value: &str,
+    targets: &[ValueTarget],
+) -> Result<(), BuildError> {
     for target in targets {
         let selected = match &target.selector {
             Some(selector) => build.select(objects, selector)?,
@@ -161,7 +166,7 @@ pub(crate) fn plan(
     }
     for entry in kustomization.patches_json6902.iter().flatten() {
         let kind = "PatchJson6902Transformer";
-        let step = load_json(loader, entry.target.as_ref(), &entry.path, &entry.patch);
+        let step = load_json(loader, entry.target.as_ref(), &entry.path, &entry.inline);
         add(kind, step.map_err(|error| trouble(error, kind, &json_config(entry)))?);
     }
     for replica in &kustomization.replicas {
@@ -188,7 +193,9 @@ fn without_empty(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.into_iter().map(|(key, value)| (key, without_empty(value)));
-            Value::Object(kept.filter(|(_, value)| !matches!(value, Value::Null) && value != "" && *value != false).collect())
+            Value::Object(
+                kept.filter(|(_, value)| !matches!(value, Value::Null) && value != "" && *value != false).collect(),
+            )
         }
         other => other,
     }
@@ -198,23 +205,23 @@ fn selector_config(selector: Option<&Selector>) -> Value {
     selector.map_or(Value::Null, |selector| {
         json!({
             "group": selector.group, "version": selector.version, "kind": selector.kind, "name": selector.name,
-            "namespace": selector.namespace, "annotationSelector": selector.annotation_selector,
-            "labelSelector": selector.label_selector,
+            "namespace": selector.namespace, "annotationSelector": selector.annotations,
+            "labelSelector": selector.labels,
         })
     })
 }
 
 fn patch_config(patch: &Patch) -> Value {
-    let options = patch.options.as_ref().map(|options| {
-        json!({"allowNameChange": options.allow_name_change, "allowKindChange": options.allow_kind_change})
-    });
+    let options = patch.options.as_ref().map(
+        |options| json!({"allowNameChange": options.allow_name_change, "allowKindChange": options.allow_kind_change}),
+    );
     let target = selector_config(patch.target.as_ref());
-    without_empty(json!({"path": patch.path, "patch": patch.patch, "target": target, "options": options}))
+    without_empty(json!({"path": patch.path, "patch": patch.inline, "target": target, "options": options}))
 }
 
 fn json_config(patch: &Patch) -> Value {
     let target = selector_config(patch.target.as_ref());
-    without_empty(json!({"path": patch.path, "jsonOp": patch.patch, "target": target}))
+    without_empty(json!({"path": patch.path, "jsonOp": patch.inline, "target": target}))
 }
 
 fn label_fields(label: &Label, config: &Config) -> Result<Vec<FieldSpec>, BuildError> {
@@ -332,7 +339,9 @@ pub(crate) fn load_replacements(loader: &Loader<'_>, entries: &[Replacement]) ->
                     Value::Number(_) => "float64",
                     _ => "string",
                 };
-                return Err(BuildError::new(format!("unsupported replacement type encountered within replacement path: {kind}")));
+                return Err(BuildError::new(format!(
+                    "unsupported replacement type encountered within replacement path: {kind}"
+                )));
             }
         }
     }

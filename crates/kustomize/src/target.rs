@@ -62,12 +62,15 @@ pub(crate) struct Kept {
     vars: BTreeMap<String, Var>,
 }
 
+/// A directory, the namespace that its charts inherit, and where it is named.
+type Place = (String, String, Option<Origin>);
+
 /// What one build remembers of its kustomizations.
 #[derive(Default)]
 pub(crate) struct Memory {
     parsed: HashMap<String, Rc<(Kustomization, &'static str)>>,
     /// How often bases were put together, and what came of those that were more than once.
-    bases: HashMap<(String, String, Option<Origin>), (usize, Option<Rc<Kept>>)>,
+    bases: HashMap<Place, (usize, Option<Rc<Kept>>)>,
     visits: usize,
 }
 
@@ -123,9 +126,15 @@ impl<'a> Target<'a> {
     }
 
     /// Puts together what the kustomization names, and does to it what it says.
-    pub(crate) fn gather(&self, build: &mut Build<'_>, memory: &mut Memory, mut all: Gathered) -> Result<Gathered, BuildError> {
+    pub(crate) fn gather(
+        &self,
+        build: &mut Build<'_>,
+        memory: &mut Memory,
+        mut all: Gathered,
+    ) -> Result<Gathered, BuildError> {
         let spec = self.spec();
-        self.add_resources(build, memory, &mut all, &spec.resources).map_err(|error| wrapped(error, "accumulating resources"))?;
+        self.add_resources(build, memory, &mut all, &spec.resources)
+            .map_err(|error| wrapped(error, "accumulating resources"))?;
         let config = load_configurations(&self.loader, &spec.configurations)?;
         all.merge_config(&config)?;
         let crds = load_crds(&self.loader, &spec.crds)?;
@@ -134,7 +143,9 @@ impl<'a> Target<'a> {
         }
         self.run_generators(build, memory, &mut all)?;
         for path in &spec.components {
-            all = self.add_component(build, memory, all, path).map_err(|error| wrapped(error, "accumulating components"))?;
+            all = self
+                .add_component(build, memory, all, path)
+                .map_err(|error| wrapped(error, "accumulating components"))?;
         }
         self.run_transformers(build, memory, &mut all)?;
         self.run_validators(build, memory, &mut all)?;
@@ -142,7 +153,13 @@ impl<'a> Target<'a> {
         Ok(all)
     }
 
-    fn add_resources(&self, build: &mut Build<'_>, memory: &mut Memory, all: &mut Gathered, paths: &[String]) -> Result<(), BuildError> {
+    fn add_resources(
+        &self,
+        build: &mut Build<'_>,
+        memory: &mut Memory,
+        all: &mut Gathered,
+        paths: &[String],
+    ) -> Result<(), BuildError> {
         for path in paths {
             let Err(as_file) = self.add_file(build, all, path) else { continue };
             if as_file.is_final() {
@@ -157,12 +174,14 @@ impl<'a> Target<'a> {
                 Err(error) => return Err(within(error)),
             };
             let base = self.base(build, memory, loader, path).map_err(within)?;
-            build.append_all(&mut all.objects, &base.objects).and_then(|()| all.merge_config(&base.config)).and_then(|()| {
-                base.vars.into_values().try_for_each(|var| all.merge_var(var))
-            }).map_err(|error| {
-                let root = self.loader.open(path).map_or_else(|_| path.clone(), |loader| loader.root());
-                within(error.within(format!("recursed merging from path '{root}'")))
-            })?;
+            build
+                .append_all(&mut all.objects, &base.objects)
+                .and_then(|()| all.merge_config(&base.config))
+                .and_then(|()| base.vars.into_values().try_for_each(|var| all.merge_var(var)))
+                .map_err(|error| {
+                    let root = self.loader.open(path).map_or_else(|_| path.clone(), |loader| loader.root());
+                    within(error.within(format!("recursed merging from path '{root}'")))
+                })?;
         }
         Ok(())
     }
@@ -186,7 +205,14 @@ impl<'a> Target<'a> {
     }
 
     /// Opens what a path of this kustomization names, which takes over what holds for all.
-    fn child(&self, build: &mut Build<'_>, memory: &mut Memory, loader: Loader<'a>, path: &str, is_component: bool) -> Result<Self, BuildError> {
+    fn child(
+        &self,
+        build: &mut Build<'_>,
+        memory: &mut Memory,
+        loader: Loader<'a>,
+        path: &str,
+        is_component: bool,
+    ) -> Result<Self, BuildError> {
         let root = loader.root();
         let mut child = Target::load(build, memory, loader)
             .map_err(|error| wrapped(error, &format!("couldn't make target for path '{root}'")))?;
@@ -206,10 +232,17 @@ impl<'a> Target<'a> {
     }
 
     /// Puts a base together, or takes a copy of what came of it before.
-    fn base(&self, build: &mut Build<'_>, memory: &mut Memory, loader: Loader<'a>, path: &str) -> Result<Gathered, BuildError> {
+    fn base(
+        &self,
+        build: &mut Build<'_>,
+        memory: &mut Memory,
+        loader: Loader<'a>,
+        path: &str,
+    ) -> Result<Gathered, BuildError> {
         let root = loader.root();
         let origin = self.origin.as_ref().map(|origin| origin.append(path));
-        let helm_namespace = if self.spec().namespace.is_empty() { &self.helm_namespace } else { &self.spec().namespace };
+        let helm_namespace =
+            if self.spec().namespace.is_empty() { &self.helm_namespace } else { &self.spec().namespace };
         let key = (root.clone(), helm_namespace.clone(), origin);
         if let Some((_, Some(kept))) = memory.bases.get(&key) {
             return Ok(restore(build, &Rc::clone(kept)));
@@ -225,9 +258,20 @@ impl<'a> Target<'a> {
         Ok(gathered)
     }
 
-    fn add_component(&self, build: &mut Build<'_>, memory: &mut Memory, all: Gathered, path: &str) -> Result<Gathered, BuildError> {
+    fn add_component(
+        &self,
+        build: &mut Build<'_>,
+        memory: &mut Memory,
+        all: Gathered,
+        path: &str,
+    ) -> Result<Gathered, BuildError> {
         let loader = self.loader.open(path).map_err(|error| {
-            if error.is_final() { error } else { let message = format!("loader.New {:?}", error.to_string()); error.reworded(message) }
+            if error.is_final() {
+                error
+            } else {
+                let message = format!("loader.New {:?}", error.to_string());
+                error.reworded(message)
+            }
         })?;
         let root = loader.root();
         let quoted = |error: BuildError| {
@@ -297,7 +341,12 @@ impl<'a> Target<'a> {
     }
 
     /// The configurations of plugins: each entry is one, or the path of a file or base with some.
-    fn plugin_objects(&self, build: &mut Build<'_>, memory: &mut Memory, entries: &[String]) -> Result<Objects, BuildError> {
+    fn plugin_objects(
+        &self,
+        build: &mut Build<'_>,
+        memory: &mut Memory,
+        entries: &[String],
+    ) -> Result<Objects, BuildError> {
         let mut all = Gathered::default();
         let mut paths = Vec::new();
         for entry in entries {
@@ -315,14 +364,24 @@ impl<'a> Target<'a> {
         Ok(all.objects)
     }
 
-    fn run_transformers(&self, build: &mut Build<'_>, memory: &mut Memory, all: &mut Gathered) -> Result<(), BuildError> {
+    fn run_transformers(
+        &self,
+        build: &mut Build<'_>,
+        memory: &mut Memory,
+        all: &mut Gathered,
+    ) -> Result<(), BuildError> {
         let config = Arc::clone(&all.config);
         let mut planned = steps::plan(build, &self.loader, self.spec(), &config, &|kind| self.origin_of(kind))?;
         planned.extend(self.plugin_steps(build, memory, &self.spec().transformers)?);
         steps::take(build, &mut all.objects, &planned)
     }
 
-    fn plugin_steps(&self, build: &mut Build<'_>, memory: &mut Memory, entries: &[String]) -> Result<Vec<Planned>, BuildError> {
+    fn plugin_steps(
+        &self,
+        build: &mut Build<'_>,
+        memory: &mut Memory,
+        entries: &[String],
+    ) -> Result<Vec<Planned>, BuildError> {
         let mut planned = Vec::new();
         for id in self.plugin_objects(build, memory, entries)? {
             let step = plugins::transformer(build, &self.loader, id)?;
@@ -458,7 +517,8 @@ fn read_kustomization(build: &mut Build<'_>, loader: &Loader<'_>) -> Result<(Kus
 
 fn keep(build: &mut Build<'_>, gathered: &Gathered) -> Kept {
     let mut copies = HashMap::new();
-    let objects: Vec<_> = gathered.objects.iter().filter_map(|id| Some((build.node(*id)?, build.var_names(*id).to_vec()))).collect();
+    let objects: Vec<_> =
+        gathered.objects.iter().filter_map(|id| Some((build.node(*id)?, build.var_names(*id).to_vec()))).collect();
     let nodes = objects.into_iter().map(|(node, names)| (build.store.copy_exactly(node, &mut copies), names)).collect();
     Kept { nodes, config: Arc::clone(&gathered.config), vars: gathered.vars.clone() }
 }
@@ -469,7 +529,9 @@ fn restore(build: &mut Build<'_>, kept: &Kept) -> Gathered {
     for (node, names) in &kept.nodes {
         let node = build.store.copy_exactly(*node, &mut copies);
         let id = build.add(node);
-        names.iter().for_each(|name| build.add_var_name(id, name));
+        for name in names {
+            build.add_var_name(id, name);
+        }
         objects.push(id);
     }
     Gathered { objects, config: Arc::clone(&kept.config), vars: kept.vars.clone() }

@@ -1,6 +1,9 @@
 //! Nodes as the text that go-yaml v3 writes of them.
 
-use bowline_yaml::nodes::{self, Style, Tag};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use bowline_yaml::nodes::{self, Held, Style, Tag};
 
 use crate::node::{Kind, NodeId, Store};
 
@@ -61,4 +64,28 @@ impl Store {
         };
         nodes::scalar_text(&node.text, style, indent)
     }
+}
+
+/// Tells of every key that a map in a text has twice, in go-yaml's words.
+pub(crate) fn repeated_keys(text: &str) -> Vec<String> {
+    let nodes = nodes::read(text.as_bytes(), usize::MAX).unwrap_or_default();
+    let mut repeated = Vec::new();
+    for node in &nodes {
+        let Held::Map(entries) = &node.held else { continue };
+        let mut first = BTreeMap::new();
+        for (key, _) in entries {
+            let Held::Scalar(name, _) = &nodes[*key].held else { continue };
+            let line = nodes[*key].line;
+            match first.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(line);
+                }
+                Entry::Occupied(entry) => {
+                    repeated
+                        .push(format!("  line {line}: mapping key {name:?} already defined at line {}", entry.get()));
+                }
+            }
+        }
+    }
+    repeated
 }

@@ -78,21 +78,24 @@ impl Operation {
         match kind {
             "add" => {
                 let path = decode("path")?;
-                let (parent, key) = find(document, path)
-                    .ok_or_else(|| format!("add operation does not apply: doc is missing path: \"{path}\": {MISSING}"))?;
+                let (parent, key) = find(document, path).ok_or_else(|| {
+                    format!("add operation does not apply: doc is missing path: \"{path}\": {MISSING}")
+                })?;
                 add(parent, &key, value()).map_err(|why| format!("error in add for path: '{path}': {why}"))
             }
             "remove" => {
                 let path = decode("path")?;
-                let (parent, key) = find(document, path)
-                    .ok_or_else(|| format!("remove operation does not apply: doc is missing path: \"{path}\": {MISSING}"))?;
+                let (parent, key) = find(document, path).ok_or_else(|| {
+                    format!("remove operation does not apply: doc is missing path: \"{path}\": {MISSING}")
+                })?;
                 remove(parent, &key).map(|_| ()).map_err(|why| format!("error in remove for path: '{path}': {why}"))
             }
-            "replace" => self.replace(document, decode("path")?, value()),
+            "replace" => replace(document, decode("path")?, value()),
             "move" => {
                 let from = decode("from")?;
-                let (parent, key) = find(document, from)
-                    .ok_or_else(|| format!("move operation does not apply: doc is missing from path: {from}: {MISSING}"))?;
+                let (parent, key) = find(document, from).ok_or_else(|| {
+                    format!("move operation does not apply: doc is missing from path: {from}: {MISSING}")
+                })?;
                 get(parent, &key).map_err(|why| format!("error in move for path: '{key}': {why}"))?;
                 let moved = remove(parent, &key).map_err(|why| format!("error in move for path: '{key}': {why}"))?;
                 let path = decode("path")?;
@@ -103,8 +106,9 @@ impl Operation {
             }
             "copy" => {
                 let from = decode("from")?;
-                let (parent, key) = find(document, from)
-                    .ok_or_else(|| format!("copy operation does not apply: doc is missing from path: {from}: {MISSING}"))?;
+                let (parent, key) = find(document, from).ok_or_else(|| {
+                    format!("copy operation does not apply: doc is missing from path: {from}: {MISSING}")
+                })?;
                 let copied = get(parent, &key).map_err(|why| format!("error in copy for from: '{from}': {why}"))?;
                 let copied = copied.cloned().unwrap_or_default();
                 let path = decode("path")?;
@@ -121,38 +125,14 @@ impl Operation {
         }
     }
 
-    fn replace(&self, document: &mut Value, path: &str, value: Value) -> Result<(), String> {
-        if path.is_empty() {
-            if !value.is_object() && !value.is_array() {
-                return Err("replace operation value must be object or array: %!w(<nil>)".to_owned());
-            }
-            *document = value;
-            return Ok(());
-        }
-        let (parent, key) = find(document, path)
-            .ok_or_else(|| format!("replace operation does not apply: doc is missing path: {path}: {MISSING}"))?;
-        get(parent, &key).map_err(|_| format!("replace operation does not apply: doc is missing key: {path}: {MISSING}"))?;
-        match parent {
-            Value::Array(items) => {
-                let at = index(&key, items.len(), items.len())?;
-                items[at] = value;
-            }
-            Value::Object(map) => {
-                map.insert(key, value);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     fn test(&self, document: &mut Value, path: &str) -> Result<(), String> {
         let failed = || format!("testing value {path} failed: test failed");
         let wanted = self.0.get("value").filter(|value| !value.is_null());
         if path.is_empty() {
             return if wanted.is_some_and(|wanted| is_equal(document, wanted)) { Ok(()) } else { Err(failed()) };
         }
-        let (parent, key) =
-            find(document, path).ok_or_else(|| format!("test operation does not apply: is missing path: {path}: {MISSING}"))?;
+        let (parent, key) = find(document, path)
+            .ok_or_else(|| format!("test operation does not apply: is missing path: {path}: {MISSING}"))?;
         let found = get(parent, &key).map_err(|why| format!("error in test for path: '{path}': {why}"))?;
         match (found.filter(|found| !found.is_null()), wanted) {
             (None, None) => Ok(()),
@@ -160,6 +140,31 @@ impl Operation {
             _ => Err(failed()),
         }
     }
+}
+
+fn replace(document: &mut Value, path: &str, value: Value) -> Result<(), String> {
+    if path.is_empty() {
+        if !value.is_object() && !value.is_array() {
+            return Err("replace operation value must be object or array: %!w(<nil>)".to_owned());
+        }
+        *document = value;
+        return Ok(());
+    }
+    let (parent, key) = find(document, path)
+        .ok_or_else(|| format!("replace operation does not apply: doc is missing path: {path}: {MISSING}"))?;
+    get(parent, &key)
+        .map_err(|_| format!("replace operation does not apply: doc is missing key: {path}: {MISSING}"))?;
+    match parent {
+        Value::Array(items) => {
+            let at = index(&key, items.len(), items.len())?;
+            items[at] = value;
+        }
+        Value::Object(map) => {
+            map.insert(key, value);
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Numbers are equal by their texts, as they are written without a fraction of zero.
@@ -176,7 +181,8 @@ fn is_equal(a: &Value, b: &Value) -> bool {
 
 /// Finds what holds the last part of a path.
 fn find<'v>(document: &'v mut Value, path: &str) -> Option<(&'v mut Value, String)> {
-    let mut parts: Vec<String> = path.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
+    let mut parts: Vec<String> =
+        path.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
     let key = parts.pop()?;
     let mut at = document;
     for part in &parts {
@@ -261,7 +267,10 @@ mod tests {
             ("- {op: replace, path: /b/new, value: 2}", json!({"a": [1, 2, 3], "b": {"c/d": 1, "new": 2}})),
             ("- {op: remove, path: /a/-1}", json!({"a": [1, 2], "b": {"c/d": 1}})),
             ("- {op: move, from: /a/0, path: /b/x}", json!({"a": [2, 3], "b": {"c/d": 1, "x": 1}})),
-            ("[{\"op\": \"copy\", \"from\": \"/b\", \"path\": \"/c\"}]", json!({"a": [1, 2, 3], "b": {"c/d": 1}, "c": {"c/d": 1}})),
+            (
+                "[{\"op\": \"copy\", \"from\": \"/b\", \"path\": \"/c\"}]",
+                json!({"a": [1, 2, 3], "b": {"c/d": 1}, "c": {"c/d": 1}}),
+            ),
         ] {
             assert_eq!(patched(patch, document.clone()), Ok(want), "{patch}");
         }

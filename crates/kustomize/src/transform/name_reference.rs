@@ -1,6 +1,7 @@
 //! Names of objects in other objects, brought up to date once all are renamed.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use super::field_spec::each_field;
 use crate::build::{Build, ObjectId};
@@ -13,6 +14,7 @@ use crate::resource::{PREFIXES, SUFFIXES};
 /// What there is to know of an object that may be referred to.
 struct Candidate {
     id: ObjectId,
+    node: NodeId,
     current: ResId,
     previous: Vec<ResId>,
     prefixes: Vec<String>,
@@ -35,17 +37,18 @@ pub(crate) fn fix_references(
             }
         }
     }
-    if by_name.is_empty() {
-        return Ok(());
-    }
     for referrer in &candidates {
         let Some(node) = build.node(referrer.id) else { continue };
         let original = referrer.previous.first().unwrap_or(&referrer.current);
         let role_namespaces = role_binding_namespaces(&build.store, node, &referrer.current)?;
+        if by_name.is_empty() {
+            continue;
+        }
         let role = role_ref(&build.store, node);
         for reference in references {
             for field in reference.referrers.iter().filter(|field| original.gvk.is_selected_by(&field.gvk)) {
-                let field = FieldSpec { gvk: referrer.current.gvk.clone(), path: field.path.clone(), create: field.create };
+                let field =
+                    FieldSpec { gvk: referrer.current.gvk.clone(), path: field.path.clone(), create: field.create };
                 let search = Search {
                     candidates: &candidates,
                     by_name: &by_name,
@@ -54,9 +57,14 @@ pub(crate) fn fix_references(
                     role: role.as_ref().filter(|_| field.path.ends_with("roleRef/name")),
                     role_namespaces: &role_namespaces,
                 };
-                each_field(&mut build.store, &field, node, None, &mut |store, at| search.set(store, at)).map_err(|error| {
-                    error.within(format!("updating name reference in '{}' field of '{}'", field.path, referrer.current))
-                })?;
+                each_field(&mut build.store, &field, node, None, &mut |store, at| search.set(store, at)).map_err(
+                    |error| {
+                        error.within(format!(
+                            "updating name reference in '{}' field of '{}'",
+                            field.path, referrer.current
+                        ))
+                    },
+                )?;
             }
         }
     }
@@ -68,6 +76,7 @@ fn candidate(build: &Build<'_>, id: ObjectId) -> Option<Candidate> {
     let words = |name| build.store.words_of(node, name).into_iter().map(str::to_owned).collect();
     Some(Candidate {
         id,
+        node,
         current: build.store.current_id(node),
         previous: build.store.previous_ids(node),
         prefixes: words(PREFIXES),
@@ -127,7 +136,9 @@ impl Search<'_> {
                         _ if store[item].is_null() => {}
                         Kind::Scalar => self.set_text(store, item)?,
                         Kind::Map => self.set_map(store, item)?,
-                        _ => return Err(BuildError::new("a list is expected to be either a string or a map of string")),
+                        _ => {
+                            return Err(BuildError::new("a list is expected to be either a string or a map of string"));
+                        }
                     }
                 }
                 Ok(())
@@ -236,12 +247,23 @@ impl Search<'_> {
 
     fn too_many(&self, store: &Store, found: &[&Candidate]) -> BuildError {
         let ids: Vec<String> = found.iter().map(|candidate| candidate.current.to_string()).collect();
-        BuildError::new(format!("found multiple possible referrals: {}\n{}", ids.join(", "), self.details(store, found)))
+        BuildError::new(format!(
+            "found multiple possible referrals: {}\n{}",
+            ids.join(", "),
+            self.details(store, found)
+        ))
     }
 
-    fn details(&self, _store: &Store, found: &[&Candidate]) -> String {
-        let lines = found.iter().enumerate().map(|(at, candidate)| format!("--- possible referral {at}: {}\n", candidate.current));
-        format!("\n**** Too many possible referral targets to referrer: {}\n{}", self.referrer.current, lines.collect::<String>())
+    fn details(&self, store: &Store, found: &[&Candidate]) -> String {
+        let text = |candidate: &Candidate| {
+            let value = store.value(candidate.node);
+            value.map_or_else(|why| format!("<{why}>"), |value| bowline_yaml::to_yaml(&value))
+        };
+        let mut details = format!("\n**** Too many possible referral targets to referrer:\n{}\n", text(self.referrer));
+        for (at, candidate) in found.iter().enumerate() {
+            let _ = write!(details, "--- possible referral {at}:\n{}\n", text(candidate));
+        }
+        details
     }
 }
 

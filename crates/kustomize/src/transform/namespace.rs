@@ -60,7 +60,10 @@ impl SetNamespace<'_> {
                 let own = build.current_id(*id);
                 let same = objects.iter().filter(|other| build.current_id(**other).equals(&own));
                 let texts: Vec<String> = same.filter_map(|other| Some(build.json(build.node(*other)?))).collect();
-                return Err(BuildError::new(format!("namespace transformation produces ID conflict: [{}]", texts.join(" "))));
+                return Err(BuildError::new(format!(
+                    "namespace transformation produces ID conflict: [{}]",
+                    texts.join(" ")
+                )));
             }
         }
         Ok(())
@@ -94,7 +97,11 @@ impl SetNamespace<'_> {
             }
             each_field(store, field, node, Some((Kind::Scalar, Tag::Text)), &mut set).map_err(|error| {
                 let must = error.is_wrong_kind_but_scalar();
-                error.within(if must { "namespace field specs must target scalar nodes" } else { "namespace transformation failed" })
+                error.within(if must {
+                    "namespace field specs must target scalar nodes"
+                } else {
+                    "namespace transformation failed"
+                })
             })?;
         }
         Ok(())

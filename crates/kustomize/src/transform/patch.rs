@@ -32,15 +32,17 @@ pub(crate) fn load(
     patch: &Patch,
     shown: &str,
 ) -> Result<LoadedPatch, BuildError> {
-    let inline = patch.patch.trim();
+    let inline = patch.inline.trim();
     let (text, source) = match (inline.is_empty(), patch.path.is_empty()) {
         (true, true) => return Err(BuildError::new(format!("must specify one of patch and path in\n{shown}"))),
-        (false, false) => return Err(BuildError::new(format!("patch and path can't be set at the same time\n{shown}"))),
+        (false, false) => {
+            return Err(BuildError::new(format!("patch and path can't be set at the same time\n{shown}")));
+        }
         (false, true) => (inline.to_owned(), format!("[patch: {inline:?}]")),
         (true, false) => {
-            let content = loader.load(&patch.path).map_err(|error| {
-                error.within(format!("failed to get the patch file from path({})", patch.path))
-            })?;
+            let content = loader
+                .load(&patch.path)
+                .map_err(|error| error.within(format!("failed to get the patch file from path({})", patch.path)))?;
             (String::from_utf8_lossy(&content).into_owned(), format!("[path: {:?}]", patch.path))
         }
     };
@@ -82,17 +84,19 @@ impl LoadedPatch {
                 };
                 let selected = build.select(objects, target).map_err(|error| {
                     let id = target.id();
-                    let (annotations, labels) = (&target.annotation_selector, &target.label_selector);
-                    error.within(format!("unable to find patch target \"{id}:a={annotations}:l={labels}\" in `resources`"))
+                    let (annotations, labels) = (&target.annotations, &target.labels);
+                    error.within(format!(
+                        "unable to find patch target \"{id}:a={annotations}:l={labels}\" in `resources`"
+                    ))
                 })?;
                 merge_into_each(build, objects, &selected, patch)
             }
             (Loaded::Merges(patches), None) => {
                 for patch in patches {
                     let id = build.store.original_id(*patch);
-                    let target = build.get_by_id(objects, &id).map_err(|error| {
-                        error.within(format!("no resource matches strategic merge patch \"{id}\""))
-                    })?;
+                    let target = build
+                        .get_by_id(objects, &id)
+                        .map_err(|error| error.within(format!("no resource matches strategic merge patch \"{id}\"")))?;
                     merge_into(build, target, *patch)?;
                 }
                 Ok(())
@@ -121,7 +125,7 @@ pub(crate) fn apply_json(build: &mut Build<'_>, id: ObjectId, patch: &JsonPatch)
     if !document.is_object() {
         return Err(BuildError::new("json: cannot unmarshal array into Go value of type map[string]interface {}"));
     }
-    let node = build.store.from_value(&document);
+    let node = build.store.add_value(&document);
     build.set_node(id, Some(node));
     let mut annotations = build.store.annotations(node);
     annotations.extend(internal);
@@ -161,8 +165,10 @@ pub(crate) fn merge_into(build: &mut Build<'_>, id: ObjectId, patch: NodeId) -> 
     let Some(node) = build.node(id) else { return Ok(()) };
     let schemas = build.schemas.known()?;
     let store = &mut build.store;
-    let (name, namespace, kind) = (store.name(node).to_owned(), store.namespace(node).to_owned(), store.kind(node).to_owned());
-    let (may_rename, may_change_kind) = (store.is_enabled(patch, ALLOW_NAME_CHANGE), store.is_enabled(patch, ALLOW_KIND_CHANGE));
+    let (name, namespace, kind) =
+        (store.name(node).to_owned(), store.namespace(node).to_owned(), store.kind(node).to_owned());
+    let (may_rename, may_change_kind) =
+        (store.is_enabled(patch, ALLOW_NAME_CHANGE), store.is_enabled(patch, ALLOW_KIND_CHANGE));
     if may_rename || may_change_kind {
         store.store_previous_id(node)?;
     }
@@ -183,7 +189,11 @@ pub(crate) fn merge_into(build: &mut Build<'_>, id: ObjectId, patch: NodeId) -> 
 }
 
 /// Lays strategic merges over the objects that they name.
-pub(crate) fn merge_by_name(build: &mut Build<'_>, objects: &mut Objects, patches: &[NodeId]) -> Result<(), BuildError> {
+pub(crate) fn merge_by_name(
+    build: &mut Build<'_>,
+    objects: &mut Objects,
+    patches: &[NodeId],
+) -> Result<(), BuildError> {
     for patch in patches {
         let id = build.store.original_id(*patch);
         let target = build.get_by_id(objects, &id)?;

@@ -44,7 +44,7 @@ pub(crate) fn match_path(
         // A text may hold a document of its own: what is found in it is not written back from here.
         let text = store[field].text.to_string();
         let inner = crate::read::read_one(store, &text)?;
-        let inner = inner.map_or_else(|| store.add(Node::new(Kind::Nothing)), |inner| inner);
+        let inner = inner.unwrap_or_else(|| store.add(Node::new(Kind::Nothing)));
         return match_path(store, inner, &path[1..], create);
     }
     match_path(store, field, &path[1..], create)
@@ -78,8 +78,7 @@ fn match_elements(
     create: Create,
 ) -> Result<Option<Vec<NodeId>>, BuildError> {
     let (field, pattern) = split_list_index(part)?;
-    let regex = Regex::new(pattern)
-        .map_err(|_| BuildError::new(format!("error parsing regexp: `{pattern}`")))?;
+    let regex = Regex::new(pattern).map_err(|_| BuildError::new(format!("error parsing regexp: `{pattern}`")))?;
     for round in 0..2 {
         let mut all: Option<Vec<NodeId>> = None;
         for item in store.elements(list)? {

@@ -41,12 +41,15 @@ fn source_value(store: &mut Store, nodes: &[NodeId], source: &SourceSelector) ->
     let node = source_node(store, nodes, source)?;
     let field_path = if source.field_path.is_empty() { DEFAULT_PATH } else { &source.field_path };
     let parts = path::split_with_brackets(field_path, '.');
-    let found = store.lookup(node, &parts, None).map_err(|error| error.within("error looking up replacement source"))?;
+    let found =
+        store.lookup(node, &parts, None).map_err(|error| error.within("error looking up replacement source"))?;
     let Some(found) = found.filter(|found| !store[*found].is_empty()) else {
         let id = source.selector.id();
         return Err(BuildError::new(format!("fieldPath `{field_path}` is missing for replacement source {id}")));
     };
-    let Some(options) = source.options.as_ref().filter(|options| !options.delimiter.is_empty()) else { return Ok(found) };
+    let Some(options) = source.options.as_ref().filter(|options| !options.delimiter.is_empty()) else {
+        return Ok(found);
+    };
     if store[found].kind != Kind::Scalar {
         return Err(BuildError::new("delimiter option can only be used with scalar nodes"));
     }
@@ -102,7 +105,7 @@ fn set_targets(store: &mut Store, nodes: &[NodeId], value: NodeId, target: &Targ
         }
         let mut is_rejected = false;
         for (reject, patterns) in &rejected {
-            let by_labels = !reject.annotation_selector.is_empty() || !reject.label_selector.is_empty();
+            let by_labels = !reject.annotations.is_empty() || !reject.labels.is_empty();
             is_rejected |= by_labels && has_labels(store, *node, reject)?;
             is_rejected |= !reject.id().is_empty() && ids.iter().any(|id| patterns.fits(id));
         }
@@ -114,8 +117,8 @@ fn set_targets(store: &mut Store, nodes: &[NodeId], value: NodeId, target: &Targ
 }
 
 fn has_labels(store: &Store, node: NodeId, selector: &Selector) -> Result<bool, BuildError> {
-    let annotations = Requirements::parse(&selector.annotation_selector)?;
-    let labels = Requirements::parse(&selector.label_selector)?;
+    let annotations = Requirements::parse(&selector.annotations)?;
+    let labels = Requirements::parse(&selector.labels)?;
     Ok(annotations.fit(&store.annotations(node)) && labels.fit(&store.labels(node)))
 }
 

@@ -76,4 +76,3 @@ fn written(store: &Store, document: NodeId, old: &str) -> Result<String, BuildEr
 fn escaped(text: &str) -> String {
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
-

@@ -17,7 +17,11 @@ use crate::path;
 pub(crate) type Values = BTreeMap<String, Value>;
 
 /// Finds what vars stand for.
-pub(crate) fn values(build: &mut Build<'_>, objects: &[ObjectId], vars: &BTreeMap<String, Var>) -> Result<Values, BuildError> {
+pub(crate) fn values(
+    build: &mut Build<'_>,
+    objects: &[ObjectId],
+    vars: &BTreeMap<String, Var>,
+) -> Result<Values, BuildError> {
     let mut values = Values::new();
     for (name, var) in vars {
         let holder = objects.iter().find(|id| build.var_names(**id).contains(name));
@@ -29,7 +33,8 @@ pub(crate) fn values(build: &mut Build<'_>, objects: &[ObjectId], vars: &BTreeMa
         };
         let parts = index_parts(&var.fieldref.field_path);
         let found = build.store.lookup(holder, &parts, None);
-        let missing = || BuildError::new(format!("field specified in var '{}' not found in corresponding resource", shown(var)));
+        let missing =
+            || BuildError::new(format!("field specified in var '{}' not found in corresponding resource", shown(var)));
         let field = found.ok().flatten().ok_or_else(missing)?;
         let value = field_value(&build.store, field).map_err(|_| missing())?;
         values.insert(name.clone(), value);
@@ -93,7 +98,9 @@ pub(crate) fn expand(
     let mut used = BTreeSet::new();
     for node in objects.iter().filter_map(|id| build.node(*id)).collect::<Vec<_>>() {
         for field in fields {
-            each_field(&mut build.store, field, node, None, &mut |store, at| expand_field(store, at, values, &mut used))?;
+            each_field(&mut build.store, field, node, None, &mut |store, at| {
+                expand_field(store, at, values, &mut used)
+            })?;
         }
     }
     Ok(used)
@@ -114,7 +121,11 @@ fn expand_field(store: &mut Store, at: NodeId, values: &Values, used: &mut BTree
             for pair in store[at].content.clone().chunks_exact(2) {
                 if !store[pair[0]].is_text() {
                     let key = &store[pair[0]];
-                    return Err(BuildError::new(format!("invalid map key: value='{}', tag='{}'", key.text, tag_name(key.tag))));
+                    return Err(BuildError::new(format!(
+                        "invalid map key: value='{}', tag='{}'",
+                        key.text,
+                        tag_name(key.tag)
+                    )));
                 }
                 if store[pair[1]].is_text() {
                     expand_text(store, pair[1], values, used);
@@ -201,7 +212,9 @@ fn expanded(text: &str, values: &Values, used: &mut BTreeSet<String>) -> Value {
 /// A value as Go's `%v` prints it.
 fn go_print(value: &Value) -> String {
     match value {
-        Value::Number(number) if number.is_f64() => bowline_yaml::nodes::float_text(number.as_f64().unwrap_or_default()),
+        Value::Number(number) if number.is_f64() => {
+            bowline_yaml::nodes::float_text(number.as_f64().unwrap_or_default())
+        }
         other => other.to_string(),
     }
 }

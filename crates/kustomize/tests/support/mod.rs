@@ -8,8 +8,8 @@ use bowline_tree::{ContentId, Entry, EntryKind, Tree, TreeError, TreePath};
 use bytes::Bytes;
 
 /// The files below a directory.
-pub struct DiskTree {
-    pub root: PathBuf,
+pub(crate) struct DiskTree {
+    pub(crate) root: PathBuf,
 }
 
 impl DiskTree {
@@ -55,12 +55,12 @@ impl Tree for DiskTree {
 }
 
 /// The corpus, where there is one.
-pub fn corpus() -> Option<PathBuf> {
+pub(crate) fn corpus() -> Option<PathBuf> {
     std::env::var_os("BOWLINE_CORPUS").map(PathBuf::from).filter(|path| path.join("kustomize").is_dir())
 }
 
 /// Where two texts begin to differ: the line, and both.
-pub fn first_difference(have: &str, want: &str) -> String {
+pub(crate) fn first_difference(have: &str, want: &str) -> String {
     let (mut have_lines, mut want_lines) = (have.lines(), want.lines());
     for line in 1.. {
         match (have_lines.next(), want_lines.next()) {
@@ -73,6 +73,6 @@ pub fn first_difference(have: &str, want: &str) -> String {
 }
 
 /// Reads a file, which is there.
-pub fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
