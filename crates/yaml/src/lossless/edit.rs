@@ -78,7 +78,7 @@ impl Site<'_> {
 
     /// Tells whether a text that needs no quotes has some; `None` of what tells nothing.
     fn habit(&self, id: Id) -> Option<Style> {
-        let Content::Scalar { text, plain } = &self.layout.tree.nodes[id].content else { return None };
+        let Content::Scalar { text, plain, .. } = &self.layout.tree.nodes[id].content else { return None };
         match self.layout.style(id) {
             Style::Plain if *plain && !text.is_empty() && !needs_quotes(text) => Some(Style::Plain),
             style @ (Style::Single | Style::Double) => {
