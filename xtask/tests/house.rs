@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("model", &["tree", "yaml", "smd"]),
     ("plan", &["smd", "model"]),
     ("smd", &["yaml", "tree"]),
-    ("source", &["tree", "smd", "model"]),
+    ("source", &["tree", "smd", "model", "yaml"]),
     ("tree", &[]),
     ("web", &["engine", "model"]),
     ("yaml", &["tree"]),

@@ -8,7 +8,7 @@ use bowline_model::{Explain, Failure, Reason, Wanted};
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The text is not an address this crate can speak to.
-    #[error("`{url}` is not a Git address: {why}")]
+    #[error("`{url}` is not an address of a source: {why}")]
     InvalidUrl { url: String, why: String },
     /// Local repositories are switched off in [`crate::Options`].
     #[error("`{url}` is a local repository, and those are not allowed here")]
@@ -63,6 +63,12 @@ pub enum SourceError {
     /// The answer is not Git's protocol.
     #[error("`{url}` does not speak Git as expected: {why}")]
     Protocol { url: String, why: String },
+    /// An index, a manifest or an archive is not what it should be.
+    #[error("the {what} of `{url}` cannot be used: {why}")]
+    Malformed { url: String, what: &'static str, why: String },
+    /// What came has another content than was promised.
+    #[error("the archive has the digest sha256:{have}, and sha256:{want} was promised")]
+    DigestMismatch { want: String, have: String },
     /// The remote gave up with a message of its own.
     #[error("`{url}` says: {message}")]
     Remote { url: String, message: String },
@@ -89,7 +95,11 @@ impl SourceError {
         match self {
             Self::TimedOut { .. } | Self::Unreachable { .. } | Self::Damaged { .. } | Self::Store { .. } => true,
             Self::Status { status, .. } => *status == 408 || *status == 429 || *status >= 500,
-            Self::Remote { .. } | Self::Internal { .. } | Self::Protocol { .. } => true,
+            Self::Remote { .. }
+            | Self::Internal { .. }
+            | Self::Protocol { .. }
+            | Self::Malformed { .. }
+            | Self::DigestMismatch { .. } => true,
             _ => false,
         }
     }
@@ -128,9 +138,12 @@ impl Explain for SourceError {
             Self::InvalidReference { .. } => Reason::InvalidSpec,
             Self::TimedOut { .. } => Reason::TimedOut,
             Self::Unreachable { .. } | Self::Tls { .. } | Self::Status { .. } => Reason::Unreachable,
-            Self::Protocol { .. } | Self::Remote { .. } | Self::Damaged { .. } | Self::Store { .. } => {
-                Reason::SourceUnreadable
-            }
+            Self::Protocol { .. }
+            | Self::Malformed { .. }
+            | Self::DigestMismatch { .. }
+            | Self::Remote { .. }
+            | Self::Damaged { .. }
+            | Self::Store { .. } => Reason::SourceUnreadable,
             Self::Unsupported { .. } => Reason::Unsupported,
             Self::TooLarge { .. } => Reason::TooLarge,
             Self::Internal { .. } => Reason::Internal,
@@ -139,7 +152,9 @@ impl Explain for SourceError {
 
     fn help(&self) -> Option<String> {
         Some(match self {
-            Self::InvalidUrl { .. } => "write https://…, ssh://…, user@host:path, file://… or an absolute path".into(),
+            Self::InvalidUrl { .. } => {
+                "write https://…, ssh://…, user@host:path, file://… or an absolute path; oci://… of a registry".into()
+            }
             Self::LocalNotAllowed { .. } => "use an https:// or ssh:// address".into(),
             Self::RepositoryNotFound { .. } => {
                 "check the URL; hosts also say this when the credentials may not see the repository".into()
@@ -155,6 +170,9 @@ impl Explain for SourceError {
             Self::ReferenceNotFound { .. } => "check the spelling, and that it was pushed".into(),
             Self::AmbiguousCommit { .. } => "write more digits of the commit".into(),
             Self::TimedOut { .. } => "check the remote and the network, or allow more time".into(),
+            Self::DigestMismatch { .. } => {
+                "find out who published it anew: neither a chart nor a tag's content may change under its digest".into()
+            }
             Self::Tls { .. } => "give the authority that signed the server's certificate as CA".into(),
             Self::Store { .. } => "check the free space and permissions of the cache directory".into(),
             _ => return None,

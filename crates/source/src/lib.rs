@@ -1,8 +1,8 @@
-//! Remotes become trees: Git over file, HTTP and SSH.
+//! Remotes become trees: Git over file, HTTP and SSH; charts of Helm repositories; charts and artifacts of registries.
 //!
 //! [`Sources`] is the hub. A [`Subscription`] tells what is [wanted](bowline_model::Wanted) of a [remote](bowline_model::Remote) means now and wakes when
 //! that changes; [`Sources::open`] gives the files of a revision as a [`bowline_tree::Tree`], straight from
-//! the object database of one bare clone. No work tree is ever written, and no hook, filter, submodule command
+//! the object database of one bare clone, or from an archive kept by its digest. No work tree is ever written, and no hook, filter, submodule command
 //! or other program is ever run: this crate speaks Git's wire protocol itself.
 //!
 //! What this crate leaves to others: which references to follow and what to do when one moves.
@@ -25,7 +25,10 @@ mod wire;
 
 pub use commit::CommitInfo;
 pub use error::SourceError;
-pub use limits::{DEFAULT_TIMEOUT, MAX_BLOB_BYTES, MAX_PACK_BYTES, MAX_REDIRECTS, MAX_REFS};
+pub use limits::{
+    DEFAULT_TIMEOUT, MAX_ARCHIVE_BYTES, MAX_ARCHIVE_FILES, MAX_BLOB_BYTES, MAX_INDEX_BYTES, MAX_INDEX_VERSIONS,
+    MAX_MANIFEST_BYTES, MAX_PACK_BYTES, MAX_REDIRECTS, MAX_REFS, MAX_TAGS, MAX_UNPACKED_BYTES,
+};
 pub use poller::{Polled, Subscription};
 pub use sources::{Options, Sources};
 

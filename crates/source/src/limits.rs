@@ -11,6 +11,36 @@ pub const MAX_PACK_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// The most references a remote may list in answer to one question.
 pub const MAX_REFS: usize = 500_000;
 
+/// The largest archive of a chart or an artifact, packed: Helm's bound (`pkg/chart/loader/archive`).
+pub const MAX_ARCHIVE_BYTES: u64 = 100 * 1024 * 1024;
+
+/// The most that the files of an archive may hold together: Helm's bound too.
+pub const MAX_UNPACKED_BYTES: u64 = 100 * 1024 * 1024;
+
+/// The most files of an archive: headers take memory that the bound of bytes does not count.
+pub const MAX_ARCHIVE_FILES: usize = 100_000;
+
+/// The largest index of a Helm repository; the greatest public ones have some 30 MB.
+pub const MAX_INDEX_BYTES: u64 = 128 * 1024 * 1024;
+
+/// The most versions of charts in an index.
+pub const MAX_INDEX_VERSIONS: usize = 500_000;
+
+/// The largest manifest, and page of tags, of a registry: registries themselves take manifests of 4 MiB at most.
+pub const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The most tags of one repository of a registry.
+pub const MAX_TAGS: usize = 100_000;
+
+/// The most pages that a registry may give its tags in.
+pub(crate) const MAX_TAG_PAGES: usize = 1_000;
+
+/// The largest answer of a registry's server of tokens.
+pub(crate) const MAX_TOKEN_BYTES: u64 = 1024 * 1024;
+
+/// The most HTTP redirects followed for an index or an archive, as in Go.
+pub(crate) const MAX_ARCHIVE_REDIRECTS: usize = 10;
+
 /// The most HTTP redirects followed before a remote's address is settled.
 pub const MAX_REDIRECTS: usize = 5;
 

@@ -110,10 +110,15 @@ impl Poller {
 
     async fn run(self: Arc<Self>, hub: Arc<Hub>) {
         let mut failures = 0;
+        let mut answered = 0;
         let mut kept = None;
         while let Some(eagerness) = self.eagerness(&hub) {
             let requested = self.requested.load(Ordering::Acquire);
-            let outcome = self.check(&hub, &mut kept, eagerness.timeout).await;
+            // What others were told lately serves a check that is merely due; who asks for one wants it new.
+            let now = Instant::now();
+            let since = if requested > answered { now } else { now.checked_sub(eagerness.interval / 2).unwrap_or(now) };
+            let outcome = self.check(&hub, &mut kept, since, eagerness.timeout).await;
+            answered = requested;
             failures = match &outcome {
                 Err(error) if error.is_transient() => failures + 1,
                 _ => 0,
@@ -135,6 +140,7 @@ impl Poller {
         &self,
         hub: &Arc<Hub>,
         mirror: &mut Option<Arc<Mirror>>,
+        since: Instant,
         timeout: Duration,
     ) -> Result<Revision, SourceError> {
         let resolved = async {
@@ -146,7 +152,9 @@ impl Poller {
                     };
                     mirror.resolve(wanted, timeout).await
                 }
-                Wanted::Chart { .. } | Wanted::Oci(_) => hub.resolve_archive(&self.remote, &self.key.1, timeout).await,
+                Wanted::Chart { .. } | Wanted::Oci(_) => {
+                    hub.archives.resolve(&self.remote, &self.key.1, since, timeout).await
+                }
             }
         };
         // Subscribers would wait for ever on a poller that has panicked.

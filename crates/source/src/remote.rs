@@ -213,7 +213,7 @@ fn scp_like(text: &str) -> Option<SshAddress> {
 }
 
 /// Decodes `%41` and the like; what is not a code stays as it is.
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {

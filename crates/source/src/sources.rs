@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use bowline_model::{Algorithm, Remote, Revision, Wanted};
 use bowline_tree::Tree;
+use bytes::Bytes;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use crate::SourceError;
+use crate::archive::Archives;
 use crate::commit::CommitInfo;
 use crate::limits::{DEFAULT_TIMEOUT, MAX_IDLE, SWEEP_INTERVAL};
 use crate::mirror::{Edge, MARK, Mirror};
@@ -71,6 +74,7 @@ pub(crate) struct Hub {
     pub(crate) pollers: Mutex<HashMap<(RemoteKey, Wanted), Arc<Poller>>>,
     cache_dir: PathBuf,
     edge: Arc<Edge>,
+    pub(crate) archives: Archives,
     /// Those in use; a mirror goes with its last user, and its clone stays on the disk for a while.
     mirrors: Mutex<HashMap<RemoteKey, Weak<Mirror>>>,
     /// Read or made with the first clone.
@@ -84,12 +88,14 @@ impl Sources {
     pub fn new(cache_dir: impl Into<PathBuf>, options: Options) -> Self {
         // Every read is by its own id once: libgit2's cache of objects would only hold memory.
         git2::opts::enable_caching(false);
+        let cache_dir: PathBuf = cache_dir.into();
         let edge = Arc::new(Edge::new(options.allow_local));
         let hub = Hub {
             options,
             runtime: Handle::current(),
             pollers: Mutex::default(),
-            cache_dir: cache_dir.into(),
+            archives: Archives::new(&cache_dir, Arc::clone(&edge)),
+            cache_dir,
             edge,
             mirrors: Mutex::default(),
             salt: Mutex::default(),
@@ -120,7 +126,23 @@ impl Sources {
         let timeout = self.hub.options.timeout;
         match wanted {
             Wanted::Git(_) => self.hub.mirror(remote)?.tree(revision, timeout).await,
-            Wanted::Chart { .. } | Wanted::Oci(_) => self.hub.open_archive(remote, wanted, revision, timeout).await,
+            Wanted::Chart { .. } | Wanted::Oci(_) => self.hub.archives.open(remote, wanted, revision, timeout).await,
+        }
+    }
+
+    /// Returns the archive of a chart or an artifact as it was published; fetches it when it is not there.
+    pub async fn archive(&self, remote: &Remote, wanted: &Wanted, revision: &Revision) -> Result<Bytes, SourceError> {
+        self.hub.archives.archive(remote, wanted, revision, self.hub.options.timeout).await
+    }
+
+    /// Finds out once what is wanted of a remote, as of now, for those who do not follow it.
+    pub async fn resolve(&self, remote: &Remote, wanted: &Wanted) -> Result<Revision, SourceError> {
+        let timeout = self.hub.options.timeout;
+        match wanted {
+            Wanted::Git(wanted) => self.hub.mirror(remote)?.resolve(wanted, timeout).await,
+            Wanted::Chart { .. } | Wanted::Oci(_) => {
+                self.hub.archives.resolve(remote, wanted, Instant::now(), timeout).await
+            }
         }
     }
 
@@ -163,11 +185,19 @@ impl Hub {
     /// Marks the clones in use, and removes those nobody has used for long: credentials change, and with them
     /// the names of the clones.
     fn sweep(&self) -> std::io::Result<()> {
+        let polled: HashSet<RemoteKey> = lock(&self.pollers).keys().map(|(key, _)| *key).collect();
+        self.archives.sweep(|key| polled.contains(key))?;
         let used: Vec<Arc<Mirror>> = lock(&self.mirrors).values().filter_map(Weak::upgrade).collect();
         for mirror in &used {
             mirror.mark_used()?;
         }
-        for clone in fs::read_dir(self.cache_dir.join("git"))?.flatten() {
+        let clones = match fs::read_dir(self.cache_dir.join("git")) {
+            Ok(clones) => clones,
+            // None has been made.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for clone in clones.flatten() {
             let mark = fs::metadata(clone.path().join(MARK)).or_else(|_| clone.metadata())?.modified()?;
             let is_used = used.iter().any(|mirror| mirror.dir() == clone.path());
             // A mark of the future is a clock set back: the clone stays until that has passed.
@@ -209,7 +239,7 @@ async fn sweep_often(hub: Weak<Hub>) {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
-use bowline_model::{Explain as _, Reason, Remote, Secret};
+use bowline_model::{Explain as _, Reason, Remote, Secret, Wanted};
 use bowline_source::SourceError;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::RootCertStore;
@@ -12,7 +12,8 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 use support::http::{Rules, Server};
-use support::{Hub, Repo, branch, git_server};
+use support::web::{Page, Web};
+use support::{Hub, INTERVAL, Repo, TIMEOUT, branch, git_server};
 use tokio_rustls::TlsAcceptor;
 
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -111,4 +112,24 @@ async fn a_client_certificate_is_shown() {
     remote.credentials.client_certificate = Some(certificate.pem());
     remote.credentials.client_key = Some(key);
     hub.check(&remote, branch("main")).await.outcome.expect("resolves");
+}
+
+#[tokio::test]
+async fn repositories_of_charts_are_trusted_and_shown_certificates_alike() {
+    let (hub, authority, clients) = (Hub::default(), Authority::default(), Authority::default());
+    let web = Web::start_with(Some(authority.acceptor("localhost", Some(&clients)))).await;
+    let index = "apiVersion: v1\nentries: {shop: [{name: shop, version: 1.0.0, urls: [a.tgz]}]}";
+    web.put("/index.yaml", Page::of(index));
+    web.put("/a.tgz", Page::of("archive"));
+    let wanted = Wanted::Chart { name: "shop".into(), version: String::new() };
+    let mut remote = Remote::new(web.url(""));
+    let look = async |remote: &Remote| hub.sources.subscribe(remote, &wanted, INTERVAL, TIMEOUT).fresh().await.outcome;
+    let error = look(&remote).await.expect_err("fails");
+    assert!(matches!(*error, SourceError::Tls { .. }), "{error}");
+    remote.credentials.ca = Some(authority.0.pem());
+    look(&remote).await.expect_err("fails without a certificate");
+    let (certificate, key) = clients.sign("me");
+    remote.credentials.client_certificate = Some(certificate.pem());
+    remote.credentials.client_key = Some(Secret::new(key.serialize_pem()));
+    look(&remote).await.expect("resolves");
 }

@@ -34,6 +34,11 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
+    /// Waits until one more remote may be spoken to.
+    pub(crate) async fn permit(&self) -> tokio::sync::SemaphorePermit<'_> {
+        self.remotes.acquire().await.expect("holds because nobody closes it")
+    }
+
     pub(crate) fn new(allow_local: bool) -> Self {
         Self {
             clients: HttpClients::default(),

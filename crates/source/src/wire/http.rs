@@ -32,7 +32,7 @@ struct Trust {
 }
 
 impl HttpClients {
-    fn get(&self, tls: bool, credentials: &Credentials, shown: &str) -> Result<Client, SourceError> {
+    pub(crate) fn get(&self, tls: bool, credentials: &Credentials, shown: &str) -> Result<Client, SourceError> {
         let Credentials { ca, insecure, .. } = credentials.clone();
         let trust = if tls {
             Trust { tls, ca, client: credentials.client(), insecure }
@@ -210,14 +210,14 @@ impl HttpLink {
 
     fn failed(&self, error: reqwest::Error) -> SourceError {
         // The address is in our own message already, and in reqwest's it may carry a query.
-        failure(&self.shown, Box::new(error.without_url()))
+        network_failure(&self.shown, Box::new(error.without_url()))
     }
 
     pub(super) fn explain(&self, error: io::Error) -> SourceError {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => self.protocol("its answer ends too early"),
             io::ErrorKind::InvalidData => self.protocol(&error.to_string()),
-            _ => failure(&self.shown, Box::new(error)),
+            _ => network_failure(&self.shown, Box::new(error)),
         }
     }
 
@@ -226,12 +226,14 @@ impl HttpLink {
     }
 }
 
-fn redirection(response: &Response, from: &Url) -> Option<Url> {
+/// Where a response sends us, if it does.
+pub(crate) fn redirection(response: &Response, from: &Url) -> Option<Url> {
     let location = response.status().is_redirection().then(|| response.headers().get(LOCATION)).flatten()?;
     from.join(location.to_str().ok()?).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-fn authorization(bearer: Option<&str>, basic: Option<Basic>) -> Result<Option<HeaderValue>, SourceError> {
+/// The header `Authorization` of a token or else of user and password.
+pub(crate) fn authorization(bearer: Option<&str>, basic: Option<Basic>) -> Result<Option<HeaderValue>, SourceError> {
     let text = match (bearer, basic) {
         (Some(token), _) => format!("Bearer {}", token.trim()),
         (None, Some(Basic { username, password })) => {
@@ -249,7 +251,7 @@ fn authorization(bearer: Option<&str>, basic: Option<Basic>) -> Result<Option<He
 }
 
 /// Tells a failure of trust from one of the network.
-fn failure(shown: &str, error: Box<dyn std::error::Error + Send + Sync>) -> SourceError {
+pub(crate) fn network_failure(shown: &str, error: Box<dyn std::error::Error + Send + Sync>) -> SourceError {
     let url = shown.to_owned();
     if is_tls(error.as_ref()) {
         SourceError::Tls { url, source: error }

@@ -11,7 +11,7 @@ mod pkt;
 mod session;
 mod ssh;
 
-pub(crate) use http::HttpClients;
+pub(crate) use http::{HttpClients, authorization, network_failure, redirection};
 pub(crate) use session::{Depth, PackPart, Session, Want};
 
 /// What a conversation is at, for whoever gives it up.

@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod ssh;
+pub mod web;
 
 use std::path::PathBuf;
 use std::time::Duration;
