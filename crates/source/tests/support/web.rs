@@ -1,6 +1,7 @@
 //! A web server that holds pages: Helm repositories and registries are nothing more to those who read them.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -174,10 +175,10 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send, site: &Mutex<
     let (status, body) = if is_known { (304, &[][..]) } else { (page.status, &page.body[..]) };
     let mut answer = format!("HTTP/1.1 {status} As Told\r\nConnection: close\r\n");
     if !page.headers.iter().any(|(name, _)| *name == "Content-Length") && !is_known {
-        answer += &format!("Content-Length: {}\r\n", body.len());
+        write!(answer, "Content-Length: {}\r\n", body.len()).expect("a text takes all");
     }
     for (name, value) in &page.headers {
-        answer += &format!("{name}: {value}\r\n");
+        write!(answer, "{name}: {value}\r\n").expect("a text takes all");
     }
     let _gone = stream.write_all(format!("{answer}\r\n").as_bytes()).await;
     if method != "HEAD" {
@@ -187,7 +188,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send, site: &Mutex<
 }
 
 pub fn sha256(data: &[u8]) -> String {
-    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(data).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 pub fn basic(user: &str, password: &str) -> String {
