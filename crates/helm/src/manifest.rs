@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::yaml::{cannot_unmarshal, scalar_text, unmarshal};
+use crate::yaml::{cannot_unmarshal, scalar_text, unmarshal_part};
 
 /// A document of a rendered file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,7 +188,9 @@ struct Head {
 impl Head {
     fn read(content: &str) -> Result<Self, String> {
         let mut head = Self::default();
-        let entries = match unmarshal(content.as_bytes())? {
+        let is_of_head =
+            |key: &str| ["apiVersion", "kind", "metadata"].iter().any(|known| key.eq_ignore_ascii_case(known));
+        let entries = match unmarshal_part(content.as_bytes(), &is_of_head)? {
             Json::Null => return Ok(head),
             Json::Object(entries) => entries,
             other => return Err(cannot_unmarshal(&other, "", "util.SimpleHead")),

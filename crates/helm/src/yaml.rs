@@ -15,7 +15,12 @@ fn limits() -> Limits {
 
 /// Reads the first document of a text, as `yaml.Unmarshal` does; an empty one is null.
 pub(crate) fn unmarshal(text: &[u8]) -> Result<Json, String> {
-    bowline_yaml::parse_first_as(Rules::Sigs, text, &limits()).map_err(|problem| match utf8_problem(text) {
+    unmarshal_part(text, &|_| true)
+}
+
+/// Reads the first document as [`unmarshal`] does; of a map only the entries that are asked for are there for sure.
+pub(crate) fn unmarshal_part(text: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Json, String> {
+    bowline_yaml::parse_first_of(Rules::Sigs, text, &limits(), wanted).map_err(|problem| match utf8_problem(text) {
         Some(why) => format!("error converting YAML to JSON: yaml: {why}"),
         None => problem_text(&problem),
     })

@@ -16,6 +16,7 @@ pub mod nodes;
 mod number;
 mod pretty;
 mod problem;
+mod quick;
 mod resolve;
 mod sort;
 mod split;
@@ -102,25 +103,40 @@ pub fn parse_documents_as<'t>(rules: Rules, text: &'t [u8], limits: &Limits) -> 
         return (documents, problems);
     }
     for chunk in split::chunks(text) {
-        let (trees, broken) = compose::compose(&chunk, limits.max_depth);
-        if let Some(problem) = broken {
-            if let Some(values) = value::json_stream(&chunk) {
-                // JSON that YAML cannot read (surrogate escapes, values one after the other) is JSON all the same.
-                documents.extend(values.into_iter().map(|(value, line)| Document { value, line, chunk, index: 0 }));
-                continue;
-            }
-            problems.push(problem);
-        }
-        for (index, tree) in trees.iter().enumerate() {
-            match value::to_json(tree, rules, limits) {
-                Ok(Value::Null) => {}
-                Ok(value) => documents.push(Document { value, line: tree.line(), chunk, index }),
-                Err(found) => problems.extend(found),
-            }
+        match quick::read(&chunk, rules, limits.max_depth, &|_| true) {
+            Some(quick::Read::Document(value, line)) => documents.push(Document { value, line, chunk, index: 0 }),
+            Some(quick::Read::Nothing) => {}
+            None => read_fully(rules, chunk, limits, &mut documents, &mut problems),
         }
     }
     problems.sort();
     (documents, problems)
+}
+
+/// Reads the documents of a piece of a stream, whatever is in it.
+fn read_fully<'t>(
+    rules: Rules,
+    chunk: split::Chunk<'t>,
+    limits: &Limits,
+    documents: &mut Vec<Document<'t>>,
+    problems: &mut Vec<Problem>,
+) {
+    let (trees, broken) = compose::compose(&chunk, limits.max_depth);
+    if let Some(problem) = broken {
+        if let Some(values) = value::json_stream(&chunk) {
+            // JSON that YAML cannot read (surrogate escapes, values one after the other) is JSON all the same.
+            documents.extend(values.into_iter().map(|(value, line)| Document { value, line, chunk, index: 0 }));
+            return;
+        }
+        problems.push(problem);
+    }
+    for (index, tree) in trees.iter().enumerate() {
+        match value::to_json(tree, rules, limits) {
+            Ok(Value::Null) => {}
+            Ok(value) => documents.push(Document { value, line: tree.line(), chunk, index }),
+            Err(found) => problems.extend(found),
+        }
+    }
 }
 
 /// Reads the first document of a text, whatever follows it, as Go's `yaml.Unmarshal` does; an empty one is `null`.
@@ -129,11 +145,31 @@ pub fn parse_documents_as<'t>(rules: Rules, text: &'t [u8], limits: &Limits) -> 
 ///
 /// The first problem of the document.
 pub fn parse_first_as(rules: Rules, text: &[u8], limits: &Limits) -> Result<Value, Problem> {
+    parse_first_of(rules, text, limits, &|_| true)
+}
+
+/// Reads the first document of a text as [`parse_first_as`] does, for those who ask for a few entries of the map at its
+/// top: the others may be missing from it, and are checked all the same.
+///
+/// # Errors
+///
+/// The first problem of the document.
+pub fn parse_first_of(
+    rules: Rules,
+    text: &[u8],
+    limits: &Limits,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Value, Problem> {
     if text.len() > limits.max_bytes {
         let message = format!("the text is {} bytes, more than the limit of {}", text.len(), limits.max_bytes);
         return Err(Problem::new(ProblemKind::Limit, 1, 1, message));
     }
     let Some(chunk) = split::chunks(text).into_iter().next() else { return Ok(Value::Null) };
+    match quick::read(&chunk, rules, limits.max_depth, wanted) {
+        Some(quick::Read::Document(value, _)) => return Ok(value),
+        Some(quick::Read::Nothing) => return Ok(Value::Null),
+        None => {}
+    }
     let (trees, broken) = compose::compose(&chunk, limits.max_depth);
     match (trees.first(), broken) {
         (Some(tree), _) => value::to_json(tree, rules, limits).map_err(|mut problems| {
