@@ -15,6 +15,11 @@ use crate::sort::sort_keys;
 /// The text ends with a newline. Reading it back gives the same value, a float without a fraction read as an
 /// integer.
 pub fn to_yaml(value: &Value) -> String {
+    crate::quick::write(value).unwrap_or_else(|| write_fully(value))
+}
+
+/// Writes a value, whatever is in it.
+pub(crate) fn write_fully(value: &Value) -> String {
     let mut events = vec![Event::stream_start(Encoding::Utf8), Event::document_start(None, &[], true)];
     push_value(&mut events, value);
     events.push(Event::document_end(true));

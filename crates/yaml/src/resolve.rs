@@ -125,6 +125,9 @@ pub(crate) fn needs_quotes_to_v3(text: &str) -> bool {
 
 /// `190:20:30`: a number to YAML 1.1, which go-yaml quotes for the sake of other readers.
 fn is_sexagesimal(text: &str) -> bool {
+    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '-') {
+        return false;
+    }
     let body = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (body, fraction) = body.split_once('.').unwrap_or((body, ""));
     let mut parts = body.split(':');

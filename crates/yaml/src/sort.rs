@@ -30,6 +30,16 @@ pub(crate) fn sort_by<T>(keys: &mut Vec<T>, is_less: &impl Fn(&T, &T) -> bool) {
 
 /// Tells whether key `a` comes before key `b`.
 fn is_less(a: &str, b: &str) -> bool {
+    // Nearly always letters decide, and then bytes will do.
+    if a.is_ascii() && b.is_ascii() {
+        let Some((x, y)) = a.bytes().zip(b.bytes()).find(|(x, y)| x != y) else { return a.len() < b.len() };
+        match (x.is_ascii_alphabetic(), y.is_ascii_alphabetic()) {
+            (true, true) => return x < y,
+            (false, true) => return true,
+            (true, false) => return false,
+            (false, false) => {}
+        }
+    }
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let Some(at) = a.iter().zip(&b).position(|(a, b)| a != b) else { return a.len() < b.len() };
     let (x, y) = (a[at], b[at]);

@@ -15,6 +15,11 @@ pub(crate) struct Chunk<'t> {
 pub(crate) fn chunks(text: &[u8]) -> Vec<Chunk<'_>> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut chunks = Vec::new();
+    // Most texts are one piece, and hold no line that could end it.
+    let cut = |at: usize| text[at + 1..].starts_with(b"---");
+    if !text.iter().enumerate().any(|(at, byte)| *byte == b'\n' && cut(at)) {
+        return vec![Chunk { text, lines_before: 0 }];
+    }
     let (mut start, mut start_line) = (0, 0);
     // Directives (`%YAML 1.1`) belong to the document whose `---` follows them.
     let mut only_directives = true;

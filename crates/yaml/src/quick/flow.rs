@@ -65,11 +65,7 @@ impl<'t> Reader<'t> {
         loop {
             let start = self.at;
             let name = match self.byte(start) {
-                b'"' | b'\'' => {
-                    let Some((text, end)) = self.quoted_on_line(start)? else { return None };
-                    self.at = end;
-                    Name { text, plain: false }
-                }
+                b'"' | b'\'' => Name { text: self.quoted()?, plain: false },
                 _ => Name { text: Cow::Borrowed(self.flow_plain()?), plain: true },
             };
             // Behind a quoted key the `:` needs no blank.
@@ -77,7 +73,7 @@ impl<'t> Reader<'t> {
             if self.byte(self.at) != b':' || !(quoted || self.is_blank_or_end(self.at + 1)) {
                 return None;
             }
-            if self.at - start >= MAX_KEY_BYTES {
+            if self.at - start >= MAX_KEY_BYTES || self.bytes[start..self.at].contains(&b'\n') {
                 return None;
             }
             self.at += 1;

@@ -1,4 +1,4 @@
-//! A quick reader of the YAML that programs write: block maps and lists, plain and quoted scalars, block scalars, flow
+//! A quick reader, and writer, of the YAML that programs write: block maps and lists, plain and quoted scalars, block scalars, flow
 //! collections of those.
 //!
 //! It gives what the full reader gives, or declines: anything unusual or wrong (anchors, tags, merge keys, tabs outside
@@ -9,6 +9,9 @@ mod flow;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod write;
+
+pub(crate) use write::write;
 
 use std::borrow::Cow;
 
@@ -52,9 +55,9 @@ pub(crate) fn read(chunk: &Chunk<'_>, rules: Rules, max_depth: usize, wanted: &d
     let max_depth = max_depth.min(MAX_DEPTH);
     let mut reader =
         Reader { bytes: ended.as_bytes(), text: &ended, at: 0, next: None, unbroken_end, rules, max_depth };
-    let Some(root) = reader.begin()? else { return Some(Read::Nothing) };
-    let line =
-        chunk.lines_before + ended.as_bytes()[..reader.at].iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
+    reader.begin()?;
+    let Some(root) = reader.next else { return Some(Read::Nothing) };
+    let line = chunk.lines_before + ended[..reader.at].matches('\n').count() as u32 + 1;
     let value = reader.root(root, wanted)?;
     reader.next.is_none().then_some(Read::Document(value, line))
 }
@@ -129,13 +132,16 @@ impl<'t> Reader<'t> {
         self.at = self.text[self.at..].find('\n').map_or(self.text.len(), |end| self.at + end + 1);
     }
 
-    /// Goes from the beginning of a line to what comes next that is no comment, and returns its column.
-    fn content(&mut self) -> Option<Option<usize>> {
+    /// Goes from the beginning of a line to what comes next that is no comment.
+    fn content(&mut self) -> Option<()> {
         loop {
             let line = self.at;
             self.skip_spaces();
             match self.bytes.get(self.at) {
-                None => return Some(None),
+                None => {
+                    self.next = None;
+                    return Some(());
+                }
                 Some(b'\n') => self.at += 1,
                 Some(b'#') => self.skip_line(),
                 Some(byte) => {
@@ -143,7 +149,8 @@ impl<'t> Reader<'t> {
                     if self.at == line && (matches!(byte, b'-' | b'.') && self.is_three(line) || *byte == b'%') {
                         return None;
                     }
-                    return Some(Some(self.at - line));
+                    self.next = Some(self.at - line);
+                    return Some(());
                 }
             }
         }
@@ -157,8 +164,7 @@ impl<'t> Reader<'t> {
     /// Goes from the end of a node to what comes next; there may be nothing but a comment on the line.
     fn end_of_node(&mut self) -> Option<()> {
         self.end_of_line()?;
-        self.next = self.content()?;
-        Some(())
+        self.content()
     }
 
     fn end_of_line(&mut self) -> Option<()> {
@@ -172,13 +178,12 @@ impl<'t> Reader<'t> {
         Some(())
     }
 
-    /// Goes to the document's content, past a line of `---`, and returns its column.
-    fn begin(&mut self) -> Option<Option<usize>> {
+    /// Goes to the document's content, past a line of `---`.
+    fn begin(&mut self) -> Option<()> {
         loop {
             let line = self.at;
             self.skip_spaces();
             match self.bytes.get(self.at) {
-                None => return Some(None),
                 Some(b'\n') => self.at += 1,
                 Some(b'#') => self.skip_line(),
                 Some(b'-') if self.at == line && self.bytes[line..].starts_with(b"---") => {
@@ -186,7 +191,7 @@ impl<'t> Reader<'t> {
                     self.end_of_line()?;
                     return self.content();
                 }
-                Some(_) => {
+                _ => {
                     self.at = line;
                     return self.content();
                 }
@@ -305,12 +310,13 @@ impl<'t> Reader<'t> {
         let start = self.at;
         match self.byte(start) {
             b'"' | b'\'' => {
-                let Some((text, end)) = self.quoted_on_line(start)? else { return Some(Key::No) };
+                let (text, end) = self.quoted_ahead()?;
                 let colon = end + self.bytes[end..].iter().take_while(|byte| **byte == b' ').count();
                 if self.byte(colon) != b':' || !self.is_blank_or_end(colon + 1) {
                     return Some(Key::No);
                 }
-                (colon - start < MAX_KEY_BYTES).then_some(Key::Is(Name { text, plain: false }, colon))
+                let is_on_line = !self.bytes[start..end].contains(&b'\n');
+                (is_on_line && colon - start < MAX_KEY_BYTES).then_some(Key::Is(Name { text, plain: false }, colon))
             }
             b'|' | b'>' => Some(Key::No),
             _ if !self.may_begin_plain(start) => None,

@@ -59,7 +59,7 @@ impl<'t> Reader<'t> {
             text.to_mut().push_str(part);
             is_open = goes_on;
         }
-        self.next = self.content()?;
+        self.content()?;
         self.plain_value(&text, place.keep)
     }
 
@@ -85,13 +85,11 @@ impl<'t> Reader<'t> {
         Some((self.text[start..end].trim_end_matches(' '), goes_on))
     }
 
-    /// Reads a quoted scalar that ends on its line, and returns where; `None` if it does not end there.
-    pub(super) fn quoted_on_line(&mut self, start: usize) -> Option<Option<(Cow<'t, str>, usize)>> {
-        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |end| start + end);
-        self.at = start;
+    /// Reads a quoted scalar, and returns where it ends; goes nowhere.
+    pub(super) fn quoted_ahead(&mut self) -> Option<(Cow<'t, str>, usize)> {
+        let start = self.at;
         let text = self.quoted()?;
-        let end = std::mem::replace(&mut self.at, start);
-        Some((end <= line_end).then_some((text, end)))
+        Some((text, std::mem::replace(&mut self.at, start)))
     }
 
     /// Reads a quoted scalar, and goes to its end.
@@ -238,7 +236,7 @@ impl<'t> Reader<'t> {
             text.pop();
         }
         self.at = line;
-        self.next = self.content()?;
+        self.content()?;
         Some(if place.keep { Value::String(text) } else { Value::Null })
     }
 
