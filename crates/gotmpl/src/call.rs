@@ -182,7 +182,9 @@ impl<'s> Exec<'s, '_, '_> {
         let value = match (ty.underlying(), literal) {
             (Type::Any | Type::Reflect | Type::Bool, Node::Bool(truth)) => Value::Bool(*truth),
             (Type::Any | Type::Reflect, Node::Number(number)) => return self.ideal_constant(id, number),
-            (Type::Any | Type::Reflect | Type::String, Node::String { text, .. }) => Value::str(&**text),
+            (Type::Any | Type::Reflect | Type::String, Node::String { quoted, text }) => {
+                Value::str(self.tree.string(*quoted, text.as_deref()))
+            }
             (Type::Bool, _) => return Err(expected(self, "bool")),
             (Type::String, _) => return Err(expected(self, "string")),
             (Type::Int(kind), node) => match node {

@@ -78,7 +78,7 @@ impl<'s> Exec<'s, '_, '_> {
             Node::Dot => Ok(dot.clone()),
             Node::Nil => Err(self.error("nil is not a command")),
             Node::Number(number) => self.ideal_constant(first, number),
-            Node::String { text, .. } => Ok(Rv::Typed(Value::str(&**text))),
+            Node::String { quoted, text } => Ok(Rv::Typed(Value::str(tree.string(*quoted, text.as_deref())))),
             _ => Err(self.error(format!("can't evaluate command {}", quote::quoted(&tree.print(first))))),
         }
     }

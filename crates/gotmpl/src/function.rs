@@ -1,7 +1,10 @@
 //! Functions that templates can call.
 
-use std::collections::BTreeMap;
+#[expect(clippy::disallowed_types, reason = "functions are looked up by name; nobody sees their order")]
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 use crate::builtins::{self, Builtin};
 use crate::context::Context;
@@ -83,24 +86,48 @@ impl Function {
 }
 
 /// The functions that the templates of a set may call. A name that is not here is an error of the parser.
+///
+/// Clones share the table.
 #[derive(Debug, Clone)]
-pub struct Functions {
-    table: Vec<&'static Function>,
-    places: BTreeMap<&'static str, u32>,
+pub struct Functions(Arc<Table>);
+
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::disallowed_types, reason = "as above")]
+struct Table {
+    functions: Vec<&'static Function>,
+    places: HashMap<&'static str, u32, BuildHasherDefault<NameHasher>>,
+}
+
+/// Hashes the names of functions, which are few, short and known beforehand: FNV-1a.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // Tables look at both ends of a hash, and the upper end of this one varies little.
+        self.0 ^ self.0.rotate_left(32)
+    }
 }
 
 impl Functions {
     /// The functions that are part of Go's `text/template`.
     pub fn builtin() -> Self {
-        Self { table: Vec::new(), places: BTreeMap::new() }.with(&builtins::TABLE)
+        Self(Arc::default()).with(&builtins::TABLE)
     }
 
     /// Adds functions; they come before older ones of the same names.
     #[must_use]
     pub fn with(mut self, table: &'static [Function]) -> Self {
+        let all = Arc::make_mut(&mut self.0);
         for function in table {
-            self.places.insert(function.name, self.table.len() as u32);
-            self.table.push(function);
+            all.places.insert(function.name, all.functions.len() as u32);
+            all.functions.push(function);
         }
         self
     }
@@ -108,13 +135,15 @@ impl Functions {
     /// Takes functions away, for example `env`.
     #[must_use]
     pub fn without(mut self, names: &[&str]) -> Self {
-        self.places.retain(|name, _| !names.contains(name));
+        Arc::make_mut(&mut self.0).places.retain(|name, _| !names.contains(name));
         self
     }
 
     /// Returns the names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.places.keys().copied()
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let mut names: Vec<_> = self.0.places.keys().copied().collect();
+        names.sort_unstable();
+        names.into_iter()
     }
 
     /// Returns a function by its name.
@@ -123,11 +152,11 @@ impl Functions {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<u32> {
-        self.places.get(name).copied()
+        self.0.places.get(name).copied()
     }
 
     pub(crate) fn at(&self, place: u32) -> &'static Function {
-        self.table[place as usize]
+        self.0.functions[place as usize]
     }
 }
 

@@ -371,9 +371,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn identifier(&mut self) -> Item {
-        while self.peek().is_some_and(is_alphanumeric) {
-            self.next();
-        }
+        self.skip_word();
         if !self.at_terminator() {
             return self.bad_character();
         }
@@ -399,13 +397,25 @@ impl<'t> Lexer<'t> {
         if self.at_terminator() {
             return self.item(if kind == Kind::Variable { kind } else { Kind::Dot });
         }
-        while self.peek().is_some_and(is_alphanumeric) {
-            self.next();
-        }
+        self.skip_word();
         if !self.at_terminator() {
             return self.bad_character();
         }
         self.item(kind)
+    }
+
+    /// Goes past letters, digits and underscores.
+    fn skip_word(&mut self) {
+        loop {
+            // Nearly always all of it is ASCII.
+            let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+            let rest = self.rest();
+            self.pos += rest.iter().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+            if !self.peek().is_some_and(|c| !c.is_ascii() && is_alphanumeric(c)) {
+                return;
+            }
+            self.next();
+        }
     }
 
     fn bad_character(&mut self) -> Item {
@@ -423,6 +433,9 @@ impl<'t> Lexer<'t> {
 
     fn quoted(&mut self, quote: u8, unterminated: &str, kind: Kind) -> Item {
         loop {
+            // What does not end or escape anything is passed at once.
+            let rest = self.rest();
+            self.pos += memchr::memchr3(quote, b'\\', b'\n', rest).unwrap_or(rest.len());
             match self.next() {
                 Some('\\') => {
                     if matches!(self.next(), None | Some('\n')) {

@@ -9,7 +9,7 @@ use crate::error::ParseError;
 use crate::function::Functions;
 use crate::lex::{Item, Kind, Lexer};
 use crate::quote;
-use crate::tree::{Id, Node, Span, Tree};
+use crate::tree::{Id, Node, Run, Span, Tree};
 
 /// How deep parenthesized expressions may nest: Go's own bound.
 const MAX_PARENS: usize = 10_000;
@@ -33,7 +33,8 @@ pub(crate) fn parse(
     lexer.break_is_keyword = functions.find("break").is_none();
     lexer.continue_is_keyword = functions.find("continue").is_none();
     let state = State::new(Tree::new(Arc::clone(&name), text.into()));
-    let mut parser = Parser { lexer, functions, name, state, nesting: 0, trees: BTreeMap::new() };
+    let mut parser =
+        Parser { lexer, functions, name, state, nesting: 0, trees: BTreeMap::new(), pending: Vec::with_capacity(64) };
     parser.top()?;
     parser.add_tree()?;
     Ok(parser.trees)
@@ -46,6 +47,8 @@ struct Parser<'t, 'f> {
     state: State<'t>,
     nesting: usize,
     trees: BTreeMap<Arc<[u8]>, Tree>,
+    /// The nodes of lists, pipelines and commands that are not whole yet; each knows where its own begin.
+    pending: Vec<Id>,
 }
 
 /// What belongs to the template being parsed; the outer one waits while an inner one is defined.
@@ -196,7 +199,7 @@ impl<'t> Parser<'t, '_> {
 
     fn top(&mut self) -> Parsed<()> {
         let start = self.peek().start;
-        let mut items = Vec::new();
+        let from = self.pending.len();
         loop {
             match self.peek().kind {
                 Kind::Eof => break,
@@ -212,11 +215,11 @@ impl<'t> Parser<'t, '_> {
                 _ => {}
             }
             match self.text_or_action()? {
-                Step::Node(id) => items.push(id),
+                Step::Node(id) => self.pending.push(id),
                 Step::Ended(ended) => return Err(self.error(format!("unexpected {}", ended.text()))),
             }
         }
-        self.state.tree.root = self.list(&items, start);
+        self.state.tree.root = self.list(from, start);
         Ok(())
     }
 
@@ -236,18 +239,26 @@ impl<'t> Parser<'t, '_> {
 
     // Lists and actions.
 
-    fn list(&mut self, items: &[Id], pos: u32) -> Id {
-        let run = self.state.tree.link(items);
+    /// Makes a list of the nodes that are pending from a place on.
+    fn list(&mut self, from: usize, pos: u32) -> Id {
+        let run = self.linked(from);
         self.state.tree.add(Node::List(run), pos)
+    }
+
+    /// Takes the nodes that are pending from a place on.
+    fn linked(&mut self, from: usize) -> Run {
+        let run = self.state.tree.link(&self.pending[from..]);
+        self.pending.truncate(from);
+        run
     }
 
     fn item_list(&mut self) -> Parsed<(Id, Ended)> {
         let start = self.peek_non_space().start;
-        let mut items = Vec::new();
+        let from = self.pending.len();
         while self.peek_non_space().kind != Kind::Eof {
             match self.text_or_action()? {
-                Step::Node(id) => items.push(id),
-                Step::Ended(ended) => return Ok((self.list(&items, start), ended)),
+                Step::Node(id) => self.pending.push(id),
+                Step::Ended(ended) => return Ok((self.list(from, start), ended)),
             }
         }
         Err(self.error("unexpected EOF"))
@@ -359,7 +370,8 @@ impl<'t> Parser<'t, '_> {
             let nested = stacker::maybe_grow(64 * 1024, 1024 * 1024, || self.control(kind));
             self.nesting -= 1;
             let nested = nested?;
-            return Ok(self.list(&[nested], pos));
+            self.pending.push(nested);
+            return Ok(self.list(self.pending.len() - 1, pos));
         }
         let (list, ended) = self.item_list()?;
         match ended {

@@ -92,6 +92,11 @@ pub(crate) fn can_backquote(bytes: &[u8]) -> bool {
     true
 }
 
+/// Tells whether a literal in double quotes means just what stands between them.
+pub(crate) fn is_literal(literal: &[u8]) -> bool {
+    matches!(literal, [b'"', body @ .., b'"'] if body.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')))
+}
+
 /// Reads a Go string literal, quotes included; `None` is Go's "invalid syntax".
 pub(crate) fn unquote(literal: &[u8]) -> Option<Vec<u8>> {
     let (&quote, rest) = literal.split_first()?;

@@ -18,6 +18,9 @@ pub(crate) struct Run {
     len: u32,
 }
 
+/// So many nodes a template has at least, or nearly: there is room for them from the beginning.
+const FEW: usize = 24;
+
 /// The slot of a variable that has no value where it is used.
 pub(crate) const NO_SLOT: u32 = u32::MAX;
 
@@ -58,9 +61,10 @@ pub(crate) enum Node {
         function: u32,
     },
     Number(Box<Number>),
+    /// `None` where the text is what stands between the quotes.
     String {
         quoted: Span,
-        text: Box<[u8]>,
+        text: Option<Box<[u8]>>,
     },
     If {
         pipe: Id,
@@ -127,8 +131,23 @@ impl Tree {
     }
 
     pub(crate) fn add(&mut self, node: Node, pos: u32) -> Id {
+        if self.nodes.is_empty() {
+            self.nodes.reserve(FEW);
+            self.links.reserve(FEW);
+        }
         self.nodes.push((node, pos));
         self.nodes.len() as Id - 1
+    }
+
+    /// Puts another node in the place of the one that was added last.
+    pub(crate) fn replace_last(&mut self, node: Node, pos: u32) -> Id {
+        self.nodes.pop();
+        self.add(node, pos)
+    }
+
+    /// Tells whether a node is the one that was added last.
+    pub(crate) fn is_last(&self, id: Id) -> bool {
+        id as usize + 1 == self.nodes.len()
     }
 
     pub(crate) fn link(&mut self, ids: &[Id]) -> Run {
@@ -141,6 +160,22 @@ impl Tree {
         let start = self.names.len() as u32;
         self.names.extend(names);
         Run { start, len: self.names.len() as u32 - start }
+    }
+
+    /// Returns a run with more names behind it.
+    pub(crate) fn longer_name_run(&mut self, old: Run, more: &[Span]) -> Run {
+        let mut start = old.start;
+        if (old.start + old.len) as usize != self.names.len() {
+            start = self.names.len() as u32;
+            self.names.extend_from_within(old.start as usize..(old.start + old.len) as usize);
+        }
+        self.names.extend_from_slice(more);
+        Run { start, len: self.names.len() as u32 - start }
+    }
+
+    /// Returns the text of a string, which may be told by its place alone.
+    pub(crate) fn string<'n>(&'n self, quoted: Span, text: Option<&'n [u8]>) -> &'n [u8] {
+        text.unwrap_or_else(|| self.span(Span(quoted.0 + 1, quoted.1 - 1)))
     }
 
     pub(crate) fn node(&self, id: Id) -> &Node {

@@ -6,11 +6,16 @@ use crate::tables::{DIGITS, LETTERS, PRINTABLE};
 pub const REPLACEMENT: char = '\u{FFFD}';
 
 /// Returns the first character of `bytes` and its length; U+FFFD and 1 for a byte that starts none, 0 for no bytes.
+#[inline]
 pub fn decode(bytes: &[u8]) -> (char, usize) {
-    let Some(&first) = bytes.first() else { return (REPLACEMENT, 0) };
-    if first < 0x80 {
-        return (char::from(first), 1);
+    match bytes.first() {
+        None => (REPLACEMENT, 0),
+        Some(&first) if first < 0x80 => (char::from(first), 1),
+        Some(&first) => decode_wide(first, bytes),
     }
+}
+
+fn decode_wide(first: u8, bytes: &[u8]) -> (char, usize) {
     let len = match first {
         0xC2..=0xDF => 2,
         0xE0..=0xEF => 3,

@@ -42,26 +42,33 @@ fn enable(chart: &mut Chart, values: &Table, path: &str, warnings: &mut Vec<Stri
     if chart.metadata.dependencies.is_empty() {
         return Ok(());
     }
-    let all = std::mem::take(&mut chart.dependencies);
+    let mut all = std::mem::take(&mut chart.dependencies);
     let fits = |dependency: &Chart, wanted: &Dependency| {
         dependency.name() == wanted.name && is_compatible(&wanted.version, &dependency.metadata.version)
     };
     let is_wanted = |dependency: &&Chart| chart.metadata.requirements().any(|wanted| fits(dependency, wanted));
-    let mut taken: Vec<Chart> = all.iter().filter(|dependency| !is_wanted(dependency)).cloned().collect();
+    let unwanted: Vec<usize> = (0..all.len()).filter(|at| !is_wanted(&&all[*at])).collect();
+    // Which charts are taken, in order, each with its alias; a chart may be taken more than once.
+    let mut places: Vec<(usize, String)> = unwanted.into_iter().map(|at| (at, String::new())).collect();
     for wanted in chart.metadata.dependencies.iter_mut().flatten() {
-        if let Some(dependency) = all.iter().find(|dependency| fits(dependency, wanted)) {
-            let mut dependency = dependency.clone();
-            if !wanted.alias.is_empty() {
-                dependency.metadata.name.clone_from(&wanted.alias);
-            }
-            taken.push(dependency);
+        if let Some(at) = all.iter().position(|dependency| fits(dependency, wanted)) {
+            places.push((at, wanted.alias.clone()));
         }
         if !wanted.alias.is_empty() {
             wanted.name.clone_from(&wanted.alias);
         }
         wanted.enabled = true;
     }
-    chart.dependencies = taken;
+    let last_use = |at: usize| places.iter().rposition(|(place, _)| *place == at);
+    let last_uses: Vec<Option<usize>> = (0..all.len()).map(last_use).collect();
+    for (number, (at, alias)) in places.into_iter().enumerate() {
+        let is_last = last_uses[at] == Some(number);
+        let mut dependency = if is_last { std::mem::take(&mut all[at]) } else { all[at].clone() };
+        if !alias.is_empty() {
+            dependency.metadata.name = alias;
+        }
+        chart.dependencies.push(dependency);
+    }
     let values = coalesce_values(chart, values, warnings)?;
     for wanted in chart.metadata.dependencies.iter_mut().flatten() {
         by_tags(wanted, &values, warnings);

@@ -123,16 +123,26 @@ pub(crate) fn json_kind(value: &Json) -> &'static str {
 }
 
 /// Makes every number a float, as Go's `encoding/json` does.
-pub(crate) fn with_floats(table: Table) -> Table {
-    table.into_iter().map(|(key, value)| (key, float(value))).collect()
+pub(crate) fn with_floats(mut table: Table) -> Table {
+    table.values_mut().for_each(make_float);
+    table
 }
 
-pub(crate) fn float(value: Json) -> Json {
+pub(crate) fn float(mut value: Json) -> Json {
+    make_float(&mut value);
+    value
+}
+
+fn make_float(value: &mut Json) {
     match value {
-        Json::Number(number) => number.as_f64().and_then(Number::from_f64).map_or(Json::Number(number), Json::Number),
-        Json::Array(items) => items.into_iter().map(float).collect(),
-        Json::Object(table) => Json::Object(with_floats(table)),
-        other => other,
+        Json::Number(number) => {
+            if let Some(float) = number.as_f64().and_then(Number::from_f64) {
+                *number = float;
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(make_float),
+        Json::Object(table) => table.values_mut().for_each(make_float),
+        Json::Null | Json::Bool(_) | Json::String(_) => {}
     }
 }
 

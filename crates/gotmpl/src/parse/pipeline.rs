@@ -1,10 +1,12 @@
 //! Pipelines: declarations, commands and operands.
 
+use smallvec::SmallVec;
+
 use super::{MAX_PARENS, Parsed, Parser};
 use crate::lex::{Item, Kind};
 use crate::number;
 use crate::quote;
-use crate::tree::{Id, NO_SLOT, Node, Run, Span, Tree};
+use crate::tree::{Id, NO_SLOT, Node, Run, Span};
 
 /// The variables before `:=` or `=`, as tokens and names.
 type Declarations<'t> = Vec<(Item, &'t [u8])>;
@@ -13,7 +15,7 @@ impl<'t> Parser<'t, '_> {
     pub(super) fn pipeline(&mut self, context: &str, end: Kind) -> Parsed<Id> {
         let pos = self.peek_non_space().start;
         let (decls, assign) = self.declarations(context)?;
-        let mut commands = Vec::new();
+        let from = self.pending.len();
         loop {
             let item = self.next_non_space();
             match item.kind {
@@ -31,12 +33,13 @@ impl<'t> Parser<'t, '_> {
                 | Kind::Variable
                 | Kind::LeftParen => {
                     self.backup();
-                    commands.push(self.command()?);
+                    let command = self.command()?;
+                    self.pending.push(command);
                 }
                 _ => return Err(self.unexpected(item, context)),
             }
         }
-        self.check(&commands, context)?;
+        self.check(&self.pending[from..], context)?;
         let mut variables = Vec::with_capacity(decls.len());
         for (item, name) in decls {
             let slot = if assign { self.slot(name) } else { self.state.slots.len() as u32 };
@@ -48,9 +51,9 @@ impl<'t> Parser<'t, '_> {
             let node = Node::Variable { slot, name: Span(item.start, item.end), fields: Run::EMPTY };
             variables.push(self.state.tree.add(node, item.start));
         }
-        let tree = &mut self.state.tree;
-        let (decls, commands) = (tree.link(&variables), tree.link(&commands));
-        Ok(tree.add(Node::Pipe { decls, assign, commands }, pos))
+        let decls = self.state.tree.link(&variables);
+        let commands = self.linked(from);
+        Ok(self.state.tree.add(Node::Pipe { decls, assign, commands }, pos))
     }
 
     fn declarations(&mut self, context: &str) -> Parsed<(Declarations<'t>, bool)> {
@@ -121,11 +124,11 @@ impl<'t> Parser<'t, '_> {
 
     fn command(&mut self) -> Parsed<Id> {
         let pos = self.peek_non_space().start;
-        let mut args = Vec::new();
+        let from = self.pending.len();
         loop {
             self.peek_non_space();
             if let Some(operand) = self.operand()? {
-                args.push(operand);
+                self.pending.push(operand);
             }
             let item = self.next();
             match item.kind {
@@ -138,10 +141,10 @@ impl<'t> Parser<'t, '_> {
                 _ => return Err(self.unexpected(item, "operand")),
             }
         }
-        if args.is_empty() {
+        if self.pending.len() == from {
             return Err(self.error("empty command"));
         }
-        let args = self.state.tree.link(&args);
+        let args = self.linked(from);
         Ok(self.state.tree.add(Node::Command { args }, pos))
     }
 
@@ -151,29 +154,27 @@ impl<'t> Parser<'t, '_> {
             return Ok(Some(node));
         }
         let pos = self.peek().start;
-        let mut added = Vec::new();
+        let mut added: SmallVec<[Span; 8]> = SmallVec::new();
         while self.peek().kind == Kind::Field {
             let item = self.next();
             added.push(Span(item.start + 1, item.end));
         }
         let tree = &mut self.state.tree;
-        let joined = |tree: &mut Tree, old: Run| {
-            let names: Vec<Span> = tree.names(old).iter().copied().chain(added.iter().copied()).collect();
-            tree.name_run(names)
-        };
-        let node = match *tree.node(node) {
-            Node::Field(old) => Node::Field(joined(tree, old)),
-            Node::Variable { slot, name, fields } => Node::Variable { slot, name, fields: joined(tree, fields) },
+        let joined = match *tree.node(node) {
+            Node::Field(old) => Node::Field(tree.longer_name_run(old, &added)),
+            Node::Variable { slot, name, fields } => {
+                Node::Variable { slot, name, fields: tree.longer_name_run(fields, &added) }
+            }
             Node::Bool(_) | Node::String { .. } | Node::Number(_) | Node::Nil | Node::Dot => {
                 let text = quote::quoted(&tree.print(node));
                 return Err(self.error(format!("unexpected . after term {text}")));
             }
             _ => {
                 let fields = tree.name_run(added);
-                Node::Chain { node, fields }
+                return Ok(Some(tree.add(Node::Chain { node, fields }, pos)));
             }
         };
-        Ok(Some(self.state.tree.add(node, pos)))
+        Ok(Some(if tree.is_last(node) { tree.replace_last(joined, pos) } else { tree.add(joined, pos) }))
     }
 
     fn term(&mut self) -> Parsed<Option<Id>> {
@@ -222,8 +223,14 @@ impl<'t> Parser<'t, '_> {
                 return pipe.map(Some);
             }
             Kind::String | Kind::RawString => {
-                let text = quote::unquote(self.text_of(item)).ok_or_else(|| self.error("invalid syntax"))?;
-                Node::String { quoted: span, text: text.into() }
+                let quoted = self.text_of(item);
+                // Most strings mean what they say.
+                let text = if quote::is_literal(quoted) {
+                    None
+                } else {
+                    Some(quote::unquote(quoted).ok_or_else(|| self.error("invalid syntax"))?.into())
+                };
+                Node::String { quoted: span, text }
             }
             _ => {
                 self.backup();

@@ -12,6 +12,9 @@ pub struct Rules {
 #[derive(Debug, Clone)]
 struct Rule {
     pattern: String,
+    /// What every name begins and ends with that matches, in bytes of the pattern.
+    prefix: usize,
+    suffix: usize,
     /// Whether the whole path is matched, or only its last part.
     whole: bool,
     negated: bool,
@@ -42,7 +45,10 @@ impl Rules {
         let (negated, rule) = rule.strip_prefix('!').map_or((false, rule), |rest| (true, rest));
         let (only_directories, rule) = rule.strip_suffix('/').map_or((false, rule), |rest| (true, rest));
         let (whole, pattern) = rule.strip_prefix('/').map_or((rule.contains('/'), rule), |rest| (true, rest));
-        self.rules.push(Rule { pattern: pattern.to_owned(), whole, negated, only_directories });
+        let is_special = |c: char| matches!(c, '*' | '?' | '[' | ']' | '\\');
+        let prefix = pattern.find(is_special).unwrap_or(pattern.len());
+        let suffix = pattern.rfind(is_special).map_or(0, |at| at + 1);
+        self.rules.push(Rule { pattern: pattern.to_owned(), prefix, suffix, whole, negated, only_directories });
         Ok(())
     }
 
@@ -55,7 +61,7 @@ impl Rules {
         }
         for rule in &self.rules {
             let name = if rule.whole { path } else { path.rsplit('/').next().unwrap_or(path) };
-            let matches = || go_match(&rule.pattern, name).unwrap_or(false);
+            let matches = || rule.matches(name);
             if rule.negated {
                 if (rule.only_directories && !is_directory) || !matches() {
                     return true;
@@ -65,6 +71,14 @@ impl Rules {
             }
         }
         false
+    }
+}
+
+impl Rule {
+    fn matches(&self, name: &str) -> bool {
+        // Most names are told apart by what the pattern says literally.
+        let may = name.starts_with(&self.pattern[..self.prefix]) && name.ends_with(&self.pattern[self.suffix..]);
+        may && go_match(&self.pattern, name).unwrap_or(false)
     }
 }
 

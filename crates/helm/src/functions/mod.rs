@@ -43,6 +43,8 @@ mod wrap;
 mod yaml_pretty;
 mod zones;
 
+use std::sync::LazyLock;
+
 use bowline_gotmpl::Functions;
 
 pub use host::{Host, Lookup, Random, Used};
@@ -50,6 +52,11 @@ pub use host::{Host, Lookup, Random, Used};
 /// Returns the functions of `text/template`, and those of sprig and Helm.
 #[must_use]
 pub fn table() -> Functions {
+    static TABLE: LazyLock<Functions> = LazyLock::new(whole_table);
+    TABLE.clone()
+}
+
+fn whole_table() -> Functions {
     Functions::builtin()
         .with(&certificates::TABLE)
         .with(&dates::TABLE)
