@@ -1,6 +1,7 @@
 use bowline_engine::{Dialect, LowerError, Lowered, Raised, Refusal, ResourceKind, SourceReport, World};
-use bowline_model::{AppId, Deletion, Gvk, LiveMarks, Object, ObjectRules, Recalled, Report};
+use bowline_model::{AppId, Deletion, Failure, Gvk, LiveMarks, Object, ObjectRules, Recalled, Render, Report};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::types::{GROUP, KIND, PLURAL, VERSION};
 use crate::{ArgoOptions, TrackingMethod, adopt, deletion, lower, raise, recall, words};
@@ -33,6 +34,7 @@ impl Dialect for Argo {
             gvk: Gvk::new(GROUP, VERSION, KIND),
             plural: PLURAL.to_owned(),
             status_subresource: false,
+            is_optional: false,
             manager: words::CONTROLLER.to_owned(),
             component: words::CONTROLLER.to_owned(),
         }]
@@ -56,6 +58,10 @@ impl Dialect for Argo {
 
     fn deletion(&self, resource: &Object) -> Option<Deletion> {
         deletion::deletion(resource)
+    }
+
+    fn overridden(&self, resource: &Object, source: usize, files: &[(String, Value)]) -> Result<Render, Failure> {
+        lower::overridden(resource, source, files, &self.options)
     }
 
     fn raise(&self, resource: &Object, report: &Report) -> Raised {

@@ -1,6 +1,6 @@
 //! Reading back what status says about the last sync.
 
-use bowline_model::{BegunSync, InventoryEntry, Object, ObjectKey, Recalled, Revision};
+use bowline_model::{BegunSync, InventoryEntry, Object, ObjectKey, Recalled, Revision, Revisions};
 use serde_json::Value;
 
 /// Returns the objects of the last sync and the last revision that was wholly applied.
@@ -11,8 +11,7 @@ use serde_json::Value;
 pub(crate) fn recall(resource: &Object) -> Recalled {
     let resources = resource.at("/status/resources").and_then(Value::as_array);
     let inventory = resources.into_iter().flatten().filter_map(entry).collect();
-    let applied = applied(resource).map(Revision::of_commit);
-    Recalled { inventory, applied, begun: begun(resource) }
+    Recalled { inventory, applied: applied(resource).and_then(parse), begun: begun(resource), release: None }
 }
 
 /// An automatic sync that still runs. One that was asked for is still asked for, and is begun again as a whole.
@@ -21,7 +20,7 @@ fn begun(resource: &Object) -> Option<BegunSync> {
     if state["operation"]["initiatedBy"]["automated"] != true {
         return None;
     }
-    let revision = Revision::of_commit(revision_of(&state["syncResult"])?);
+    let revision = parse(revisions_of(&state["syncResult"]))?;
     Some(BegunSync { revision, started_at: state["startedAt"].as_str()?.parse().ok()? })
 }
 
@@ -36,21 +35,41 @@ fn entry(resource: &Value) -> Option<InventoryEntry> {
 }
 
 /// The newest entry of the history; where no history is kept, the last sync if it succeeded and was whole.
-fn applied(resource: &Object) -> Option<String> {
+fn applied(resource: &Object) -> Option<Vec<String>> {
     let newest = resource.at("/status/history").and_then(Value::as_array).and_then(|history| history.last());
-    if let Some(revision) = newest.and_then(revision_of) {
-        return Some(revision);
+    if let Some(revisions) = newest.map(revisions_of).filter(|revisions| !revisions.is_empty()) {
+        return Some(revisions);
     }
     let state = resource.at("/status/operationState")?;
     let sync = &state["operation"]["sync"];
     let is_whole = sync["resources"].as_array().is_none_or(Vec::is_empty) && sync["dryRun"] != true;
-    if state["phase"] == "Succeeded" && is_whole { revision_of(&state["syncResult"]) } else { None }
+    (state["phase"] == "Succeeded" && is_whole).then(|| revisions_of(&state["syncResult"]))
+}
+
+/// Reads revisions as they are shown: a commit, the digest of an artifact, the version of a chart.
+fn parse(shown: Vec<String>) -> Option<Revisions> {
+    const COMMIT_DIGITS: usize = 40;
+    Revisions::of(shown.into_iter().map(|text| match text.strip_prefix("sha256:") {
+        Some(digest) => Revision::of_archive(None, digest),
+        None if text.len() == COMMIT_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            Revision::of_commit(text)
+        }
+        None => Revision::of_version(text),
+    }))
 }
 
 /// The revision of a record; with `sources`, the first of its revisions.
 pub(crate) fn revision_of(record: &Value) -> Option<String> {
-    let one = record["revision"].as_str().filter(|text| !text.is_empty());
-    one.or_else(|| record["revisions"][0].as_str().filter(|text| !text.is_empty())).map(str::to_owned)
+    revisions_of(record).into_iter().next()
+}
+
+/// The revisions of a record, one for each source.
+pub(crate) fn revisions_of(record: &Value) -> Vec<String> {
+    if let Some(one) = record["revision"].as_str().filter(|text| !text.is_empty()) {
+        return vec![one.to_owned()];
+    }
+    let several = record["revisions"].as_array().into_iter().flatten();
+    several.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -88,7 +107,7 @@ mod tests {
             (state("Running", false), None),
             (state("Succeeded", true), None),
         ] {
-            let begun = recall_status(status.clone()).begun.map(|begun| begun.revision.digest);
+            let begun = recall_status(status.clone()).begun.map(|begun| begun.revision.short().to_owned());
             assert_eq!(begun.as_deref(), want, "{status}");
         }
     }
@@ -104,7 +123,7 @@ mod tests {
             (succeeded(json!({"dryRun": true})), None),
             (history, Some("c")),
         ] {
-            let commit = recall_status(status.clone()).applied.map(|revision| revision.digest);
+            let commit = recall_status(status.clone()).applied.map(|revision| revision.short().to_owned());
             assert_eq!(commit.as_deref(), want, "{status}");
         }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use bowline_argo::{Argo, ArgoOptions};
 use bowline_engine::{Dialect, LowerError, Lowered, Unread, World};
-use bowline_model::{App, Credentials, GroupKind, Object, ObjectKey, Revision, Secret, SourceSpec};
+use bowline_model::{App, Credentials, GroupKind, Object, ObjectKey, Render, Revision, Secret, SourceSpec};
 use bowline_yaml::Limits;
 use serde_json::{Value, json};
 
@@ -44,6 +44,7 @@ fn answer(case: &Path) -> String {
         Ok(Lowered::App(app)) => describe(&app),
         Ok(Lowered::Suspended) => "suspended\n".to_owned(),
         Ok(Lowered::Source(_)) => "a source\n".to_owned(),
+        Ok(Lowered::Reference) => "for others\n".to_owned(),
         Err(LowerError::Invalid(failure)) => format!("invalid: {}: {failure}\n", failure.reason),
         Err(LowerError::Waiting(failure, _)) => format!("waiting: {}: {failure}\n", failure.reason),
         Err(LowerError::Unread(unread)) => format!("unread: {unread:?}\n"),
@@ -101,12 +102,20 @@ fn describe(app: &App) -> String {
         let _ = writeln!(text, "{name}: {value}");
     };
     line("id", format!("{} generation {}", app.id, app.generation));
-    line("source", format!("{} {:?}", app.source.remote.url, app.source.wanted));
-    line("every", format!("{:?}, at most {:?}", app.source.interval, app.source.timeout));
-    for (name, value) in credentials(&app.source.remote.credentials) {
-        line(name, value);
+    for source in &app.sources {
+        line("source", format!("{} {:?}", source.spec.remote.url, source.spec.wanted));
+        line("every", format!("{:?}, at most {:?}", source.spec.interval, source.spec.timeout));
+        for (name, value) in credentials(&source.spec.remote.credentials) {
+            line(name, value);
+        }
+        if let Some(name) = &source.reference {
+            line("goes by", name.clone());
+        }
+        if let Some(render) = &source.render {
+            line("render", format!("{render:?}"));
+            line("unless told by", source.overrides.join(" and "));
+        }
     }
-    line("render", format!("{:?}", app.render));
     line("destination", format!("{:?}", app.destination));
     line("automatic", format!("{:?}", app.sync.automatic));
     if let Some(request) = &app.sync.request {
@@ -207,21 +216,17 @@ fn what_cannot_be_followed_is_refused_by_name() {
             "spec.sourceHydrator",
         ),
         (
-            json!({"sources": [{"repoURL": "a", "path": "a"}, {"repoURL": "b", "path": "b"}]}),
-            "Unsupported",
-            "spec.sources",
-        ),
-        (
             json!({"ignoreDifferences": [{"kind": "Deployment", "jsonPointers": ["/spec/replicas"]}]}),
             "Unsupported",
             "spec.ignoreDifferences",
         ),
-        (source(json!({"chart": "redis"})), "Unsupported", "chart"),
+        (source(json!({"chart": "redis", "targetRevision": null})), "InvalidSpec", "targetRevision"),
+        (json!({"sources": [{"repoURL": "a", "ref": "a/b"}]}), "InvalidSpec", "special characters"),
+        (json!({"sources": [{"repoURL": "a", "ref": "a", "chart": "b"}]}), "InvalidSpec", "is a chart"),
         (source(json!({"kustomize": {"namePrefix": "a-"}})), "Unsupported", "kustomize"),
         (source(json!({"plugin": {}})), "Unsupported", "plugin"),
         (source(json!({"tagPrefix": "shop-"})), "Unsupported", "tagPrefix"),
         (source(json!({"directory": {"jsonnet": {"libs": ["vendor"]}}})), "Unsupported", "directory.jsonnet"),
-        (source(json!({"repoURL": "oci://registry.example.com/shop"})), "Unsupported", "OCI"),
         (
             source(json!({"helm": {"version": "v3"}, "directory": {"recurse": true}})),
             "InvalidSpec",
@@ -329,12 +334,42 @@ fn operations_that_cannot_be_done_are_refused_by_name() {
             json!({"source": {"repoURL": "https://git.example.com/other.git", "path": "deploy"}}),
             "operation.sync.source",
         ),
-        (json!({"revisions": ["a", "b"]}), "operation.sync.revisions"),
+        (
+            json!({"sources": [{"repoURL": "https://git.example.com/other.git", "path": "deploy"}]}),
+            "operation.sync.source",
+        ),
     ] {
         let mut value = changed(&json!({})).into_value();
         value["operation"] = json!({ "sync": sync });
         let (reason, message) = refusal(&Object::from_value(value).expect("is an object"));
         assert_eq!(reason, "Unsupported", "{sync}");
         assert!(message.contains(word), "{sync}: {message}");
+    }
+}
+
+#[test]
+fn files_of_the_source_say_how_it_is_rendered() {
+    let application = changed(&json!({"source": {"helm": {"releaseName": "web", "values": "a: 1"}}}));
+    let argo = Argo::new(ArgoOptions::default());
+    let overridden = |files: &[Value]| {
+        let files: Vec<_> = files.iter().map(|file| (".argocd-source.yaml".to_owned(), file.clone())).collect();
+        argo.overridden(&application, 0, &files)
+    };
+    let first =
+        json!({"helm": {"releaseName": null, "parameters": [{"name": "b", "value": "2"}]}, "path": "elsewhere"});
+    let second = json!({"helm": {"values": "a: 3"}, "repoURL": "https://evil.example.com", "targetRevision": "x"});
+    let Ok(Render::Chart(chart)) = overridden(&[first, second]) else { panic!("is a chart") };
+    assert_eq!((chart.release.as_str(), chart.values.as_str(), chart.parameters.len()), ("shop", "a: 3", 1));
+    assert_ne!(chart.path, "elsewhere", "where files come from is not theirs to say");
+
+    let directory = overridden(&[json!({"helm": null, "directory": {"recurse": true}})]);
+    assert!(matches!(directory, Ok(Render::Directory(options)) if options.recurse));
+    for (file, word) in [
+        (json!(["a"]), "no map"),
+        (json!({"kustomize": {"namePrefix": "a-"}}), "multiple"),
+        (json!({"helm": {"valueFiles": 1}}), ".argocd-source.yaml"),
+    ] {
+        let failure = overridden(std::slice::from_ref(&file)).expect_err("is wrong");
+        assert!(failure.one_line().contains(word), "{file}: {failure}");
     }
 }

@@ -1,6 +1,6 @@
 //! Whether to write now: a function from what is known to what is done.
 
-use bowline_model::{App, Failure, Reason, Revision, SyncRequest};
+use bowline_model::{App, Failure, Reason, Revisions, SyncRequest};
 use bowline_plan::{Action, Item, Plan};
 use tokio::time::Instant;
 
@@ -8,9 +8,11 @@ use crate::happening::Cause;
 
 /// What the decision depends on beside the app and its plan.
 pub(crate) struct Situation<'a> {
-    pub(crate) revision: &'a Revision,
+    pub(crate) revision: &'a Revisions,
     /// The last revision whose sync wrote everything.
-    pub(crate) written: Option<&'a Revision>,
+    pub(crate) written: Option<&'a Revisions>,
+    /// What that revision was rendered to is known, and this is something else: other settings, other values.
+    pub(crate) renders_anew: bool,
     /// A sync was begun and has not ended: a former process was broken off, or an attempt failed.
     pub(crate) is_begun: bool,
     /// A request that has not been carried out.
@@ -55,7 +57,7 @@ pub(crate) fn may_prune(app: &App, request: Option<&SyncRequest>) -> bool {
 
 pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decision {
     // By commit: what is read back from status after a restart need not name the branch.
-    let is_new = situation.written.is_none_or(|written| !written.is_same(situation.revision));
+    let is_new = situation.renders_anew || situation.written.is_none_or(|written| !written.is_same(situation.revision));
     let retries = situation.retry_at.is_some();
     let cause = match (situation.request, is_new, retries) {
         (Some(_), ..) => Cause::Request,
@@ -122,21 +124,23 @@ mod tests {
             id: ObjectKey::new("g", "K", "ns", "app"),
             uid: String::new(),
             generation: 1,
-            source: SourceSpec {
-                remote: Remote { url: "file:///x".to_owned(), credentials: Credentials::default() },
-                wanted: GitRef::Head.into(),
-                interval: Duration::from_mins(1),
-                timeout: Duration::from_mins(1),
-                pinned: None,
-            },
-            render: Render::Directory(DirectoryOptions {
-                path: String::new(),
-                recurse: false,
-                include: String::new(),
-                exclude: String::new(),
-                any_extension: false,
-                rules: DirectoryRules::ArgoCd,
-            }),
+            sources: vec![AppSource::rendered(
+                SourceSpec {
+                    remote: Remote { url: "file:///x".to_owned(), credentials: Credentials::default() },
+                    wanted: GitRef::Head.into(),
+                    interval: Duration::from_mins(1),
+                    timeout: Duration::from_mins(1),
+                    pinned: None,
+                },
+                Render::Directory(DirectoryOptions {
+                    path: String::new(),
+                    recurse: false,
+                    include: String::new(),
+                    exclude: String::new(),
+                    any_extension: false,
+                    rules: DirectoryRules::ArgoCd,
+                }),
+            )],
             destination: Destination { namespace: None, overrides_namespace: false },
             sync: SyncRules {
                 automatic,
@@ -182,8 +186,8 @@ mod tests {
     fn each_situation_has_its_decision() {
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
-        let new = Revision::named("main", "b");
-        let old = Revision::named("main", "a");
+        let new = Revisions::from(Revision::named("main", "b"));
+        let old = Revisions::from(Revision::named("main", "a"));
         let heals = Automatic { prune: true, self_heal: true, allow_empty: false };
         let no_heal = Automatic { self_heal: false, ..heals };
         let drifted = plan(&[(Action::Configure, true)]);
@@ -202,8 +206,15 @@ mod tests {
             ("again now", Some(heals), &drifted, &old, Some(now), sync(Cause::Retry)),
         ];
         for (story, automatic, plan, written, retry_at, want) in cases {
-            let situation =
-                Situation { revision: &new, written: Some(written), is_begun: false, request: None, retry_at, now };
+            let situation = Situation {
+                revision: &new,
+                written: Some(written),
+                renders_anew: false,
+                is_begun: false,
+                request: None,
+                retry_at,
+                now,
+            };
             assert_eq!(decide(&app(automatic), plan, &situation), want, "{story}");
         }
     }
@@ -212,22 +223,36 @@ mod tests {
     fn what_is_blocked_is_not_tried_in_a_circle() {
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
-        let revision = Revision::named("main", "a");
+        let revision = Revisions::from(Revision::named("main", "a"));
         let heals = Automatic { prune: true, self_heal: true, allow_empty: false };
         let failure = Failure::new(Reason::UnknownKind, "no such kind");
         let rest_is_done = plan(&[(Action::Keep, true), (Action::Blocked(failure), true)]);
-        let situation =
-            Situation { revision: &revision, written: None, is_begun: true, request: None, retry_at: Some(later), now };
+        let situation = Situation {
+            revision: &revision,
+            written: None,
+            renders_anew: false,
+            is_begun: true,
+            request: None,
+            retry_at: Some(later),
+            now,
+        };
         assert_eq!(decide(&app(Some(heals)), &rest_is_done, &situation), Decision::Later(later));
     }
 
     #[test]
     fn an_empty_render_does_not_wipe_everything() {
         let now = Instant::now();
-        let revision = Revision::named("main", "a");
+        let revision = Revisions::from(Revision::named("main", "a"));
         let careful = Automatic { prune: true, self_heal: true, allow_empty: false };
-        let situation =
-            Situation { revision: &revision, written: None, is_begun: false, request: None, retry_at: None, now };
+        let situation = Situation {
+            revision: &revision,
+            written: None,
+            renders_anew: false,
+            is_begun: false,
+            request: None,
+            retry_at: None,
+            now,
+        };
         let empty = plan(&[(prune(), false), (prune(), false)]);
         assert!(matches!(decide(&app(Some(careful)), &empty, &situation),
             Decision::Refuse(failure) if failure.reason == Reason::EmptyRender));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_model::{
-    AppId, Deletion, Failure, GroupKind, Gvk, LiveMarks, Object, ObjectKey, ObjectRules, Recalled, Report, Revision,
-    SourceSpec,
+    AppId, Deletion, Failure, GroupKind, Gvk, LiveMarks, Object, ObjectKey, ObjectRules, Reason, Recalled, Render,
+    Report, Revision, SourceSpec,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -50,8 +50,18 @@ pub trait Dialect: Send + Sync {
     /// only together with something else.
     fn raise(&self, resource: &Object, report: &Report) -> Raised;
 
+    /// Reads the files that say, inside a source, how the source is rendered: those of
+    /// [`AppSource::overrides`](bowline_model::AppSource::overrides) that are there, in their order, with their names.
+    ///
+    /// `source` counts the sources of the app. Dialects whose apps name no such files are never asked.
+    fn overridden(&self, resource: &Object, source: usize, files: &[(String, Value)]) -> Result<Render, Failure> {
+        let _ = (resource, files);
+        Err(Failure::new(Reason::Internal, format!("source {source} has files that nobody reads")))
+    }
+
     /// Writes what is known of a source in the terms of the resource's status, for resources that lower to
-    /// [`Lowered::Source`]. The same rule of quiet holds.
+    /// [`Lowered::Source`] and, with neither revision nor failure, to [`Lowered::Reference`]. The same rule of quiet
+    /// holds.
     fn raise_source(&self, resource: &Object, report: &SourceReport) -> Raised;
 
     /// Tells whether somebody asked, on the resource, for a look at its source right now, and this status does
@@ -81,6 +91,8 @@ pub struct ResourceKind {
     pub plural: String,
     /// Whether status has an endpoint of its own.
     pub status_subresource: bool,
+    /// The engine starts without it where the cluster does not have the kind, and takes it up when it comes.
+    pub is_optional: bool,
     /// The field manager that writes status and finalizers, named as the peer names its own.
     pub manager: String,
     /// The component that Events come from, named as the peer names its own.
@@ -116,6 +128,8 @@ pub enum Lowered {
     App(Box<bowline_model::App>),
     /// A source that others refer to: the engine keeps its status, and polls it even if nobody does.
     Source(Box<SourceSpec>),
+    /// Something that others refer to and for which nothing is fetched: the engine keeps its status.
+    Reference,
     /// Nothing is to be done, and nothing undone.
     Suspended,
 }

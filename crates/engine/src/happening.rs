@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bowline_model::{AppId, Failure, ObjectKey, ObjectOutcome, Revision};
+use bowline_model::{AppId, Failure, ObjectKey, ObjectOutcome, Revisions};
 
 /// Something worth telling a person who looks on: what the loop did, and how long it took.
 #[derive(Debug, Clone)]
@@ -9,7 +9,7 @@ pub enum Happening {
     /// A sync ended.
     Synced {
         app: AppId,
-        revision: Revision,
+        revision: Revisions,
         cause: Cause,
         /// From the moment the cause was seen to the end of the last write.
         took: Duration,
@@ -18,7 +18,7 @@ pub enum Happening {
         failure: Option<Failure>,
     },
     /// All objects of the app are healthy at its revision.
-    Healthy { app: AppId, revision: Revision },
+    Healthy { app: AppId, revision: Revisions },
     /// Something stands in the way.
     Failed { app: AppId, failure: Failure },
     /// The app went away, and its objects if they were to.

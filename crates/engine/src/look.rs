@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bowline_cluster::{ApiError, ApiResource, Known, WatchScope};
 use bowline_health::assess;
 use bowline_model::{
-    App, Desired, Failure, Gvk, Health, HealthStatus, InventoryEntry, Location, Object, ObjectKey, ObjectReport,
+    App, ApplyRule, Desired, Failure, Gvk, Health, HealthStatus, InventoryEntry, Object, ObjectKey, ObjectReport,
     ObjectSync, Reason, Revision,
 };
 use bowline_plan::{Accepted, Action, Input, LiveObject, Plan, plan};
@@ -14,6 +14,7 @@ use bowline_smd::TypeRef;
 use serde_json::Value;
 
 use crate::dialect::Dialect;
+use crate::render::Written;
 use crate::shared::Shared;
 
 /// What an app desires of this cluster: its render, with namespaces, marks and rules.
@@ -25,6 +26,8 @@ pub(crate) struct Wanted {
     pub(crate) types: BTreeMap<Gvk, TypeRef>,
     /// Objects that cannot be written.
     pub(crate) blocked: BTreeMap<ObjectKey, Failure>,
+    /// Objects that were rendered more than once, and how often.
+    pub(crate) repeated: Vec<(ObjectKey, usize)>,
 }
 
 impl Wanted {
@@ -40,19 +43,21 @@ pub(crate) async fn want(
     dialect: &dyn Dialect,
     app: &App,
     revision: &Revision,
-    rendered: &[(Object, Location)],
+    rendered: &[Written],
 ) -> Result<Wanted, ApiError> {
     let mut wanted = Wanted {
         objects: Arc::default(),
         resources: BTreeMap::new(),
         types: BTreeMap::new(),
         blocked: BTreeMap::new(),
+        repeated: Vec::new(),
     };
     let definitions = definitions(rendered);
     let mut unknown = BTreeSet::new();
     let mut objects: Vec<Desired> = Vec::with_capacity(rendered.len());
-    for (object, origin) in rendered {
-        let mut object = object.clone();
+    for written in rendered {
+        let origin = &written.origin;
+        let mut object = written.object.clone();
         let gvk = object.gvk();
         if !wanted.resources.contains_key(&gvk) && !unknown.contains(&gvk) {
             match shared.cluster.resource(&gvk).await? {
@@ -71,7 +76,13 @@ pub(crate) async fn want(
         };
         let problem = place(app, &mut object, namespaced);
         yield_to_controllers(&mut object);
-        let rules = dialect.adopt(&app.id, app.destination.namespace.as_deref(), &mut object);
+        let mut rules = dialect.adopt(&app.id, app.destination.namespace.as_deref(), &mut object);
+        if let Some(hook) = &written.hook {
+            (rules.phase, rules.wave, rules.hook) = (hook.phase, hook.wave, Some(hook.hook));
+        }
+        if let (ApplyRule::Always, Some(apply)) = (rules.apply, written.apply) {
+            rules.apply = apply;
+        }
         if object.name().is_empty() {
             name(&mut object, revision, rules.phase.as_str());
         }
@@ -80,16 +91,19 @@ pub(crate) async fn want(
         }
         objects.push(Desired { object, rules, origin: Some(origin.clone()) });
     }
-    wanted.objects = Arc::new(last_of_each(objects));
+    let (objects, repeated) = last_of_each(objects);
+    wanted.objects = Arc::new(objects);
+    wanted.repeated = repeated;
     Ok(wanted)
 }
 
 /// Returns the kinds that the render itself defines, and whether they live in namespaces.
-fn definitions(rendered: &[(Object, Location)]) -> BTreeMap<(String, String), bool> {
+fn definitions(rendered: &[Written]) -> BTreeMap<(String, String), bool> {
     rendered
         .iter()
-        .filter(|(object, _)| object.kind() == "CustomResourceDefinition")
-        .filter_map(|(object, _)| {
+        .map(|written| &written.object)
+        .filter(|object| object.kind() == "CustomResourceDefinition")
+        .filter_map(|object| {
             let group = object.text("/spec/group")?;
             let kind = object.text("/spec/names/kind")?;
             Some(((group.to_owned(), kind.to_owned()), object.text("/spec/scope") == Some("Namespaced")))
@@ -146,20 +160,25 @@ fn name(object: &mut Object, revision: &Revision, phase: &str) {
     }
 }
 
-/// Keeps the last of objects with one key, in the place of the first.
-fn last_of_each(objects: Vec<Desired>) -> Vec<Desired> {
-    let mut places: BTreeMap<ObjectKey, usize> = BTreeMap::new();
+/// Keeps the last of objects with one key, in the place of the first, and tells which there were more of.
+fn last_of_each(objects: Vec<Desired>) -> (Vec<Desired>, Vec<(ObjectKey, usize)>) {
+    let mut places: BTreeMap<ObjectKey, (usize, usize)> = BTreeMap::new();
     let mut kept: Vec<Desired> = Vec::with_capacity(objects.len());
     for desired in objects {
         match places.entry(desired.object.key()) {
-            std::collections::btree_map::Entry::Occupied(place) => kept[*place.get()] = desired,
+            std::collections::btree_map::Entry::Occupied(mut place) => {
+                let (at, count) = place.get_mut();
+                kept[*at] = desired;
+                *count += 1;
+            }
             std::collections::btree_map::Entry::Vacant(place) => {
-                place.insert(kept.len());
+                place.insert((kept.len(), 1));
                 kept.push(desired);
             }
         }
     }
-    kept
+    let counts = places.into_iter().map(|(key, (_, count))| (key, count));
+    (kept, counts.filter(|(_, count)| *count > 1).collect())
 }
 
 /// What one look saw.

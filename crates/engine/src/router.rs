@@ -48,6 +48,7 @@ impl Engine {
             () = self.shared.shutdown.cancelled() => return Ok(()),
         };
         info!(kinds = kinds.len(), "Engine started");
+        let mut kinds = kinds;
         let recorder = tokio::spawn({
             let shared = self.shared.clone();
             async move { shared.events.run(&shared).await }
@@ -55,7 +56,14 @@ impl Engine {
         loop {
             tokio::select! {
                 change = changes.recv() => match change {
-                    Some(change) => self.route(&change, &kinds, &definitions),
+                    Some(change) => {
+                        if self.route(&change, &kinds, &definitions) {
+                            // An optional kind may have come. That it has not is told when the engine starts.
+                            if let Err(error) = self.watch_kinds(&definitions, &mut kinds).await {
+                                debug!(%error, "What kinds there are is not known");
+                            }
+                        }
+                    }
                     None => break,
                 },
                 () = self.shared.shutdown.cancelled() => break,
@@ -117,6 +125,7 @@ impl Engine {
                         cluster.watch(WatchScope::all(kind.gvk.clone()), resource);
                         speakers.push(Speaker { dialect: dialect.clone(), kind });
                     }
+                    None if kind.is_optional => {}
                     None => missing.push(kind.gvk.to_string()),
                 }
             }
@@ -124,15 +133,16 @@ impl Engine {
         Ok(missing)
     }
 
-    fn route(&self, change: &Change, speakers: &[Speaker], definitions: &WatchScope) {
+    /// Hands a change to the tasks it concerns, and tells whether the cluster may have another kind since.
+    fn route(&self, change: &Change, speakers: &[Speaker], definitions: &WatchScope) -> bool {
         let seen = Instant::now();
-        let Change::Object { scope, before, after } = change else { return };
-        let Some(live) = after.as_ref().or(before.as_ref()) else { return };
+        let Change::Object { scope, before, after } = change else { return false };
+        let Some(live) = after.as_ref().or(before.as_ref()) else { return false };
         let key = &live.key;
         let index = &self.shared.index;
         if **scope == *definitions {
             self.definition_changed(key);
-            return;
+            return self.is_awaited(key, speakers);
         }
         index.wake_referrers(&Unread::Object(key.clone()), seen);
         for reference in index.labelled_references(key) {
@@ -142,7 +152,7 @@ impl Engine {
         let is_echo = matches!((before, after), (Some(before), Some(after)) if before.version == after.version);
         if let Some(speaker) = speakers.iter().find(|speaker| speaker.kind.gvk == scope.gvk) {
             if is_echo && index.has_task(key) {
-                return;
+                return false;
             }
             self.resource_changed(speaker, key, after.is_some(), seen);
         }
@@ -152,6 +162,14 @@ impl Engine {
                 index.wake_live(key, seen);
             }
         }
+        false
+    }
+
+    /// Tells whether a definition is that of a kind which a dialect speaks of and which was not there.
+    fn is_awaited(&self, definition: &ObjectKey, speakers: &[Speaker]) -> bool {
+        let kinds = self.shared.dialects.iter().flat_map(|dialect| dialect.resources());
+        let mut missing = kinds.filter(|kind| !speakers.iter().any(|known| known.kind.gvk == kind.gvk));
+        missing.any(|kind| definition.name == format!("{}.{}", kind.plural, kind.gvk.group))
     }
 
     fn resource_changed(&self, speaker: &Speaker, key: &ObjectKey, is_there: bool, seen: Instant) {
@@ -226,7 +244,8 @@ impl Engine {
 
     /// Tells whether the dialects' resources have been read: before that, nothing is decided.
     pub fn is_ready(&self) -> bool {
-        let kinds: Vec<_> = self.shared.dialects.iter().flat_map(|dialect| dialect.resources()).collect();
-        kinds.iter().all(|kind| matches!(self.shared.cluster.list(&WatchScope::all(kind.gvk.clone())), Known::Yes(_)))
+        let kinds = self.shared.dialects.iter().flat_map(|dialect| dialect.resources());
+        let mut kinds = kinds.filter(|kind| !kind.is_optional);
+        kinds.all(|kind| matches!(self.shared.cluster.list(&WatchScope::all(kind.gvk.clone())), Known::Yes(_)))
     }
 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use bowline_cluster::{ApiError, Known};
 use bowline_model::{
-    Activity, App, AppId, BegunSync, Failure, Object, ObjectKey, Reason, Report, Revision, SyncPhase, SyncReport,
+    Activity, App, AppId, BegunSync, Failure, LastRelease, Object, ObjectKey, Reason, Report, Revisions, SyncPhase,
+    SyncReport,
 };
 use bowline_plan::Accepted;
 use tokio::time::Instant;
@@ -29,7 +30,7 @@ use crate::rest::Rest;
 use crate::shared::{Shared, Speaker};
 use crate::world::{CachedWorld, Kinds, read};
 
-use source::SourceInterest;
+use source::{SourceInterest, any_changed};
 
 /// What lowering may ask for before it is taken for endless.
 const LOWERING_READS: usize = 64;
@@ -54,10 +55,12 @@ pub(crate) struct Task {
     mailbox: Arc<Mailbox>,
     kinds: Kinds,
     interests: Interests,
-    source: Option<SourceInterest>,
-    rendered: Option<(Revision, Rendered)>,
+    sources: Vec<SourceInterest>,
+    rendered: Option<(Revisions, Rendered)>,
     rest: Option<Rest>,
     wanted: Option<(App, Wanted)>,
+    /// Objects that the last render had more than once.
+    repeated: Vec<(ObjectKey, usize)>,
     memory: Memory,
     /// Until then, kinds that are missing may turn up by themselves.
     kinds_may_come: Option<Instant>,
@@ -74,17 +77,21 @@ struct Memory {
     is_recalled: bool,
     /// What was applied, and in which API version: the licence to prune.
     inventory: BTreeMap<ObjectKey, String>,
-    /// The last revision whose sync wrote everything.
-    written: Option<Revision>,
-    /// The same, and everything that is waited for became healthy.
-    applied: Option<Revision>,
+    /// The last revisions whose sync wrote everything.
+    written: Option<Revisions>,
+    /// Names what they were rendered to, where that is known.
+    written_digest: Option<String>,
+    /// The same revisions, and everything that is waited for became healthy.
+    applied: Option<Revisions>,
+    /// The release of a chart that was made last.
+    release: Option<LastRelease>,
     accepted: Accepted,
     sync: Option<SyncReport>,
     syncs: u64,
     retries: u32,
     retry_at: Option<Instant>,
     /// What the last sync tried in vain, and how.
-    tried: Option<(Revision, App)>,
+    tried: Option<(Revisions, App)>,
     /// Why the last sync failed; forgotten when one succeeds or everything is in sync by itself.
     failure: Option<Failure>,
     /// A sync that a former process began and did not end.
@@ -94,6 +101,16 @@ struct Memory {
 }
 
 impl Memory {
+    /// Remembers that a sync wrote everything, or that everything was as it should be.
+    fn note_written(&mut self, revisions: &Revisions, rendered: Option<&Rendered>) {
+        self.written = Some(revisions.clone());
+        let Some(rendered) = rendered else { return };
+        self.written_digest = Some(rendered.digest.clone());
+        if let Some(chart) = &rendered.chart {
+            self.release = Some(LastRelease { number: chart.release, digest: rendered.digest.clone() });
+        }
+    }
+
     /// Tells whether the last sync has come to no end: it is to be tried again.
     fn is_unfinished(&self) -> bool {
         self.sync.as_ref().is_some_and(|sync| sync.phase == SyncPhase::Running)
@@ -116,10 +133,11 @@ impl Task {
             mailbox,
             kinds: Kinds::default(),
             interests: Interests::default(),
-            source: None,
+            sources: Vec::new(),
             rendered: None,
             rest: None,
             wanted: None,
+            repeated: Vec::new(),
             memory: Memory::default(),
             kinds_may_come: None,
             broken_off: 0,
@@ -153,18 +171,9 @@ impl Task {
                 Next::Now => continue,
                 Next::After(wait) => wait,
             };
-            let source_changed = async {
-                match &mut self.source {
-                    Some(source) => {
-                        source.subscription.changed().await;
-                        source.seen = Instant::now();
-                    }
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = self.mailbox.wait() => {}
-                () = source_changed => {}
+                () = any_changed(&mut self.sources) => {}
                 () = tokio::time::sleep(wait) => {}
                 () = shutdown.cancelled() => break,
             }
@@ -196,6 +205,8 @@ impl Task {
             self.memory.inventory = recalled.inventory.into_iter().map(|entry| (entry.key, entry.version)).collect();
             self.memory.written.clone_from(&recalled.applied);
             self.memory.applied = recalled.applied;
+            self.memory.written_digest = recalled.release.as_ref().map(|release| release.digest.clone());
+            self.memory.release = recalled.release;
             self.memory.begun = recalled.begun;
             self.memory.is_recalled = true;
         }
@@ -209,9 +220,10 @@ impl Task {
                 let next = self.reconcile(&resource, *app, seen).await?;
                 Ok(self.look_for_kinds(next))
             }
-            Ok(Lowered::Source(spec)) => self.watch_source(&resource, &spec).await,
+            Ok(Lowered::Source(spec)) => self.watch_source(&resource, Some(&spec)).await,
+            Ok(Lowered::Reference) => self.watch_source(&resource, None).await,
             Ok(Lowered::Suspended) => {
-                self.source = None;
+                self.sources.clear();
                 self.refuse(&resource, Refusal::Suspended).await?;
                 Ok(Next::After(SAFETY_NET))
             }
@@ -311,7 +323,7 @@ impl Task {
     }
 
     async fn leave(&mut self, resource: &Object) -> Result<Next, ApiError> {
-        self.source = None;
+        self.sources.clear();
         let Some(deletion) = self.speaker.dialect.deletion(resource) else {
             return Ok(Next::After(SAFETY_NET));
         };
@@ -334,12 +346,14 @@ impl Task {
             id: self.id.clone(),
             generation,
             activity,
-            revision: self.source.as_ref().and_then(|source| source.known.clone()),
+            revision: self.known(),
             applied: self.memory.applied.clone(),
-            commit: self.source.as_ref().and_then(|source| source.commit.clone()).map(|(_, commit)| commit),
+            commit: self.commit(),
             objects: Vec::new(),
             render_digest: self.rendered.as_ref().map(|(_, rendered)| rendered.digest.clone()),
-            renderer: self.rendered.as_ref().map(|(_, rendered)| rendered.by),
+            renderers: self.rendered.as_ref().map(|(_, rendered)| rendered.by.clone()).unwrap_or_default(),
+            chart: self.rendered.as_ref().and_then(|(_, rendered)| rendered.chart.clone()),
+            repeated: self.repeated.clone(),
             sync: self.memory.sync.clone(),
             failure: None,
             now: self.shared.now(),

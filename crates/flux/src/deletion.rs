@@ -1,7 +1,7 @@
 use bowline_model::{Deletion, Object, Propagation};
 use serde_json::Value;
 
-use crate::api::{FINALIZER, KUSTOMIZATION};
+use crate::api::{FINALIZER, HELM_RELEASE, KUSTOMIZATION};
 
 /// Says how a resource goes away.
 ///
@@ -20,8 +20,23 @@ pub(crate) fn deletion(resource: &Object) -> Option<Deletion> {
         // `Orphan`, and any word of a later version: what is not understood deletes nothing.
         Some(_) => None,
     };
-    let may_prune = resource.kind() == KUSTOMIZATION && !is_on("/spec/suspend");
+    let prune = match resource.kind() {
+        KUSTOMIZATION => prune,
+        HELM_RELEASE => uninstall(resource),
+        _ => None,
+    };
+    let may_prune = !is_on("/spec/suspend");
     Some(Deletion { finalizers: vec![FINALIZER.to_owned()], prune: prune.filter(|_| may_prune) })
+}
+
+/// How the objects of a HelmRelease go, which it takes along as `helm uninstall` does.
+fn uninstall(resource: &Object) -> Option<Propagation> {
+    match resource.text("/spec/uninstall/deletionPropagation") {
+        None | Some("" | "background") => Some(Propagation::Background),
+        Some("foreground") => Some(Propagation::Foreground),
+        Some("orphan") => Some(Propagation::Orphan),
+        Some(_) => None,
+    }
 }
 
 #[cfg(test)]

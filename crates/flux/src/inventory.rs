@@ -1,6 +1,6 @@
 //! The ids by which `status.inventory` names objects.
 
-use bowline_model::{BegunSync, InventoryEntry, Object, ObjectKey};
+use bowline_model::{BegunSync, InventoryEntry, Object, ObjectKey, Revision};
 use serde_json::Value;
 
 use crate::api::ResourceRef;
@@ -45,7 +45,8 @@ pub(crate) fn begun(resource: &Object) -> Option<BegunSync> {
     let conditions = resource.at("/status/conditions")?.as_array()?;
     let reconciling = conditions.iter().find(|one| one["type"] == "Reconciling" && one["status"] == "True")?;
     let started_at = reconciling["lastTransitionTime"].as_str()?.parse().ok()?;
-    Some(BegunSync { revision: attempted.parse().ok()?, started_at })
+    let revision: Revision = attempted.parse().ok()?;
+    Some(BegunSync { revision: revision.into(), started_at })
 }
 
 /// Returns the objects of a resource's inventory, sorted.

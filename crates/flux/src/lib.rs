@@ -1,20 +1,29 @@
-//! The Flux dialect: `GitRepository` and `Kustomization`, lowered to apps and sources, and raised to their status.
+//! The Flux dialect: Kustomizations and HelmReleases lowered to apps, GitRepositories, OCIRepositories,
+//! HelmRepositories and HelmCharts to sources; all raised to their status.
+//!
+//! A HelmRelease's chart is rendered and applied like any other app, hooks included. Nothing is written to Helm's
+//! storage, so that `helm list` knows nothing of it, and what works on stored releases is not done: no rollback, no
+//! test, no uninstall to mend a failure. No HelmChart is made for a HelmRelease, and `status.helmChart` is not written:
+//! its chart is fetched for the HelmRelease itself. `status.history` counts the installs and upgrades that were made.
 //!
 //! Everything here is pure. What is written has Flux's own shape, words, field managers and ids, so that its
 //! command line reads it, and a cluster may go over from Flux and back.
 #![warn(missing_docs)]
 
 mod adopt;
+mod adopt_release;
 pub mod api;
 mod definitions;
 mod deletion;
 mod inventory;
 mod lower;
 mod raise;
+mod recall;
 
 use bowline_engine::{Dialect, LowerError, Lowered, Raised, Refusal, ResourceKind, SourceReport, World};
 use bowline_model::{
-    AppId, Deletion, Failure, Gvk, LiveMarks, Object, ObjectKey, ObjectRules, Reason, Recalled, Report,
+    AppId, Deletion, Failure, Gvk, LiveMarks, Object, ObjectKey, ObjectRules, Reason, Recalled, Report, Revision,
+    Revisions,
 };
 use jiff::Timestamp;
 
@@ -58,22 +67,33 @@ impl Dialect for Flux {
     }
 
     fn resources(&self) -> Vec<ResourceKind> {
-        let kind = |group: &str, kind: &str, plural: &str, controller: &str| ResourceKind {
-            gvk: Gvk::new(group, api::VERSION, kind),
+        let kind = |group: &str, version: &str, kind: &str, plural: &str, controller: &str| ResourceKind {
+            gvk: Gvk::new(group, version, kind),
             plural: plural.to_owned(),
             status_subresource: true,
+            is_optional: !matches!(kind, api::GIT_REPOSITORY | api::KUSTOMIZATION),
             manager: format!("gotk-{controller}"),
             component: controller.to_owned(),
         };
+        let source =
+            |name: &str, plural: &str| kind(api::SOURCE_GROUP, api::VERSION, name, plural, "source-controller");
         vec![
-            kind(api::SOURCE_GROUP, api::GIT_REPOSITORY, "gitrepositories", "source-controller"),
-            kind(api::KUSTOMIZE_GROUP, api::KUSTOMIZATION, "kustomizations", "kustomize-controller"),
+            source(api::GIT_REPOSITORY, "gitrepositories"),
+            source(api::OCI_REPOSITORY, "ocirepositories"),
+            source(api::HELM_REPOSITORY, "helmrepositories"),
+            source(api::HELM_CHART, "helmcharts"),
+            kind(api::KUSTOMIZE_GROUP, api::VERSION, api::KUSTOMIZATION, "kustomizations", "kustomize-controller"),
+            kind(api::HELM_GROUP, api::HELM_VERSION, api::HELM_RELEASE, "helmreleases", "helm-controller"),
         ]
     }
 
     fn lower(&self, resource: &Object, world: &dyn World) -> Result<Lowered, LowerError> {
         match resource.kind() {
             api::GIT_REPOSITORY => lower::lower_git_repository(resource, world),
+            api::OCI_REPOSITORY => lower::lower_oci_repository(resource, world),
+            api::HELM_REPOSITORY => lower::lower_helm_repository(resource, world),
+            api::HELM_CHART => lower::lower_helm_chart(resource, world),
+            api::HELM_RELEASE => lower::lower_helm_release(resource, world, &self.options),
             api::KUSTOMIZATION => lower::lower_kustomization(resource, world, &self.options),
             kind => {
                 let message = format!("`{kind}` is not a kind of the Flux dialect");
@@ -83,18 +103,26 @@ impl Dialect for Flux {
     }
 
     fn adopt(&self, app: &AppId, _destination: Option<&str>, object: &mut Object) -> ObjectRules {
-        adopt::adopt(app, object)
+        match app.kind.as_str() {
+            api::HELM_RELEASE => adopt_release::adopt(app, object),
+            _ => adopt::adopt(app, object),
+        }
     }
 
     fn marks(&self, live: &Object) -> LiveMarks {
-        adopt::marks(live)
+        adopt_release::marks(live).unwrap_or_else(|| adopt::marks(live))
     }
 
     fn recall(&self, resource: &Object) -> Recalled {
+        if resource.kind() == api::HELM_RELEASE {
+            return recall::release(resource);
+        }
+        let applied: Option<Revision> = resource.text("/status/lastAppliedRevision").and_then(|text| text.parse().ok());
         Recalled {
             inventory: inventory::recall(resource),
-            applied: resource.text("/status/lastAppliedRevision").and_then(|text| text.parse().ok()),
+            applied: applied.map(Revisions::from),
             begun: inventory::begun(resource),
+            release: None,
         }
     }
 
@@ -103,11 +131,14 @@ impl Dialect for Flux {
     }
 
     fn raise(&self, resource: &Object, report: &Report) -> Raised {
-        raise::raise_kustomization(resource, report)
+        match resource.kind() {
+            api::HELM_RELEASE => raise::raise_helm_release(resource, report),
+            _ => raise::raise_kustomization(resource, report),
+        }
     }
 
     fn raise_source(&self, resource: &Object, report: &SourceReport) -> Raised {
-        raise::raise_git_repository(resource, report, &self.options)
+        raise::raise_source(resource, report, &self.options)
     }
 
     fn wants_refresh(&self, resource: &Object) -> bool {
@@ -120,7 +151,7 @@ impl Dialect for Flux {
         false
     }
 
-    /// They are shown on the GitRepository.
+    /// They are shown on the source.
     fn shows_source_failures(&self) -> bool {
         false
     }
@@ -135,7 +166,13 @@ fn kustomization_key(namespace: &str, name: &str) -> ObjectKey {
     ObjectKey::new(api::KUSTOMIZE_GROUP, api::KUSTOMIZATION, namespace, name)
 }
 
-/// Names a GitRepository.
-fn git_repository_key(namespace: &str, name: &str) -> ObjectKey {
-    ObjectKey::new(api::SOURCE_GROUP, api::GIT_REPOSITORY, namespace, name)
+/// Names a HelmRelease.
+fn helm_release_key(namespace: &str, name: &str) -> ObjectKey {
+    ObjectKey::new(api::HELM_GROUP, api::HELM_RELEASE, namespace, name)
+}
+
+/// Names the source that a reference in `own_namespace` means.
+fn source_key(kind: &str, namespace: Option<&str>, name: &str, own_namespace: &str) -> ObjectKey {
+    let namespace = namespace.filter(|namespace| !namespace.is_empty());
+    ObjectKey::new(api::SOURCE_GROUP, kind, namespace.unwrap_or(own_namespace), name)
 }

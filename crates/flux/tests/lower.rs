@@ -78,7 +78,11 @@ fn what_is_not_read_is_asked_for() {
             Ok(_) | Err(LowerError::Invalid(_)) => continue,
             other => panic!("{}: {other:?}", folder.display()),
         };
-        assert!(["GitRepository", "Secret"].contains(&&*asked.kind), "{}: {asked}", folder.display());
+        assert!(
+            ["ConfigMap", "GitRepository", "HelmRepository", "OCIRepository", "Secret"].contains(&&*asked.kind),
+            "{}: {asked}",
+            folder.display()
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use bowline_engine::{Dialect, EventDraft, Raised, Refusal, SourceReport};
 use bowline_flux::{Flux, commit_digest};
 use bowline_model::{
     Activity, Commit, Failure, Health, HealthStatus, Object, ObjectKey, ObjectOutcome, ObjectReport, ObjectResult,
-    ObjectSync, Phase, Reason, Report, Revision, SyncPhase, SyncReport,
+    ObjectSync, Phase, Reason, Report, Revision, Revisions, SyncPhase, SyncReport,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -153,8 +153,8 @@ fn result(name: &str, outcome: ObjectOutcome) -> ObjectResult {
     }
 }
 
-fn revision(commit: &str) -> Revision {
-    Revision::named("main", commit)
+fn revision(commit: &str) -> Revisions {
+    Revision::named("main", commit).into()
 }
 
 fn starting() -> Report {
@@ -167,7 +167,9 @@ fn starting() -> Report {
         commit: None,
         objects: Vec::new(),
         render_digest: None,
-        renderer: None,
+        renderers: Vec::new(),
+        chart: None,
+        repeated: Vec::new(),
         sync: None,
         failure: None,
         now: at(0),
@@ -198,7 +200,9 @@ fn syncing(commit: &str, start: i64, objects: Vec<ObjectReport>) -> Report {
         revision: Some(revision(commit)),
         objects,
         render_digest: Some(format!("sha256:{commit}")),
-        renderer: None,
+        renderers: Vec::new(),
+        chart: None,
+        repeated: Vec::new(),
         sync: Some(sync(commit, start)),
         now: at(start),
         ..starting()
@@ -290,7 +294,7 @@ fn a_first_sync_is_told_at_its_start_and_at_its_end() {
     assert!(stored.report(&starting()).is_quiet());
     assert!(stored.report(&Report { sync: None, now: at(500), ..settled }).is_quiet());
     let recalled = Flux::default().recall(&stored.0);
-    assert_eq!(recalled.applied.map(|applied| applied.digest).as_deref(), Some(ONE));
+    assert_eq!(recalled.applied.as_ref().map(|applied| applied.digest.as_str()), Some(ONE));
     assert_eq!(recalled.inventory.len(), 2);
 }
 
@@ -544,7 +548,7 @@ fn a_resource_that_goes_away_gets_no_finalizer() {
 fn looked(commit: Option<&str>, failure: Option<Failure>, second: i64) -> SourceReport {
     SourceReport {
         generation: 1,
-        revision: commit.map(revision),
+        revision: commit.map(|commit| Revision::named("main", commit)),
         failure,
         commit: commit.map(|_| Commit {
             author: "Ada <ada@example.com>".to_owned(),

@@ -15,10 +15,9 @@ pub struct App {
     pub uid: String,
     /// The resource's generation, reported back as the observed one.
     pub generation: i64,
-    /// Where the files come from.
-    pub source: SourceSpec,
-    /// How files become objects.
-    pub render: Render,
+    /// Where the files come from and how they become objects: at least one place, nearly always just one. Of objects
+    /// with one key, the last counts.
+    pub sources: Vec<AppSource>,
     /// Where objects go.
     pub destination: Destination,
     /// When and how to write.
@@ -27,6 +26,31 @@ pub struct App {
     pub health: HealthRules,
     /// The field manager of every write.
     pub field_manager: String,
+}
+
+/// One of the places that an app's files come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppSource {
+    /// The place.
+    pub spec: SourceSpec,
+    /// How its files become objects; `None` where they only serve other sources.
+    pub render: Option<Render>,
+    /// The name by which charts of other sources find files of this one: `$NAME/path`.
+    pub reference: Option<String>,
+    /// Files that, where they are there, say how the source is rendered: the dialect reads them, in this order.
+    pub overrides: Vec<String>,
+}
+
+impl AppSource {
+    /// A source that is rendered, and that no other one knows of.
+    pub fn rendered(spec: SourceSpec, render: Render) -> Self {
+        Self { spec, render: Some(render), reference: None, overrides: Vec::new() }
+    }
+
+    /// Tells whether the same files become the same objects.
+    pub fn renders_as(&self, other: &Self) -> bool {
+        self.render == other.render && self.reference == other.reference && self.overrides == other.overrides
+    }
 }
 
 /// How files become objects.
@@ -116,8 +140,8 @@ pub struct Automatic {
 pub struct SyncRequest {
     /// Tells this request from others, so that it is carried out once.
     pub id: String,
-    /// What to sync to instead of the app's own.
-    pub wanted: Option<Wanted>,
+    /// What to sync to instead of the app's own, source for source; nothing for a source that stays as it is.
+    pub wanted: Vec<Option<Wanted>>,
     /// Deletes what is no longer desired.
     pub prune: bool,
     /// Asks the API server to check, not to store.

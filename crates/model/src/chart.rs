@@ -1,6 +1,6 @@
 //! How a Helm chart in a source is rendered.
 
-use crate::Revision;
+use crate::{Revision, Secret};
 
 /// A text with parts that are known only once there is a revision.
 ///
@@ -65,11 +65,19 @@ pub struct ChartOptions {
     pub release: String,
     /// The namespace that templates see; empty for `default`.
     pub namespace: String,
-    /// Files of values, later ones winning: paths from the chart, or with a leading `/` from the root of the source.
+    /// The source is the chart's archive as it was packed: everything is in one directory.
+    pub is_archive: bool,
+    /// Files that take the place of the chart's own values, later ones winning: paths from the root of the source, or
+    /// of the archive's one directory. Empty for the chart's own.
+    pub default_value_files: Vec<String>,
+    /// Files of values, later ones winning: paths from the chart, or with a leading `/` from the root of the source;
+    /// with a leading `$NAME/` from the root of the source that goes by that name.
     pub value_files: Vec<RevisionText>,
-    /// Goes on when a file of `value_files` is not there.
+    /// Goes on when a file of `value_files` or `default_value_files` is not there.
     pub ignore_missing_value_files: bool,
-    /// Values as a text of YAML, which win over those of files.
+    /// Values that others hold, in this order; they win over those of files.
+    pub values_from: Vec<ChartValues>,
+    /// Values as a text of YAML, which win over all of the above.
     pub values: String,
     /// Single values, which win over all others.
     pub parameters: Vec<ChartParameter>,
@@ -83,6 +91,72 @@ pub struct ChartOptions {
     pub kube_version: String,
     /// The API versions that templates see beside those of Kubernetes; the cluster's own when empty.
     pub api_versions: Vec<String>,
+    /// Installs and upgrades as Helm does; `None` where what `helm template` prints is what is wanted.
+    pub releases: Option<ReleaseRules>,
+}
+
+/// Values that somebody else holds: a ConfigMap, a Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartValues {
+    /// Who holds them, for people.
+    pub from: String,
+    /// What they are must not be told, not even where they cannot be read.
+    pub is_secret: bool,
+    /// The values, as a text of YAML; where there is a `place`, one value.
+    pub text: Secret,
+    /// Where the one value goes; `None` for a text that holds a map of values.
+    pub place: Option<ValuePlace>,
+}
+
+/// Where one value goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValuePlace {
+    /// In the syntax of `--set`.
+    pub path: String,
+    /// Takes the value as it is, as `--set-literal` does.
+    pub is_literal: bool,
+}
+
+/// How a chart is installed and upgraded, where one is told from the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseRules {
+    /// The first time.
+    pub install: ReleaseStep,
+    /// Whenever something else is rendered than the time before.
+    pub upgrade: ReleaseStep,
+    /// Names the values that are given beside the chart's own.
+    pub config_digest: String,
+}
+
+/// How one step of a release is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReleaseStep {
+    /// What becomes of the definitions in the chart's `crds` directory.
+    pub definitions: Definitions,
+    /// Runs the hooks of the step.
+    pub runs_hooks: bool,
+    /// Takes values whatever the chart's schema says.
+    pub skip_schema: bool,
+}
+
+/// What becomes of the definitions in a chart's `crds` directory. None is ever deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Definitions {
+    /// Nothing.
+    Skip,
+    /// Those that are not there are made.
+    Create,
+    /// All are written.
+    Replace,
+}
+
+/// The release that was made last: its number, and the digest of what it was rendered to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRelease {
+    /// 1 for the install, and one more for each upgrade.
+    pub number: u32,
+    /// Names the objects, as [`Report::render_digest`](crate::Report::render_digest) does.
+    pub digest: String,
 }
 
 impl ChartOptions {

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{AppId, Failure, Hook, Location, ObjectKey, Phase, Revision};
+use crate::{AppId, Failure, Hook, LastRelease, Location, ObjectKey, Phase, Revisions};
 
 /// What the engine tells a dialect of one app, to be raised to the resource's status.
 ///
@@ -13,18 +13,22 @@ pub struct Report {
     pub generation: i64,
     /// What the loop is doing.
     pub activity: Activity,
-    /// The newest revision of the source that was resolved.
-    pub revision: Option<Revision>,
-    /// The last revision that was wholly applied.
-    pub applied: Option<Revision>,
-    /// The commit behind `revision`.
+    /// The newest revisions of the sources that were resolved.
+    pub revision: Option<Revisions>,
+    /// The last revisions that were wholly applied.
+    pub applied: Option<Revisions>,
+    /// The commit behind `revision`, of the first source.
     pub commit: Option<Commit>,
     /// Every desired object and every object that waits to be pruned, by key; empty before the first render.
     pub objects: Vec<ObjectReport>,
     /// Names the rendered objects: the same render always has the same digest (`sha256:…`).
     pub render_digest: Option<String>,
-    /// What made objects of the files, once something did.
-    pub renderer: Option<Renderer>,
+    /// What made objects of the files of each source, once something did; `None` for a source that is not rendered.
+    pub renderers: Vec<Option<Renderer>>,
+    /// The chart that was rendered, the first one where there are several.
+    pub chart: Option<ChartReport>,
+    /// Objects that the sources hold more than once, and how often.
+    pub repeated: Vec<(ObjectKey, usize)>,
     /// The sync that runs, or the last one that this process ran.
     pub sync: Option<SyncReport>,
     /// What stands in the way.
@@ -40,6 +44,21 @@ pub enum Renderer {
     Directory,
     /// They are a Helm chart.
     Chart,
+}
+
+/// A chart that was rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartReport {
+    /// The chart's name.
+    pub name: String,
+    /// The chart's version.
+    pub version: String,
+    /// The version of what the chart holds; may be empty.
+    pub app_version: String,
+    /// The number that it was rendered with: that of the release that it makes, or has made.
+    pub release: u32,
+    /// Names the values that were given beside the chart's own; empty where nobody asked.
+    pub config_digest: String,
 }
 
 /// What the loop is doing with one app.
@@ -173,7 +192,7 @@ pub struct SyncReport {
     /// Tells this sync from others of the same app.
     pub number: u64,
     /// What it applies.
-    pub revision: Revision,
+    pub revision: Revisions,
     /// How it stands.
     pub phase: SyncPhase,
     /// One sentence for people.
@@ -254,8 +273,10 @@ pub enum ObjectOutcome {
 pub struct Recalled {
     /// The objects that the last sync applied: the only licence to prune.
     pub inventory: Vec<InventoryEntry>,
-    /// The last revision that was wholly applied.
-    pub applied: Option<Revision>,
+    /// The last revisions that were wholly applied.
+    pub applied: Option<Revisions>,
+    /// The release of a chart that was made last.
+    pub release: Option<LastRelease>,
     /// The sync that was begun and of which no end is on record: whoever comes next ends it.
     pub begun: Option<BegunSync>,
 }
@@ -264,7 +285,7 @@ pub struct Recalled {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BegunSync {
     /// What it applies.
-    pub revision: Revision,
+    pub revision: Revisions,
     /// When it began.
     pub started_at: Timestamp,
 }

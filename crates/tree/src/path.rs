@@ -15,8 +15,11 @@ pub enum PathError {
 
 impl TreePath {
     /// The top of the tree.
+    pub const ROOT: Self = Self(String::new());
+
+    /// The top of the tree.
     pub fn root() -> Self {
-        Self::default()
+        Self::ROOT
     }
 
     /// Reads `text` as a path from the root: `./a//b/` and `a/b` are the same, a leading slash means the

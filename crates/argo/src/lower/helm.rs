@@ -17,9 +17,15 @@ pub(super) struct Subject<'a> {
     pub(super) namespace: &'a str,
 }
 
-/// Returns how the chart of a source is rendered; `version` and `passCredentials` have no meaning here, as the first has
-/// none for Argo CD any more.
-pub(super) fn chart(source: &ApplicationSource, path: &str, subject: &Subject<'_>) -> ChartOptions {
+/// Returns how the chart of a source is rendered; `version` has no meaning here, as it has none for Argo CD any more.
+///
+/// `references` are the names by which files of other sources may be meant.
+pub(super) fn chart(
+    source: &ApplicationSource,
+    path: &str,
+    subject: &Subject<'_>,
+    references: &[&str],
+) -> ChartOptions {
     let environment = Environment { source, subject };
     let helm = source.helm.clone().unwrap_or_default();
     let parameters = listed(helm.parameters.as_ref()).iter().map(|parameter| ChartParameter {
@@ -29,7 +35,7 @@ pub(super) fn chart(source: &ApplicationSource, path: &str, subject: &Subject<'_
     });
     let files = listed(helm.file_parameters.as_ref()).iter().map(|parameter| ChartParameter {
         name: parameter.name.clone().unwrap_or_default(),
-        value: environment.fill(parameter.path.as_deref().unwrap_or_default(), Escape::Commas),
+        value: environment.file(parameter.path.as_deref().unwrap_or_default(), Escape::Commas, references),
         kind: ParameterKind::File,
     });
     let values = match &helm.values_object {
@@ -43,7 +49,7 @@ pub(super) fn chart(source: &ApplicationSource, path: &str, subject: &Subject<'_
         namespace: filled(helm.namespace.as_deref()).unwrap_or(subject.namespace).to_owned(),
         value_files: listed(helm.value_files.as_ref())
             .iter()
-            .map(|file| environment.fill(file, Escape::Nothing))
+            .map(|file| environment.file(file, Escape::Nothing, references))
             .collect(),
         ignore_missing_value_files: helm.ignore_missing_value_files == Some(true),
         values,
@@ -53,6 +59,7 @@ pub(super) fn chart(source: &ApplicationSource, path: &str, subject: &Subject<'_
         skip_schema: helm.skip_schema_validation == Some(true),
         kube_version: helm.kube_version.unwrap_or_default(),
         api_versions: helm.api_versions.unwrap_or_default(),
+        ..ChartOptions::default()
     }
 }
 
@@ -104,8 +111,25 @@ impl Environment<'_> {
         })
     }
 
+    /// Fills in the variables of a file's name, but for a source's name that it begins with.
+    fn file(&self, name: &str, escape: Escape, references: &[&str]) -> RevisionText {
+        let parts = name.strip_prefix('$').and_then(|rest| rest.split_once('/'));
+        match parts.filter(|(reference, _)| references.contains(reference)) {
+            Some((reference, path)) => {
+                let path = self.parts(path);
+                let parts: Vec<_> = ["$", reference, "/"].map(Part::Text).into_iter().chain(path).collect();
+                join(&parts, escape)
+            }
+            None => self.fill(name, escape),
+        }
+    }
+
     /// Fills in variables by the rules of Go's `os.Expand`.
     fn fill(&self, text: &str, escape: Escape) -> RevisionText {
+        join(&self.parts(text), escape)
+    }
+
+    fn parts<'t>(&'t self, text: &'t str) -> Vec<Part<'t>> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
@@ -122,7 +146,7 @@ impl Environment<'_> {
             rest = &after[length..];
         }
         parts.push(Part::Text(rest));
-        join(&parts, escape)
+        parts
     }
 }
 

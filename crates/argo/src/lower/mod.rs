@@ -8,9 +8,11 @@ mod sync;
 
 use bowline_engine::{LowerError, Lowered, World};
 use bowline_model::{
-    App, Destination, Failure, HealthJudge, HealthRules, Object, Reason, SourceSpec, SyncRequest, WaitFor,
+    App, AppSource, Destination, Failure, HealthJudge, HealthRules, Object, Reason, Render, SourceSpec, SyncRequest,
+    WaitFor,
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::adopt::instance_name;
 use crate::types::{ApplicationDestination, ApplicationSpec, Operation};
@@ -32,7 +34,6 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
     if spec.ignore_differences.as_ref().is_some_and(|list| !list.is_empty()) {
         return Err(LowerError::Invalid(unsupported("spec.ignoreDifferences")));
     }
-    let source = source::effective(&spec).map_err(LowerError::Invalid)?;
     let id = resource.key();
     let subject = helm::Subject {
         name: resource.name(),
@@ -40,7 +41,7 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
         project: project(&spec),
         namespace: destination.namespace.as_deref().unwrap_or_default(),
     };
-    let render = source::render(source, &subject).map_err(LowerError::Invalid)?;
+    let lowered = source::lower(&spec, &subject).map_err(LowerError::Invalid)?;
     let operation = read_operation(resource).map_err(LowerError::Invalid)?;
     let request = request(resource, &spec).map_err(LowerError::Invalid)?;
     let sync = sync::rules(&spec, operation.as_ref(), request, options).map_err(LowerError::Invalid)?;
@@ -48,19 +49,27 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
         let failure = Failure::new(Reason::InvalidSpec, "`CreateNamespace=true` needs `spec.destination.namespace`");
         return Err(LowerError::Invalid(failure));
     }
-    let remote = repository::remote(&source.repo_url, project(&spec), options, world)?;
+    let mut sources = Vec::with_capacity(lowered.len());
+    for source in lowered {
+        let remote = repository::remote(source.source, project(&spec), options, world)?;
+        sources.push(AppSource {
+            spec: SourceSpec {
+                remote,
+                wanted: source::wanted(source.source, None),
+                interval: options.poll_interval,
+                timeout: options.fetch_timeout,
+                pinned: None,
+            },
+            render: source.render,
+            reference: filled(source.source.reference.as_deref()).map(str::to_owned),
+            overrides: source.overrides,
+        });
+    }
     Ok(Lowered::App(Box::new(App {
         id,
         uid: resource.uid().to_owned(),
         generation: resource.generation(),
-        source: SourceSpec {
-            remote,
-            wanted: source::wanted(source.target_revision.as_deref().unwrap_or_default()),
-            interval: options.poll_interval,
-            timeout: options.fetch_timeout,
-            pinned: None,
-        },
-        render,
+        sources,
         destination,
         sync,
         health: HealthRules {
@@ -71,6 +80,26 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
         },
         field_manager: words::FIELD_MANAGER.to_owned(),
     })))
+}
+
+/// Returns how a source is rendered once the files in it that say so have been merged over what the resource says.
+///
+/// Where the files come from is not theirs to say: repository, path, chart and revision stay.
+pub(crate) fn overridden(
+    resource: &Object,
+    source: usize,
+    files: &[(String, Value)],
+    options: &ArgoOptions,
+) -> Result<Render, Failure> {
+    let spec = read_spec(resource)?;
+    let destination = destination(&spec.destination)?;
+    let subject = helm::Subject {
+        name: resource.name(),
+        instance: &instance_name(&resource.key(), &options.control_namespace),
+        project: project(&spec),
+        namespace: destination.namespace.as_deref().unwrap_or_default(),
+    };
+    source::overridden(resource, &spec, source, files, &subject)
 }
 
 /// Returns what the resource asks for by its `operation`, or asked for and still waits for; or why that cannot be

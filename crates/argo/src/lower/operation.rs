@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bowline_model::{Failure, Object, ObjectKey, SyncRequest};
+use bowline_model::{Failure, Object, ObjectKey, Reason, SyncRequest, Wanted};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -49,7 +49,7 @@ pub(super) fn request(
     });
     Ok(Some(SyncRequest {
         id: operation_id(resource).unwrap_or_default(),
-        wanted: revision(sync, spec)?.as_deref().map(wanted),
+        wanted: revisions(sync, spec)?,
         prune: sync.prune == Some(true),
         dry_run: sync.dry_run == Some(true),
         only: only.collect(),
@@ -82,25 +82,27 @@ fn check(sync: &SyncOperation) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the commit that is asked for; `None` for the application's own target.
-fn revision(sync: &SyncOperation, spec: &ApplicationSpec) -> Result<Option<String>, Failure> {
-    let source = match (listed(sync.sources.as_ref()), &sync.source) {
-        ([], source) => source.as_ref(),
-        ([one], _) => Some(one),
-        _ => return Err(unsupported("operation.sync.sources")),
+/// Returns what is asked for of each source; nothing of one that stays at the application's own target.
+fn revisions(sync: &SyncOperation, spec: &ApplicationSpec) -> Result<Vec<Option<Wanted>>, Failure> {
+    let own = effective(spec)?;
+    let given: Vec<&ApplicationSource> = match (listed(sync.sources.as_ref()), &sync.source) {
+        ([], source) => source.iter().collect(),
+        (sources, _) => sources.iter().collect(),
     };
-    if let Some(source) = source {
-        let untargeted = |source: &ApplicationSource| ApplicationSource { target_revision: None, ..source.clone() };
-        if untargeted(source) != untargeted(effective(spec)?) {
-            return Err(unsupported("operation.sync.source").help("sync to a revision of the application's own source"));
-        }
+    let untargeted = |source: &ApplicationSource| ApplicationSource { target_revision: None, ..source.clone() };
+    let is_own = |(given, own): (&&ApplicationSource, &&ApplicationSource)| untargeted(given) == untargeted(own);
+    if !given.is_empty() && (given.len() != own.len() || !given.iter().zip(&own).all(is_own)) {
+        return Err(unsupported("operation.sync.source").help("sync to revisions of the application's own sources"));
     }
-    let asked = match (filled(sync.revision.as_deref()), listed(sync.revisions.as_ref())) {
-        (Some(revision), _) => Some(revision),
-        (None, [one]) => filled(Some(one)),
-        (None, []) => None,
-        (None, _) => return Err(unsupported("operation.sync.revisions")),
+    let several = listed(sync.revisions.as_ref());
+    if !several.is_empty() && several.len() != own.len() {
+        let message = format!("`operation.sync.revisions` has {} entries for {} sources", several.len(), own.len());
+        return Err(Failure::new(Reason::InvalidSpec, message).help("name one revision for each source"));
+    }
+    let one = filled(sync.revision.as_deref()).filter(|_| own.len() == 1);
+    let asked = |at: usize| {
+        one.or_else(|| filled(several.get(at).map(String::as_str)))
+            .or_else(|| filled(given.get(at).and_then(|source| source.target_revision.as_deref())))
     };
-    let asked = asked.or_else(|| source.and_then(|source| filled(source.target_revision.as_deref())));
-    Ok(asked.map(str::to_owned))
+    Ok(own.iter().enumerate().map(|(at, source)| Some(wanted(source, Some(asked(at)?)))).collect())
 }

@@ -9,6 +9,7 @@ use bowline_engine::{LowerError, Unread, World};
 use bowline_model::{Credentials, Failure, GroupKind, Object, ObjectKey, Reason, Remote, Secret};
 
 use super::unsupported;
+use crate::types::ApplicationSource;
 use crate::{ArgoOptions, words};
 
 /// Fields that let somebody in; a repository that has any takes none from a template.
@@ -35,6 +36,8 @@ const TEMPLATE_FIELDS: &[&str] = &[
     "useAzureWorkloadIdentity",
     "azureServicePrincipalClientId",
     "proxy",
+    "enableOCI",
+    "insecureOCIForceHttp",
 ];
 
 /// Ways in that this version does not know. Going without them would ask the wrong way.
@@ -46,10 +49,22 @@ const UNSUPPORTED_FIELDS: &[&str] = &[
     "proxy",
 ];
 
-/// Returns the repository with the credentials that the control namespace holds for it.
-pub(super) fn remote(url: &str, project: &str, options: &ArgoOptions, world: &dyn World) -> Result<Remote, LowerError> {
-    let url = url.trim();
-    let fields = fields(url, project, options, world)?;
+/// Returns the repository of a source with the credentials that the control namespace holds for it.
+pub(super) fn remote(
+    source: &ApplicationSource,
+    project: &str,
+    options: &ArgoOptions,
+    world: &dyn World,
+) -> Result<Remote, LowerError> {
+    let url = source.repo_url.trim();
+    let is_chart = source.chart.as_deref().is_some_and(|chart| !chart.is_empty());
+    // Charts of a registry go without a scheme; artifacts, and charts if somebody likes, with `oci://`.
+    let bare = url.strip_prefix("oci://").filter(|_| is_chart).unwrap_or(url);
+    let is_git = !is_chart && !url.starts_with("oci://");
+    let fields = fields(bare, project, is_git, options, world)?;
+    let is_registry = is_chart && (!bare.contains("://") || url != bare || flag(&fields, "enableOCI")?);
+    let url = if is_registry { registry_url(bare) } else { url.to_owned() };
+    let url = url.as_str();
     if let Some(field) = UNSUPPORTED_FIELDS.iter().find(|field| is_set(&fields, field)) {
         let failure = unsupported(field).help("use a user name and a token, or an SSH key");
         return Err(LowerError::Invalid(failure));
@@ -65,11 +80,13 @@ pub(super) fn remote(url: &str, project: &str, options: &ArgoOptions, world: &dy
         client_certificate: text("tlsClientCertData"),
         client_key: secret("tlsClientCertKey"),
         insecure: flag(&fields, "insecure")? || flag(&fields, "insecureIgnoreHostKey")?,
+        plain_http: flag(&fields, "insecureOCIForceHttp")?,
+        pass_credentials: source.helm.as_ref().is_some_and(|helm| helm.pass_credentials == Some(true)),
         ..Credentials::default()
     };
     if is_ssh_url(url) || url.starts_with("ssh://") {
         credentials.known_hosts = settings(words::KNOWN_HOSTS_MAP)?.and_then(|map| map_entry(&map, "ssh_known_hosts"));
-    } else if let Some(host) = https_host(url) {
+    } else if let Some(host) = tls_host(url) {
         credentials.ca = settings(words::TLS_CERTS_MAP)?.and_then(|map| map_entry(&map, host));
     }
     Ok(Remote { url: url.to_owned(), credentials })
@@ -94,8 +111,14 @@ fn is_ssh_url(url: &str) -> bool {
     !user.contains(['/', ':']) && !rest.is_empty() && !rest.contains('@')
 }
 
-fn https_host(url: &str) -> Option<&str> {
-    let rest = url.strip_prefix("https://")?;
+/// Writes the address of a registry with its scheme.
+fn registry_url(bare: &str) -> String {
+    let bare = bare.split_once("://").map_or(bare, |(_, rest)| rest);
+    format!("oci://{}", bare.trim_end_matches('/'))
+}
+
+fn tls_host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("oci://"))?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = match host.strip_prefix('[') {
@@ -108,13 +131,20 @@ fn https_host(url: &str) -> Option<&str> {
 type Fields = BTreeMap<String, String>;
 
 /// Returns the repository's own fields, completed by the template with the longest matching URL.
-fn fields(url: &str, project: &str, options: &ArgoOptions, world: &dyn World) -> Result<Fields, LowerError> {
+fn fields(
+    url: &str,
+    project: &str,
+    is_git: bool,
+    options: &ArgoOptions,
+    world: &dyn World,
+) -> Result<Fields, LowerError> {
     let secret_kind = GroupKind::new("", "Secret");
     let labelled = |kind: &str| -> Result<Vec<Fields>, LowerError> {
         let secrets = world.labelled(&secret_kind, &options.control_namespace, words::SECRET_TYPE, kind)?;
-        Ok(secrets.iter().map(|secret| secret_fields(secret)).filter(is_git).collect())
+        let fields = secrets.iter().map(|secret| secret_fields(secret));
+        Ok(fields.filter(|fields| !is_git || is_for_git(fields)).collect())
     };
-    let want = normalize_git_url(url);
+    let want = normalize_git_url(url.strip_prefix("oci://").unwrap_or(url));
     let mut fields = own_fields(labelled("repository")?, &want, project).unwrap_or_default();
     if !OWN_CREDENTIALS.iter().any(|field| is_set(&fields, field))
         && let Some(template) = template(labelled("repo-creds")?, &want)
@@ -155,11 +185,12 @@ fn template(secrets: Vec<Fields>, want: &str) -> Option<Fields> {
 }
 
 fn url_of(fields: &Fields) -> String {
-    fields.get("url").map(|url| normalize_git_url(url)).unwrap_or_default()
+    let url = fields.get("url").map(String::as_str).unwrap_or_default();
+    normalize_git_url(url.trim().strip_prefix("oci://").unwrap_or(url))
 }
 
 /// Secrets for Helm repositories and OCI registries are not for Git.
-fn is_git(fields: &Fields) -> bool {
+fn is_for_git(fields: &Fields) -> bool {
     matches!(fields.get("type").map(String::as_str), None | Some("" | "git"))
 }
 

@@ -1,36 +1,138 @@
 //! Which source counts, and how its files become objects.
 
-use bowline_model::{DirectoryOptions, DirectoryRules, Failure, GitRef, Reason, Render, Wanted};
+use bowline_model::{
+    DirectoryOptions, DirectoryRules, Failure, GitRef, Location, Object, OciRef, Reason, Render, Wanted,
+};
+use serde_json::Value;
 
 use super::helm::{self, Subject};
 use super::{filled, listed, unsupported};
 use crate::types::{ApplicationSource, ApplicationSourceDirectory, ApplicationSpec};
 
-/// Returns the source that counts: the hydrator's before the only one of `sources` before `source`.
-pub(super) fn effective(spec: &ApplicationSpec) -> Result<&ApplicationSource, Failure> {
+/// A source of an application, and what it is lowered to.
+pub(super) struct LoweredSource<'a> {
+    pub(super) source: &'a ApplicationSource,
+    /// `None` where the source only gives files to others.
+    pub(super) render: Option<Render>,
+    /// Files in the source that may say how it is rendered.
+    pub(super) overrides: Vec<String>,
+}
+
+/// Returns the sources that count: the hydrator's before `sources` before `source`.
+pub(super) fn effective(spec: &ApplicationSpec) -> Result<Vec<&ApplicationSource>, Failure> {
     if spec.source_hydrator.is_some() {
         return Err(unsupported("spec.sourceHydrator"));
     }
     match (listed(spec.sources.as_ref()), &spec.source) {
-        ([one], _) => Ok(one),
-        ([_, _, ..], _) => Err(Failure::new(
-            Reason::Unsupported,
-            "`spec.sources` has more than one source, which this version of Bowline does not support",
-        )),
-        ([], Some(source)) => Ok(source),
+        ([], Some(source)) => Ok(vec![source]),
         ([], None) => Err(Failure::new(Reason::InvalidSpec, "`spec.source` is missing")),
+        (sources, _) => Ok(sources.iter().collect()),
     }
 }
 
-/// Returns how the files become objects, or the field that cannot be followed.
-pub(super) fn render(source: &ApplicationSource, subject: &Subject<'_>) -> Result<Render, Failure> {
-    let repo_url = source.repo_url.trim();
-    if repo_url.is_empty() {
+/// Lowers all sources.
+pub(super) fn lower<'a>(spec: &'a ApplicationSpec, subject: &Subject<'_>) -> Result<Vec<LoweredSource<'a>>, Failure> {
+    let sources = effective(spec)?;
+    let references = references(&sources)?;
+    let lower = |source: &'a ApplicationSource| {
+        let render = render(source, subject, &references)?;
+        let overrides = if render.is_some() { override_files(source, subject) } else { Vec::new() };
+        Ok(LoweredSource { source, render, overrides })
+    };
+    sources.into_iter().map(lower).collect()
+}
+
+/// The files that, in the directory of a source, say how it is rendered: one for all applications, one for this.
+fn override_files(source: &ApplicationSource, subject: &Subject<'_>) -> Vec<String> {
+    let directory = directory(source).trim_end_matches('/');
+    [".argocd-source.yaml".to_owned(), format!(".argocd-source-{}.yaml", subject.instance)]
+        .map(|name| format!("{directory}/{name}"))
+        .into()
+}
+
+/// Merges files over what the resource says of a source, and lowers that.
+pub(super) fn overridden(
+    resource: &Object,
+    spec: &ApplicationSpec,
+    at: usize,
+    files: &[(String, Value)],
+    subject: &Subject<'_>,
+) -> Result<Render, Failure> {
+    let sources = effective(spec)?;
+    let missing = || Failure::new(Reason::Internal, format!("there is no source {at}"));
+    let source = *sources.get(at).ok_or_else(missing)?;
+    let pointer =
+        if listed(spec.sources.as_ref()).is_empty() { "/spec/source" } else { &*format!("/spec/sources/{at}") };
+    let mut merged = resource.at(pointer).cloned().ok_or_else(missing)?;
+    for (name, patch) in files {
+        merge(&mut merged, patch);
+        if !merged.is_object() {
+            let place = Location { file: name.clone(), line: None, column: None };
+            return Err(Failure::new(Reason::InvalidManifest, "it is no map of a source's fields").at(place));
+        }
+    }
+    let merged: ApplicationSource = serde_json::from_value(merged).map_err(|error| {
+        let place = Location { file: files[files.len() - 1].0.clone(), line: None, column: None };
+        Failure::new(Reason::InvalidManifest, format!("the source cannot be read: {error}")).at(place)
+    })?;
+    let merged = ApplicationSource {
+        repo_url: source.repo_url.clone(),
+        path: source.path.clone(),
+        chart: source.chart.clone(),
+        target_revision: source.target_revision.clone(),
+        reference: source.reference.clone(),
+        ..merged
+    };
+    let render = render(&merged, subject, &references(&sources)?)?;
+    render.ok_or_else(|| Failure::new(Reason::Internal, "a source that is not rendered is asked how it is"))
+}
+
+/// Merges one value over another, as RFC 7386 says.
+fn merge(value: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        value.clone_from(patch);
+        return;
+    };
+    if !value.is_object() {
+        *value = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(map) = value else { return };
+    for (key, change) in patch {
+        if change.is_null() {
+            map.remove(key);
+        } else {
+            merge(map.entry(key.clone()).or_insert(Value::Null), change);
+        }
+    }
+}
+
+/// Returns the names by which sources refer to others.
+fn references<'a>(sources: &[&'a ApplicationSource]) -> Result<Vec<&'a str>, Failure> {
+    let invalid = |message: String| Err(Failure::new(Reason::InvalidSpec, message));
+    let mut names = Vec::new();
+    for source in sources {
+        let Some(name) = filled(source.reference.as_deref()) else { continue };
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
+            return invalid(format!("sources.ref {name} cannot contain any special characters except '_' and '-'"));
+        }
+        if filled(source.chart.as_deref()).is_some() {
+            return invalid(format!("source `{name}` is a chart, whose files others cannot refer to"));
+        }
+        if names.contains(&name) {
+            return invalid("invalid sources: multiple sources had the same `ref` key".to_owned());
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Returns how the files become objects, `None` where they only serve others; or the field that cannot be followed.
+fn render(source: &ApplicationSource, subject: &Subject<'_>, references: &[&str]) -> Result<Option<Render>, Failure> {
+    if source.repo_url.trim().is_empty() {
         return Err(Failure::new(Reason::InvalidSpec, "`repoURL` of the source is missing"));
     }
     one_type(source)?;
     for (field, is_set) in [
-        ("chart", filled(source.chart.as_deref()).is_some()),
         ("kustomize", is_used(source.kustomize.as_ref())),
         // An empty plugin is not nothing: it asks for the plugin to be found.
         ("plugin", source.plugin.is_some()),
@@ -40,20 +142,24 @@ pub(super) fn render(source: &ApplicationSource, subject: &Subject<'_>) -> Resul
             return Err(unsupported(field));
         }
     }
-    if repo_url.starts_with("oci://") {
-        return Err(Failure::new(
-            Reason::Unsupported,
-            format!("`repoURL` `{repo_url}` is an OCI registry, which this version of Bowline does not support"),
-        ));
+    let is_chart = filled(source.chart.as_deref()).is_some();
+    let is_plain = filled(source.path.as_deref()).is_none();
+    if is_plain && !is_chart {
+        if filled(source.reference.as_deref()).is_some() {
+            return Ok(None);
+        }
+        return Err(Failure::new(Reason::InvalidSpec, "`path` of the source is missing")
+            .help("set it to `.` for the whole repository"));
     }
-    let path = filled(source.path.as_deref()).ok_or_else(|| {
-        Failure::new(Reason::InvalidSpec, "`path` of the source is missing")
-            .help("set it to `.` for the whole repository")
-    })?;
+    if is_chart && filled(source.target_revision.as_deref()).is_none() {
+        let message = "spec.source.targetRevision is required if the manifest source is a helm chart";
+        return Err(Failure::new(Reason::InvalidSpec, message).help("set it to a version, or to `*` for the newest"));
+    }
+    let path = directory(source);
     check_path(path)?;
-    let chart = helm::chart(source, path, subject);
+    let chart = helm::chart(source, path, subject, references);
     if is_used(source.helm.as_ref()) {
-        return Ok(Render::Chart(chart));
+        return Ok(Some(Render::Chart(chart)));
     }
     let directory = source.directory.clone().unwrap_or_default();
     check_jsonnet(&directory)?;
@@ -67,15 +173,40 @@ pub(super) fn render(source: &ApplicationSource, subject: &Subject<'_>) -> Resul
     };
     let is_explicit =
         directory.recurse || directory.any_extension || !directory.include.is_empty() || !directory.exclude.is_empty();
-    Ok(if is_explicit { Render::Directory(directory) } else { Render::Detect(directory, chart) })
+    Ok(Some(if is_explicit { Render::Directory(directory) } else { Render::Detect(directory, chart) }))
 }
 
-/// Returns the commit wanted; an empty text means the remote's `HEAD`.
-pub(super) fn wanted(target_revision: &str) -> Wanted {
-    match target_revision.trim() {
-        "" => Wanted::Git(GitRef::Any("HEAD".to_owned())),
-        text => Wanted::Git(GitRef::Any(text.to_owned())),
+/// Returns the directory inside the source; a chart that is fetched by its name is all there is.
+fn directory(source: &ApplicationSource) -> &str {
+    match filled(source.chart.as_deref()) {
+        Some(_) => ".",
+        None => source.path.as_deref().unwrap_or_default(),
     }
+}
+
+/// Returns what is wanted of a source's repository, at `revision` where somebody asked for another than its own.
+///
+/// An empty one means `HEAD` of a Git repository, the newest version of a chart, and `latest` of an artifact.
+pub(super) fn wanted(source: &ApplicationSource, revision: Option<&str>) -> Wanted {
+    let revision = revision.or(source.target_revision.as_deref()).unwrap_or_default().trim();
+    if let Some(name) = filled(source.chart.as_deref()) {
+        return Wanted::Chart { name: name.to_owned(), version: revision.to_owned() };
+    }
+    if source.repo_url.trim().starts_with("oci://") {
+        return Wanted::Oci(match revision {
+            "" => OciRef::Tag("latest".to_owned()),
+            text if text.starts_with("sha256:") => OciRef::Digest(text.to_owned()),
+            text if is_constraint(text) => OciRef::Semver { range: text.to_owned(), filter: None },
+            text => OciRef::Tag(text.to_owned()),
+        });
+    }
+    Wanted::Git(GitRef::Any(if revision.is_empty() { "HEAD" } else { revision }.to_owned()))
+}
+
+/// No tag of a registry holds any of these signs; `x` stands for any number.
+fn is_constraint(text: &str) -> bool {
+    let is_wild = |part: &str| matches!(part, "x" | "X" | "*");
+    text.contains(['*', '^', '~', '<', '>', '=', '!', '|', ',', ' ']) || text.split('.').any(is_wild)
 }
 
 /// Refuses a source that says in two ways how it is rendered, as Argo CD does.

@@ -15,9 +15,10 @@ pub(super) fn write(status: &mut Map<String, Value>, report: &Report, spec: &Spe
     let mut sync = Map::new();
     sync.insert("status".to_owned(), json!(word(verdict)));
     sync.insert("comparedTo".to_owned(), spec.compared_to());
-    let known = report.revision.as_ref().map(|revision| revision.digest.clone());
-    if let Some(commit) = known.or_else(|| status.get("sync").and_then(crate::recall::revision_of)) {
-        spec.write_revision(&mut sync, &commit);
+    let known = report.revision.as_ref().map(|revisions| spec.shown(revisions));
+    let shown = known.or_else(|| status.get("sync").map(crate::recall::revisions_of)).unwrap_or_default();
+    if !shown.is_empty() {
+        spec.write_revision(&mut sync, &shown);
     }
     status.insert("sync".to_owned(), Value::Object(sync));
     // While desired state is not known, the last objects stay listed: they are the inventory.
@@ -25,7 +26,7 @@ pub(super) fn write(status: &mut Map<String, Value>, report: &Report, spec: &Spe
         let resources: Vec<Value> = report.objects.iter().filter(|object| is_listed(object)).map(resource).collect();
         put(status, "resources", (!resources.is_empty()).then_some(Value::Array(resources)));
         status.insert("resourceHealthSource".to_owned(), json!("appTree"));
-        spec.write_source_type(status, report.renderer);
+        spec.write_source_type(status, &report.renderers);
         summarise(status, &report.objects);
     }
 }

@@ -1,10 +1,11 @@
 //! `status.conditions`.
 
-use bowline_model::{Activity, Report, SyncPhase, SyncReport};
+use bowline_model::{Activity, ObjectKey, Report, SyncPhase, SyncReport};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::blame::Blame;
+use super::spec::Spec;
 use super::{put, text, time};
 
 /// The types that are judged anew each time; all others stay as they are.
@@ -17,7 +18,7 @@ const JUDGED: &[&str] = &[
     "UnknownError",
 ];
 
-pub(super) fn write(status: &mut Map<String, Value>, report: &Report, blame: &Blame) {
+pub(super) fn write(status: &mut Map<String, Value>, report: &Report, spec: &Spec<'_>, blame: &Blame) {
     let mut wanted: Vec<(&str, String)> = Vec::new();
     match blame {
         Blame::Nothing => {}
@@ -28,7 +29,7 @@ pub(super) fn write(status: &mut Map<String, Value>, report: &Report, blame: &Bl
         Blame::Sync(_) => {}
     }
     if let Some(sync) = failed(report) {
-        wanted.push(("SyncError", failed_message(sync, blame)));
+        wanted.push(("SyncError", failed_message(sync, spec, blame)));
     } else if is_retrying(report) && wanted.is_empty() {
         // What the attempt before ran into stands until this one has ended.
         wanted.extend(old_message(status, "SyncError").map(|message| ("SyncError", message)));
@@ -36,7 +37,15 @@ pub(super) fn write(status: &mut Map<String, Value>, report: &Report, blame: &Bl
         // After a restart nobody remembers the sync; what it said still holds until the next one.
         wanted.extend(old_message(status, "SyncError").map(|message| ("SyncError", message)));
     }
+    if !blame.is_comparison() {
+        wanted.extend(report.repeated.iter().map(|repeated| ("RepeatedResourceWarning", repeated_message(repeated))));
+    }
     set(status, &wanted, report.now);
+}
+
+fn repeated_message((key, count): &(ObjectKey, usize)) -> String {
+    let (group, kind, namespace, name) = (&key.group, &key.kind, &key.namespace, &key.name);
+    format!("Resource {group}/{kind}/{namespace}/{name} appeared {count} times among application resources.")
 }
 
 /// Replaces the judged conditions; one that says the same keeps its time.
@@ -68,12 +77,12 @@ fn is_retrying(report: &Report) -> bool {
     report.activity == Activity::Syncing && report.sync.as_ref().is_some_and(|sync| sync.retries > 0)
 }
 
-fn failed_message(sync: &SyncReport, blame: &Blame) -> String {
+fn failed_message(sync: &SyncReport, spec: &Spec<'_>, blame: &Blame) -> String {
     let reason = match blame {
         Blame::Sync(message) => message.clone(),
         _ => super::sync::message(sync),
     };
-    format!("Failed last sync attempt to [{}]: {reason}", sync.revision.digest)
+    format!("Failed last sync attempt to [{}]: {reason}", spec.shown(&sync.revision).join(","))
 }
 
 fn old_message(status: &Map<String, Value>, name: &str) -> Option<String> {

@@ -31,7 +31,7 @@ fn entry(status: &Map<String, Value>, report: &Report, spec: &Spec<'_>, history:
     for field in ["source", "sources"] {
         put(&mut entry, field, state["syncResult"].get(field).cloned());
     }
-    spec.write_revision(&mut entry, &sync.revision.digest);
+    spec.write_revision(&mut entry, &spec.shown(&sync.revision));
     entry.insert("deployStartedAt".to_owned(), json!(time(sync.started_at)));
     let is_this = |old: &Value| {
         ["deployStartedAt", "revision", "revisions"].iter().all(|field| old.get(*field) == entry.get(*field))

@@ -38,7 +38,7 @@ pub(crate) fn raise(resource: &Object, report: &Report, options: &ArgoOptions) -
         health::write(&mut status, report, &blame);
     }
     if is_compared || blame != Blame::Nothing {
-        conditions::write(&mut status, report, &blame);
+        conditions::write(&mut status, report, &spec, &blame);
         status.insert("controllerNamespace".to_owned(), json!(options.control_namespace));
     }
     sync::write(&mut status, resource, report, &spec);

@@ -1,4 +1,4 @@
-use bowline_model::{Object, Renderer};
+use bowline_model::{Algorithm, Object, Renderer, Revision, Revisions};
 use serde_json::{Map, Value, json};
 
 /// How many entries the history keeps where the spec says nothing.
@@ -29,23 +29,42 @@ impl<'a> Spec<'a> {
         };
     }
 
-    /// Writes the commit, or the commits.
-    pub(super) fn write_revision(&self, record: &mut Map<String, Value>, commit: &str) {
+    /// Writes the revision, or the revisions.
+    pub(super) fn write_revision(&self, record: &mut Map<String, Value>, shown: &[String]) {
         match self.sources() {
-            Some(_) => record.insert("revisions".to_owned(), json!([commit])),
-            None => record.insert("revision".to_owned(), json!(commit)),
+            Some(_) => record.insert("revisions".to_owned(), json!(shown)),
+            None => record.insert("revision".to_owned(), json!(shown.first())),
         };
     }
 
-    /// Writes how the source, or each source, is rendered.
-    pub(super) fn write_source_type(&self, status: &mut Map<String, Value>, renderer: Option<Renderer>) {
-        let name = match renderer {
-            Some(Renderer::Chart) => "Helm",
-            Some(Renderer::Directory) | None => "Directory",
+    /// Returns revisions as Argo CD shows them: a commit, the version of a chart, the digest of an artifact.
+    pub(super) fn shown(&self, revisions: &Revisions) -> Vec<String> {
+        let is_chart = |at: usize| {
+            let source = match self.sources() {
+                Some(sources) => sources.get(at),
+                None => self.spec.get("source"),
+            };
+            source.and_then(|source| source["chart"].as_str()).is_some_and(|chart| !chart.is_empty())
         };
+        let shown = |(at, revision): (usize, &Revision)| match (revision.algorithm, &revision.name) {
+            (Algorithm::Sha256, Some(version)) if is_chart(at) || revision.digest.is_empty() => version.clone(),
+            (Algorithm::Sha256, _) => format!("sha256:{}", revision.digest),
+            (Algorithm::Sha1, _) => revision.digest.clone(),
+        };
+        revisions.all().enumerate().map(shown).collect()
+    }
+
+    /// Writes how the source, or each source, is rendered.
+    pub(super) fn write_source_type(&self, status: &mut Map<String, Value>, renderers: &[Option<Renderer>]) {
+        let name = |renderer: &Option<Renderer>| match renderer {
+            Some(Renderer::Chart) => "Helm",
+            Some(Renderer::Directory) => "Directory",
+            None => "",
+        };
+        let names: Vec<&str> = renderers.iter().map(name).collect();
         let (field, other, value) = match self.sources() {
-            Some(_) => ("sourceTypes", "sourceType", json!([name])),
-            None => ("sourceType", "sourceTypes", json!(name)),
+            Some(_) => ("sourceTypes", "sourceType", json!(names)),
+            None => ("sourceType", "sourceTypes", json!(names.first().unwrap_or(&"Directory"))),
         };
         status.insert(field.to_owned(), value);
         status.remove(other);

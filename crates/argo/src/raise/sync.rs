@@ -48,7 +48,7 @@ pub(super) fn refuse(status: &mut Map<String, Value>, resource: &Object, failure
 fn state(status: &Map<String, Value>, resource: &Object, sync: &SyncReport, spec: &Spec<'_>) -> Value {
     let mut state = Map::new();
     let operation = match status.get("operationState") {
-        Some(old) if is_of(old, sync) => old["operation"].clone(),
+        Some(old) if is_of(old, sync, spec) => old["operation"].clone(),
         _ => operation(resource, sync, spec),
     };
     state.insert("operation".to_owned(), operation);
@@ -59,14 +59,14 @@ fn state(status: &Map<String, Value>, resource: &Object, sync: &SyncReport, spec
     put(&mut state, "retryCount", (sync.retries > 0).then(|| json!(sync.retries)));
     let mut result = Map::new();
     spec.write_source(&mut result);
-    spec.write_revision(&mut result, &sync.revision.digest);
+    spec.write_revision(&mut result, &spec.shown(&sync.revision));
     // Required by the definition; with several sources it stays empty.
     result.entry("revision").or_insert_with(|| json!(""));
     let resources: Vec<Value> = sync.results.iter().map(|one| resource_result(one, sync.dry_run)).collect();
     put(&mut result, "resources", (!resources.is_empty()).then_some(Value::Array(resources)));
     put(&mut result, "managedNamespaceMetadata", spec.sync_policy("managedNamespaceMetadata").cloned());
     // Like the operation, the result speaks of the spec that the sync began with.
-    if let Some(old) = status.get("operationState").filter(|old| is_of(old, sync)) {
+    if let Some(old) = status.get("operationState").filter(|old| is_of(old, sync, spec)) {
         for field in ["source", "sources", "managedNamespaceMetadata"] {
             put(&mut result, field, old["syncResult"].get(field).cloned());
         }
@@ -76,15 +76,15 @@ fn state(status: &Map<String, Value>, resource: &Object, sync: &SyncReport, spec
 }
 
 /// Tells whether a stored state speaks of this sync.
-fn is_of(state: &Value, sync: &SyncReport) -> bool {
+fn is_of(state: &Value, sync: &SyncReport, spec: &Spec<'_>) -> bool {
     state["startedAt"] == time(sync.started_at)
-        && crate::recall::revision_of(&state["syncResult"]).as_deref() == Some(&sync.revision.digest)
+        && crate::recall::revisions_of(&state["syncResult"]) == spec.shown(&sync.revision)
 }
 
 /// Returns what was asked: as it was written, or for an automatic sync as Argo CD would have written it.
 fn operation(resource: &Object, sync: &SyncReport, spec: &Spec<'_>) -> Value {
     let mut what = Map::new();
-    spec.write_revision(&mut what, &sync.revision.digest);
+    spec.write_revision(&mut what, &spec.shown(&sync.revision));
     put(&mut what, "prune", sync.prune.then_some(Value::Bool(true)));
     put(&mut what, "dryRun", sync.dry_run.then_some(Value::Bool(true)));
     put(&mut what, "syncOptions", spec.sync_policy("syncOptions").cloned());

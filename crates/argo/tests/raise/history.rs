@@ -25,7 +25,7 @@ fn the_history_keeps_as_many_as_it_may() {
         let mut cluster = with_limit(limit.clone());
         for round in 0..12 {
             let mut done = sync(SyncPhase::Succeeded, round * 10, Some(round * 10 + 1));
-            done.revision = Revision::named("main", format!("{round:040}"));
+            done.revision = Revision::named("main", format!("{round:040}")).into();
             cluster.raise(&settled(done, round * 10 + 1));
         }
         // Without any entry there is nothing to count on from.
@@ -81,6 +81,6 @@ fn a_restart_adds_no_entry_twice() {
     cluster.raise(&settled(sync(SyncPhase::Succeeded, 10, Some(11)), 11));
     assert_eq!(ids(&cluster), [0, 1]);
     let recalled = bowline_engine::Dialect::recall(&cluster.argo, &cluster.resource());
-    assert_eq!(recalled.applied.map(|revision| revision.digest).as_deref(), Some(COMMIT));
+    assert_eq!(recalled.applied.as_ref().map(|revisions| revisions.digest.as_str()), Some(COMMIT));
     assert_eq!(recalled.inventory.len(), 2);
 }

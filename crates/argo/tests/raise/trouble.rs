@@ -24,7 +24,7 @@ fn a_source_that_cannot_be_read_leaves_the_objects_listed() {
 
     let broken = failure(Reason::InvalidManifest, "`kind` is missing").at(Location::line("deploy/a.yaml", 3));
     let failing = Report {
-        revision: Some(Revision::named("main", NEXT_COMMIT)),
+        revision: Some(Revision::named("main", NEXT_COMMIT).into()),
         failure: Some(broken),
         ..report(Activity::Settled, Vec::new(), 5)
     };

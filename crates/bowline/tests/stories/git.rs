@@ -23,6 +23,18 @@ impl Repository {
         made
     }
 
+    /// Makes a repository with these files, whatever is in them.
+    pub(crate) fn of_bytes(files: &[(String, Vec<u8>)]) -> Self {
+        let made = Self::new(&[]);
+        for (path, content) in files {
+            let path = made.dir.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("has a parent")).expect("directories can be made");
+            std::fs::write(path, content).expect("a file can be written");
+        }
+        made.commit("files");
+        made
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }

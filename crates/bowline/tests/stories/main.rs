@@ -18,6 +18,9 @@ mod crash;
 mod dialects;
 mod manifests;
 mod process;
+mod public_charts;
+mod releases;
+mod several;
 mod sources;
 mod sync;
 

@@ -191,7 +191,11 @@ impl Stage {
             for (api_version, kind) in [
                 ("argoproj.io/v1alpha1", "Application"),
                 ("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
+                ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),
                 ("source.toolkit.fluxcd.io/v1", "GitRepository"),
+                ("source.toolkit.fluxcd.io/v1", "HelmChart"),
+                ("source.toolkit.fluxcd.io/v1", "HelmRepository"),
+                ("source.toolkit.fluxcd.io/v1", "OCIRepository"),
             ] {
                 for object in self.list(api_version, kind, &self.home()).await {
                     let clear = json!({"metadata": {"finalizers": null}});

@@ -1,21 +1,22 @@
-//! A Helm chart in a source, rendered as Argo CD has Helm render it.
+//! A Helm chart in a source, rendered as Argo CD has Helm render it, or as Helm renders a release.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bowline_helm::capabilities::{Capabilities, KubeVersion};
-use bowline_helm::chart::{LoadError, load_directory};
+use bowline_helm::chart::{Chart, LoadError, load_directory};
 use bowline_helm::engine::{Execution, Release};
 use bowline_helm::functions::{Host, Random};
 use bowline_helm::template::{self, TemplateError};
-use bowline_helm::values::ValueSources;
+use bowline_helm::values::Table;
 use bowline_manifest::{Limits, directory, read_printed};
-use bowline_model::{ChartOptions, Failure, Location, ParameterKind, Reason, Revision, RevisionText};
-use bowline_tree::{Tree, TreePath};
+use bowline_model::{ChartOptions, ChartReport, Failure, LastRelease, Location, Reason, ReleaseStep, Revision};
+use bowline_tree::{EntryKind, Tree, TreeError, TreePath};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use super::values::{INLINE_VALUES, ValueFiles};
+use super::release::Step;
+use super::values::ValueFiles;
 use super::{Written, complete};
 
 /// What a chart sees beside its files and values.
@@ -25,8 +26,6 @@ pub(crate) struct Surroundings {
     pub(crate) kube_version: String,
     /// What the cluster serves.
     pub(crate) api_versions: Arc<BTreeSet<String>>,
-    /// The revision, where the options name it; every revision is the same to others.
-    pub(crate) revision: Option<Revision>,
 }
 
 /// Time and chance, as templates see them.
@@ -41,38 +40,132 @@ pub(crate) struct Chance {
     pub(crate) seed: [u8; 32],
 }
 
+/// What a chart is rendered with, beside its files.
+pub(super) struct Context<'a> {
+    pub(super) surroundings: &'a Surroundings,
+    /// The revision of the chart's source.
+    pub(super) revision: Option<&'a Revision>,
+    pub(super) chance: &'a Chance,
+    /// The release before this one.
+    pub(super) last: Option<&'a LastRelease>,
+    /// Sources that files of values may be taken from, by name.
+    pub(super) others: &'a [(&'a str, &'a dyn Tree)],
+}
+
+/// Renders the chart of a source.
 pub(super) fn chart(
     tree: &dyn Tree,
     options: &ChartOptions,
-    surroundings: &Surroundings,
-    chance: &Chance,
-) -> Result<Written, Failure> {
-    let capabilities = capabilities(options, surroundings)?;
+    context: &Context<'_>,
+) -> Result<(Vec<Written>, ChartReport), Failure> {
+    let capabilities = capabilities(options, context.surroundings)?;
+    let top = top(tree, options)?;
+    let files = ValueFiles::new(tree, &top, options, context.others);
+    let values = files.values(context.revision)?;
+    let mut chart = load_directory(tree, &top).map_err(|error| not_loaded(&top, &error))?;
+    if let Some(defaults) = files.defaults()? {
+        chart.values = defaults;
+    }
+    let work = Work { options, capabilities: &capabilities, values: &values, chart: &chart, top: &top, context };
+    let (objects, release) = work.objects()?;
+    let report = ChartReport {
+        name: chart.name().to_owned(),
+        version: chart.metadata.version.clone(),
+        app_version: chart.metadata.app_version.clone(),
+        release,
+        config_digest: options.releases.as_ref().map(|rules| rules.config_digest.clone()).unwrap_or_default(),
+    };
+    Ok((objects, report))
+}
+
+/// Finds the directory of the chart.
+fn top(tree: &dyn Tree, options: &ChartOptions) -> Result<TreePath, Failure> {
     let top = directory(tree, &options.path).map_err(|problem| Failure::of(&problem))?;
-    let files = ValueFiles::new(tree, &top, options);
-    let values = sources(&files, options, surroundings)?
-        .merge(&|name| files.read(name))
-        .map_err(|error| invalid(error).help("mend the values, or the files of values that the source names"))?;
-    let chart = load_directory(tree, &top).map_err(|error| not_loaded(&top, &error))?;
-    let name = chart.name().to_owned();
-    let rng = StdRng::from_seed(chance.seed);
-    let mut host = Host::new((chance.now, 0), random(rng));
-    let mut execution = Execution::new(&mut host);
-    let namespace = if options.namespace.is_empty() { "default" } else { &options.namespace };
-    let release =
-        Release { name: options.release.clone(), namespace: namespace.to_owned(), is_upgrade: false, revision: 1 };
-    let wanted = template::Options { release, capabilities, skip_schema: options.skip_schema };
-    let rendered = template::template(chart, &values, &wanted, &mut execution)
-        .map_err(|error| not_rendered(&name, &top, &error))?;
-    let crds = rendered.crds.iter().filter(|_| !options.skip_crds).map(|(path, text)| (path.as_str(), &**text));
-    let manifests = rendered.sorted.manifests.iter();
-    let hooks = rendered.sorted.hooks.iter().filter(|hook| !(options.skip_tests && hook.is_test()));
-    let texts = manifests.chain(hooks).map(|manifest| (manifest.path.as_str(), manifest.content.as_bytes()));
-    // A line is one of what was rendered, not of the file: only the file is told.
-    complete(read_printed(crds.chain(texts), &Limits::default())).map(|objects| {
-        let here = |at: Location| Location { file: in_source(&name, &top, &at.file), line: None, column: None };
-        objects.into_iter().map(|(object, at)| (object, here(at))).collect()
-    })
+    if !options.is_archive {
+        return Ok(top);
+    }
+    let unreadable = |error: TreeError| Failure::new(Reason::SourceUnreadable, error.to_string());
+    if tree.entry(&top.child("Chart.yaml")).map_err(unreadable)?.is_some() {
+        return Ok(top);
+    }
+    let entries = tree.list(&top).map_err(unreadable)?;
+    let mut directories = entries.iter().filter(|entry| entry.kind == EntryKind::Directory);
+    match (directories.next(), directories.next()) {
+        (Some(only), None) => Ok(top.child(&only.name)),
+        _ => Err(Failure::new(Reason::InvalidManifest, "the artifact is no chart: it has no `Chart.yaml`")),
+    }
+}
+
+/// A chart and all that it is rendered with.
+struct Work<'a> {
+    options: &'a ChartOptions,
+    capabilities: &'a Capabilities,
+    values: &'a Table,
+    chart: &'a Chart,
+    top: &'a TreePath,
+    context: &'a Context<'a>,
+}
+
+impl Work<'_> {
+    /// Returns the objects, and the number of the release that they are.
+    ///
+    /// Where installs are told from upgrades, a chart that renders to what the last release is goes on being that one:
+    /// it is rendered with that number, and again with the next where something else comes of it.
+    fn objects(&self) -> Result<(Vec<Written>, u32), Failure> {
+        let Some(rules) = &self.options.releases else { return Ok((self.template()?, 1)) };
+        let Some(last) = self.context.last else { return Ok((self.release(&rules.install, 1)?, 1)) };
+        let step = if last.number > 1 { &rules.upgrade } else { &rules.install };
+        if let Ok(objects) = self.release(step, last.number)
+            && super::digest(&objects) == last.digest
+        {
+            return Ok((objects, last.number));
+        }
+        let number = last.number.saturating_add(1);
+        Ok((self.release(&rules.upgrade, number)?, number))
+    }
+
+    /// What `helm template` prints, with hooks among the objects.
+    fn template(&self) -> Result<Vec<Written>, Failure> {
+        let rendered = self.render(1, self.options.skip_schema)?;
+        let crds =
+            rendered.crds.iter().filter(|_| !self.options.skip_crds).map(|(path, text)| (path.as_str(), &**text));
+        let manifests = rendered.sorted.manifests.iter();
+        let hooks = rendered.sorted.hooks.iter().filter(|hook| !(self.options.skip_tests && hook.is_test()));
+        let texts = manifests.chain(hooks).map(|manifest| (manifest.path.as_str(), manifest.content.as_bytes()));
+        let objects = complete(read_printed(crds.chain(texts), &Limits::default()))?;
+        Ok(objects.into_iter().map(|(object, at)| Written::new((object, self.here(at)))).collect())
+    }
+
+    fn release(&self, rules: &ReleaseStep, number: u32) -> Result<Vec<Written>, Failure> {
+        let rendered = self.render(number, rules.skip_schema)?;
+        let step = Step { rules, is_upgrade: number > 1, name: &self.options.release, namespace: self.namespace() };
+        step.objects(&rendered, &|at| self.here(at))
+    }
+
+    fn render(&self, number: u32, skip_schema: bool) -> Result<template::Rendered, Failure> {
+        let chance = self.context.chance;
+        let rng = StdRng::from_seed(chance.seed);
+        let mut host = Host::new((chance.now, 0), random(rng));
+        let mut execution = Execution::new(&mut host);
+        let release = Release {
+            name: self.options.release.clone(),
+            namespace: self.namespace().to_owned(),
+            is_upgrade: number > 1,
+            revision: i64::from(number),
+        };
+        let wanted = template::Options { release, capabilities: self.capabilities.clone(), skip_schema };
+        template::template(self.chart.clone(), self.values, &wanted, &mut execution)
+            .map_err(|error| not_rendered(self.chart.name(), self.top, &error))
+    }
+
+    fn namespace(&self) -> &str {
+        if self.options.namespace.is_empty() { "default" } else { &self.options.namespace }
+    }
+
+    /// A line is one of what was rendered, not of the file: only the file is told.
+    fn here(&self, at: Location) -> Location {
+        Location { file: in_source(self.chart.name(), self.top, &at.file), line: None, column: None }
+    }
 }
 
 fn random(mut rng: StdRng) -> Random {
@@ -100,36 +193,6 @@ fn capabilities(options: &ChartOptions, surroundings: &Surroundings) -> Result<C
         capabilities.api_versions.extend(options.api_versions.iter().cloned());
     }
     Ok(capabilities)
-}
-
-/// Puts the options in the form of Helm's flags.
-fn sources(
-    files: &ValueFiles<'_>,
-    options: &ChartOptions,
-    surroundings: &Surroundings,
-) -> Result<ValueSources, Failure> {
-    let at = |text: &RevisionText| match &surroundings.revision {
-        Some(revision) => text.at(revision),
-        None => text.at(&Revision::of_commit("")),
-    };
-    let names: Vec<String> = options.value_files.iter().map(at).collect();
-    let mut sources = ValueSources { files: files.expand(&names)?, ..ValueSources::default() };
-    if !options.values.is_empty() {
-        sources.files.push(INLINE_VALUES.to_owned());
-    }
-    for parameter in &options.parameters {
-        let line = format!("{}={}", parameter.name, at(&parameter.value));
-        match parameter.kind {
-            ParameterKind::Guessed => sources.set.push(line),
-            ParameterKind::Text => sources.strings.push(line),
-            ParameterKind::File => sources.set_files.push(line),
-        }
-    }
-    Ok(sources)
-}
-
-fn invalid(error: impl std::fmt::Display) -> Failure {
-    Failure::new(Reason::InvalidSpec, error.to_string())
 }
 
 fn not_loaded(top: &TreePath, error: &LoadError) -> Failure {

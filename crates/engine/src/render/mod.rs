@@ -1,70 +1,205 @@
 mod chart;
+mod release;
 mod values;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bowline_manifest::{Foreign, Limits, ManifestProblem, detect, render};
-use bowline_model::{DirectoryOptions, Explain as _, Failure, Location, Object, Reason, Render, Renderer};
-use bowline_tree::{ReadSet, Recorder, Tree};
+use bowline_model::{
+    AppSource, ApplyRule, ChartReport, DirectoryOptions, Explain as _, Failure, Hook, LastRelease, Location, Object,
+    Phase, Reason, Render, Renderer, Revisions,
+};
+use bowline_tree::{EntryKind, LinkError, ReadSet, Recorder, Tree, TreePath, resolve};
+use bowline_yaml::{Rules, parse_first_as};
 use sha2::{Digest as _, Sha256};
+
+use crate::dialect::Dialect;
 
 pub(crate) use self::chart::{Chance, Surroundings};
 
-/// Objects as they are written in a source, in order, and where.
-pub(crate) type Written = Vec<(Object, Location)>;
+/// An object as it is written in a source.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    pub(crate) object: Object,
+    pub(crate) origin: Location,
+    /// When the object is written, where the render knows that better than the object itself says.
+    pub(crate) apply: Option<ApplyRule>,
+    /// What makes it a hook, where the render knows that.
+    pub(crate) hook: Option<WrittenHook>,
+}
 
-/// What a source rendered to.
+/// What makes an object a hook.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WrittenHook {
+    pub(crate) phase: Phase,
+    pub(crate) wave: i32,
+    pub(crate) hook: Hook,
+}
+
+impl Written {
+    fn new((object, origin): (Object, Location)) -> Self {
+        Self { object, origin, apply: None, hook: None }
+    }
+}
+
+/// What the sources of an app rendered to.
 #[derive(Debug, Clone)]
 pub(crate) struct Rendered {
-    /// How it was rendered: another way is another render.
-    pub(crate) how: Render,
-    /// What made objects of the files.
-    pub(crate) by: Renderer,
+    /// How they were rendered: another way is another render.
+    how: Vec<AppSource>,
+    /// What made objects of the files of each source.
+    pub(crate) by: Vec<Option<Renderer>>,
     /// What else it went by, beside the files; `None` where that is nothing.
     pub(crate) surroundings: Option<Surroundings>,
-    /// What was read: for as long as it holds in a newer revision, so does this render.
-    pub(crate) reads: ReadSet,
+    /// The revisions, where what was rendered names one: then another revision is another render.
+    pub(crate) named: Option<Revisions>,
+    /// What was read of each source: for as long as it holds in newer revisions, so does this render.
+    pub(crate) reads: Vec<ReadSet>,
     /// What is wrong with the files, if something is. The objects themselves are not kept: they are had again by
     /// another render, and would be a second copy of what is wanted.
     pub(crate) outcome: Result<(), Failure>,
     /// Names the objects.
     pub(crate) digest: String,
+    /// The first chart among them.
+    pub(crate) chart: Option<ChartReport>,
 }
 
 impl Rendered {
+    /// Tells whether these sources are rendered in this very way.
+    pub(crate) fn is_of(&self, sources: &[AppSource]) -> bool {
+        self.how.len() == sources.len() && self.how.iter().zip(sources).all(|(how, source)| how.renders_as(source))
+    }
+
     /// Tells whether the same files give the same in these surroundings.
     pub(crate) fn is_for(&self, surroundings: Option<&Surroundings>) -> bool {
         self.surroundings.is_none() || self.surroundings.as_ref() == surroundings
     }
 }
 
-/// Renders a source. Blocks: reads the tree.
-pub(crate) fn render_tree(
-    tree: &dyn Tree,
-    how: &Render,
-    surroundings: Option<Surroundings>,
-    chance: &Chance,
-) -> (Rendered, Written) {
-    let recorder = Recorder::new(tree);
-    let mut by = Renderer::Directory;
-    let objects = what(&recorder, how).and_then(|what| match (what, &surroundings) {
-        (What::Directory(options), _) => directory(&recorder, options),
-        (What::Chart(options), Some(surroundings)) => {
-            by = Renderer::Chart;
-            chart::chart(&recorder, options, surroundings, chance)
+/// All that a render goes by.
+pub(crate) struct Rendering {
+    pub(crate) sources: Vec<AppSource>,
+    /// The files of each source.
+    pub(crate) trees: Vec<Arc<dyn Tree>>,
+    /// Time and chance for each source.
+    pub(crate) chances: Vec<Chance>,
+    /// What charts see of the world; `None` where there can be none.
+    pub(crate) surroundings: Option<Surroundings>,
+    /// The revision of each source.
+    pub(crate) revisions: Revisions,
+    /// The release before this one, of a chart that is released.
+    pub(crate) last: Option<LastRelease>,
+    /// Reads files that say how a source is rendered.
+    pub(crate) dialect: Arc<dyn Dialect>,
+    /// The resource that such files are about.
+    pub(crate) resource: Object,
+}
+
+impl Rendering {
+    /// Renders all sources, and joins what comes of them. Blocks: reads the trees.
+    pub(crate) fn run(self) -> (Rendered, Vec<Written>) {
+        let recorders: Vec<Recorder<'_>> = self.trees.iter().map(|tree| Recorder::new(&**tree)).collect();
+        let mut joined = Joined::default();
+        let mut outcome = Ok(());
+        for at in 0..self.sources.len() {
+            if let Err(failure) = self.source(at, &recorders, &mut joined) {
+                outcome = Err(failure);
+                break;
+            }
         }
-        (What::Chart(_), None) => Err(Failure::new(Reason::Internal, "a chart is rendered for no cluster")),
-    });
-    let digest = match &objects {
-        Ok(objects) => digest(objects),
-        Err(_) => String::new(),
-    };
-    let (outcome, objects) = match objects {
-        Ok(objects) => (Ok(()), objects),
-        Err(failure) => (Err(failure), Vec::new()),
-    };
-    let surroundings = surroundings.filter(|_| by == Renderer::Chart);
-    (Rendered { how: how.clone(), by, surroundings, reads: recorder.finish(), outcome, digest }, objects)
+        let Joined { mut by, mut objects, chart, names_revision } = joined;
+        by.resize(self.sources.len(), None);
+        if outcome.is_err() {
+            objects.clear();
+        }
+        let rendered = Rendered {
+            digest: if outcome.is_ok() { digest(&objects) } else { String::new() },
+            surroundings: self.surroundings.filter(|_| by.contains(&Some(Renderer::Chart))),
+            reads: recorders.into_iter().map(Recorder::finish).collect(),
+            how: self.sources,
+            named: names_revision.then_some(self.revisions),
+            by,
+            outcome,
+            chart,
+        };
+        (rendered, objects)
+    }
+
+    fn source(&self, at: usize, trees: &[Recorder<'_>], joined: &mut Joined) -> Result<(), Failure> {
+        let Some(how) = &self.sources[at].render else {
+            joined.by.push(None);
+            return Ok(());
+        };
+        let tree = &trees[at];
+        let overridden = self.overridden(at, tree)?;
+        match what(tree, overridden.as_ref().unwrap_or(how))? {
+            What::Directory(options) => {
+                joined.by.push(Some(Renderer::Directory));
+                joined.objects.extend(directory(tree, options)?.into_iter().map(Written::new));
+            }
+            What::Chart(options) => {
+                let Some(surroundings) = &self.surroundings else {
+                    return Err(Failure::new(Reason::Internal, "a chart is rendered for no cluster"));
+                };
+                joined.by.push(Some(Renderer::Chart));
+                joined.names_revision |= options.names_revision();
+                let context = chart::Context {
+                    surroundings,
+                    revision: self.revisions.all().nth(at),
+                    chance: &self.chances[at],
+                    last: self.last.as_ref(),
+                    others: &self.others(trees),
+                };
+                let (objects, chart) = chart::chart(tree, options, &context)?;
+                joined.objects.extend(objects);
+                joined.chart.get_or_insert(chart);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the sources that others may take files of values from, by name.
+    fn others<'a>(&'a self, trees: &'a [Recorder<'_>]) -> Vec<(&'a str, &'a dyn Tree)> {
+        let named = self.sources.iter().zip(trees);
+        named.filter_map(|(source, tree)| Some((source.reference.as_deref()?, tree as &dyn Tree))).collect()
+    }
+
+    /// Returns how a source is rendered by the files that say so; `None` where there are none.
+    fn overridden(&self, at: usize, tree: &dyn Tree) -> Result<Option<Render>, Failure> {
+        let mut files = Vec::new();
+        for name in &self.sources[at].overrides {
+            let unreadable = |why: String| Failure::new(Reason::SourceUnreadable, format!("`{name}` {why}"));
+            let path = TreePath::parse(name).map_err(|error| unreadable(error.to_string()))?;
+            let found = match resolve(tree, &path) {
+                Ok(found) => found,
+                Err(LinkError::Read { source, .. }) => return Err(unreadable(source.to_string())),
+                Err(error) => return Err(Failure::new(Reason::InvalidManifest, error.to_string())),
+            };
+            if found.kind == Some(EntryKind::File) {
+                let content = tree.read(&found.path).map_err(|error| unreadable(error.to_string()))?;
+                let value =
+                    parse_first_as(Rules::Sigs, &content, &bowline_yaml::Limits::default()).map_err(|error| {
+                        let place = Location { file: name.clone(), line: None, column: None };
+                        Failure::new(Reason::InvalidManifest, error.to_string()).at(place)
+                    })?;
+                files.push((name.clone(), value));
+            }
+        }
+        if files.is_empty() {
+            return Ok(None);
+        }
+        self.dialect.overridden(&self.resource, at, &files).map(Some)
+    }
+}
+
+/// What the sources so far have come to.
+#[derive(Default)]
+struct Joined {
+    by: Vec<Option<Renderer>>,
+    objects: Vec<Written>,
+    chart: Option<ChartReport>,
+    names_revision: bool,
 }
 
 /// What there is to render.
@@ -86,12 +221,12 @@ fn what<'a>(tree: &dyn Tree, how: &'a Render) -> Result<What<'a>, Failure> {
     })
 }
 
-fn directory(tree: &dyn Tree, options: &DirectoryOptions) -> Result<Written, Failure> {
+fn directory(tree: &dyn Tree, options: &DirectoryOptions) -> Result<Vec<(Object, Location)>, Failure> {
     complete(render(tree, options, &Limits::default()))
 }
 
 /// Returns the objects, or all that is wrong.
-fn complete(rendered: bowline_manifest::Rendered) -> Result<Written, Failure> {
+fn complete(rendered: bowline_manifest::Rendered) -> Result<Vec<(Object, Location)>, Failure> {
     rendered
         .complete()
         .map(|objects| objects.into_iter().map(|found| (found.object, found.origin)).collect())
@@ -112,10 +247,10 @@ fn together(problems: &[ManifestProblem]) -> Failure {
     failure
 }
 
-fn digest(objects: &[(Object, Location)]) -> String {
+fn digest(objects: &[Written]) -> String {
     let mut hasher = Sha256::new();
-    for (object, _) in objects {
-        hasher.update(object.value().to_string().as_bytes());
+    for written in objects {
+        hasher.update(written.object.value().to_string().as_bytes());
         hasher.update(b"\n");
     }
     hasher.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {

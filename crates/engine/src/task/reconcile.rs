@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bowline_cluster::ApiError;
-use bowline_model::{Activity, App, Failure, HealthStatus, Object, ObjectReport, Reason, Revision, WaitFor};
+use bowline_model::{
+    Activity, App, AppSource, Failure, HealthStatus, Object, ObjectReport, Reason, Revisions, WaitFor,
+};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -24,17 +26,15 @@ impl Task {
     ) -> Result<Next, ApiError> {
         let request =
             app.sync.request.clone().filter(|request| self.memory.handled_request.as_ref() != Some(&request.id));
-        let lowered_at = self.source.as_ref().and_then(|source| source.known.clone());
-        let (revision, source_failure) = self.resolve(&app.source).await;
-        if self.lowers_by_revision
-            && lowered_at.is_some()
-            && self.source.as_ref().and_then(|source| source.known.clone()) != lowered_at
-        {
+        let lowered_at = self.known();
+        let specs: Vec<_> = app.sources.iter().map(|source| &source.spec).collect();
+        let (revision, source_failure) = self.resolve(&specs).await;
+        if self.lowers_by_revision && lowered_at.is_some() && self.known() != lowered_at {
             // Lowering compared dependencies with the revision before: what they wait for may be newer now.
             return Ok(Next::Now);
         }
         let shows_source = self.speaker.dialect.shows_source_failures();
-        let revision = match self.requested_revision(&app, request.as_ref()).await {
+        let revision = match self.requested_revisions(&app, request.as_ref(), revision.as_ref()).await {
             Ok(Some(requested)) => Some(requested),
             Ok(None) => revision,
             Err(failure) => {
@@ -55,7 +55,7 @@ impl Task {
             && let Some(objects) = self.at_rest(&app, &revision).await
         {
             if app.sync.automatic.is_some() {
-                self.memory.written = Some(revision.clone());
+                self.note_written(&revision);
             }
             let failure = source_failure.filter(|_| shows_source);
             return self.settle(resource, &app, &revision, objects, failure, false).await;
@@ -67,11 +67,12 @@ impl Task {
             Err(failure) => return self.stand_still(resource, &app, failure).await,
         };
         if !is_current {
-            let rendered = match self.render(&app, &revision).await {
+            let rendered = match self.render(resource, &app, &revision).await {
                 Ok(rendered) => rendered,
                 Err(failure) => return self.stand_still(resource, &app, failure).await,
             };
             let wanted = want(&self.shared, &*self.speaker.dialect, &app, &revision, &rendered).await?;
+            self.repeated.clone_from(&wanted.repeated);
             self.wanted = Some((app.clone(), wanted));
         }
         let (_, wanted) = self.wanted.clone().expect("holds because it was just made");
@@ -85,13 +86,13 @@ impl Task {
         resource: &Object,
         app: &App,
         wanted: &Wanted,
-        revision: &Revision,
+        revision: &Revisions,
         request: Option<bowline_model::SyncRequest>,
         seen: Option<Instant>,
         source_failure: Option<Failure>,
     ) -> Result<Next, ApiError> {
         // A wait is for what was tried before: what is newer, or asked for otherwise, begins afresh and at once.
-        let is_tried = |tried: &(Revision, App)| tried.0 == *revision && same_rules(&tried.1, app);
+        let is_tried = |tried: &(Revisions, App)| tried.0 == *revision && same_rules(&tried.1, app);
         if self.memory.retry_at.is_some() && !self.memory.tried.as_ref().is_some_and(is_tried) {
             self.memory.retry_at = None;
             self.memory.retries = 0;
@@ -107,6 +108,7 @@ impl Task {
         let situation = Situation {
             revision,
             written: self.memory.written.as_ref(),
+            renders_anew: self.renders_anew(),
             is_begun: self.memory.begun.is_some() || self.memory.is_unfinished(),
             request: request.as_ref(),
             retry_at: self.memory.retry_at,
@@ -116,7 +118,7 @@ impl Task {
             Decision::Sync(mandate) => {
                 let seen = match mandate.cause {
                     Cause::Drift | Cause::Request => seen,
-                    Cause::Revision => self.source.as_ref().map(|source| source.seen),
+                    Cause::Revision => self.sources.iter().map(|source| source.seen).max(),
                     // What it waited for was time.
                     Cause::Retry => None,
                 };
@@ -124,7 +126,7 @@ impl Task {
             }
             Decision::InSync => {
                 if app.sync.automatic.is_some() {
-                    self.memory.written = Some(revision.clone());
+                    self.note_written(revision);
                 }
                 if looked.blocked().is_none() {
                     self.memory.failure = None;
@@ -155,6 +157,18 @@ impl Task {
         }
     }
 
+    /// Remembers that everything is written.
+    pub(super) fn note_written(&mut self, revisions: &Revisions) {
+        let rendered = self.rendered.as_ref().map(|(_, rendered)| rendered);
+        self.memory.note_written(revisions, rendered);
+    }
+
+    /// Tells whether something else is rendered than what was written last.
+    fn renders_anew(&self) -> bool {
+        let now = self.rendered.as_ref().map(|(_, rendered)| &rendered.digest);
+        now.zip(self.memory.written_digest.as_ref()).is_some_and(|(now, written)| now != written)
+    }
+
     pub(super) async fn look(&mut self, app: &App, wanted: &Wanted, may_prune: bool) -> Result<Look, ApiError> {
         let mut inventory = self.memory.inventory.clone();
         if self.speaker.dialect.marks_are_proof() {
@@ -175,7 +189,7 @@ impl Task {
     }
 
     /// Returns what was reported of each object, when nothing at all has changed since the app came to rest.
-    pub(super) async fn at_rest(&mut self, app: &App, revision: &Revision) -> Option<Vec<ObjectReport>> {
+    pub(super) async fn at_rest(&mut self, app: &App, revision: &Revisions) -> Option<Vec<ObjectReport>> {
         let has_plans = self.memory.retry_at.is_some()
             || self.memory.failure.is_some()
             || self.memory.begun.is_some()
@@ -221,7 +235,7 @@ impl Task {
         &mut self,
         resource: &Object,
         app: &App,
-        revision: &Revision,
+        revision: &Revisions,
         objects: Vec<ObjectReport>,
         failure: Option<Failure>,
         is_urgent: bool,
@@ -267,7 +281,11 @@ impl Task {
 
 /// Tells whether two lowerings of a resource want the same of a render.
 pub(super) fn same_wants(a: &App, b: &App) -> bool {
-    a.destination == b.destination && a.render == b.render && a.field_manager == b.field_manager
+    let renders_same = |(a, b): (&AppSource, &AppSource)| a.renders_as(b);
+    a.destination == b.destination
+        && a.field_manager == b.field_manager
+        && a.sources.len() == b.sources.len()
+        && a.sources.iter().zip(&b.sources).all(renders_same)
 }
 
 /// Tells whether two lowerings of a resource ask for the same, apart from a request in hand.

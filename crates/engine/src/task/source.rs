@@ -1,96 +1,150 @@
-//! Where an app's files come from: its subscription, its revision, and its render.
+//! Where an app's files come from: its subscriptions, their revisions, and its render.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_cluster::ApiError;
-use bowline_model::{App, Commit, Explain as _, Failure, Object, Reason, Remote, Render, Revision, SourceSpec, Wanted};
+use bowline_model::{
+    App, AppSource, Commit, Explain as _, Failure, Object, Reason, Remote, Render, Revision, Revisions, SourceSpec,
+    Wanted,
+};
 use bowline_source::Subscription;
+use bowline_tree::Tree;
+use futures::future::select_all;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use crate::dialect::SourceReport;
 use crate::happening::Counters;
 use crate::publish::publish;
-use crate::render::{Chance, Surroundings, Written, render_tree};
+use crate::render::{Chance, Rendering, Surroundings, Written};
+use crate::shared::Shared;
 
 use super::{Next, SAFETY_NET, Task};
 
-/// The subscription to the app's source.
+/// The subscription to one of the app's sources.
 pub(super) struct SourceInterest {
-    pub(super) remote: Remote,
-    pub(super) wanted: Wanted,
-    pub(super) interval: Duration,
+    remote: Remote,
+    wanted: Wanted,
+    interval: Duration,
     pub(super) subscription: Subscription,
     /// When the newest outcome was first seen.
     pub(super) seen: Instant,
     pub(super) known: Option<Revision>,
-    pub(super) commit: Option<(Revision, Commit)>,
+    commit: Option<(Revision, Commit)>,
 }
 
-impl Task {
-    /// Subscribes to a source, unless the subscription at hand is to the same.
-    pub(super) fn follow(&mut self, spec: &SourceSpec) {
-        let is_same = self.source.as_ref().is_some_and(|source| {
-            source.remote == spec.remote && source.wanted == spec.wanted && source.interval == spec.interval
-        });
-        if is_same {
-            return;
-        }
-        let subscription = self.shared.sources.subscribe(&spec.remote, &spec.wanted, spec.interval, spec.timeout);
-        self.source = Some(SourceInterest {
+impl SourceInterest {
+    fn new(shared: &Shared, spec: &SourceSpec) -> Self {
+        Self {
             remote: spec.remote.clone(),
             wanted: spec.wanted.clone(),
             interval: spec.interval,
-            subscription,
+            subscription: shared.sources.subscribe(&spec.remote, &spec.wanted, spec.interval, spec.timeout),
             seen: Instant::now(),
             known: None,
             commit: None,
-        });
+        }
     }
 
-    /// Looks at the source right now when the resource asks for it.
-    pub(super) async fn look_at_refresh(&mut self, resource: &Object) {
-        let wants = self.speaker.dialect.wants_refresh(resource);
-        if wants
-            && !self.has_seen_refresh
-            && let Some(source) = &mut self.source
-        {
-            source.subscription.fresh().await;
-        }
-        self.has_seen_refresh = wants;
+    fn is_of(&self, spec: &SourceSpec) -> bool {
+        self.remote == spec.remote && self.wanted == spec.wanted && self.interval == spec.interval
     }
 
     /// Returns the newest revision that is known, and what is wrong with the source.
-    pub(super) async fn resolve(&mut self, spec: &SourceSpec) -> (Option<Revision>, Option<Failure>) {
-        self.follow(spec);
-        let shared = self.shared.clone();
-        let Some(source) = &mut self.source else { return (None, None) };
+    async fn newest(&mut self, shared: &Shared, spec: &SourceSpec) -> (Option<Revision>, Option<Failure>) {
         if let Some(pinned) = &spec.pinned {
             return (Some(pinned.clone()), None);
         }
-        let Some(polled) = source.subscription.latest() else { return (None, None) };
+        let Some(polled) = self.subscription.latest() else { return (None, None) };
         let failure = polled.outcome.as_ref().err().map(|error| source_failure(error));
         let revision = polled.outcome.ok().or(polled.last_good);
         if let Some(revision) = &revision {
-            if source.known.as_ref() != Some(revision) {
+            if self.known.as_ref() != Some(revision) {
                 shared.note_revision(&spec.remote, &spec.wanted, revision);
-                source.known = Some(revision.clone());
+                self.known = Some(revision.clone());
             }
-            if source.commit.as_ref().is_none_or(|(of, _)| !of.is_same(revision)) {
+            if self.commit.as_ref().is_none_or(|(of, _)| !of.is_same(revision)) {
                 let commit = shared.commit(spec, revision).await;
-                source.commit = commit.map(|commit| (revision.clone(), commit));
+                self.commit = commit.map(|commit| (revision.clone(), commit));
             }
         }
         (revision, failure)
     }
+}
 
-    pub(super) async fn watch_source(&mut self, resource: &Object, spec: &SourceSpec) -> Result<Next, ApiError> {
-        let (revision, failure) = self.resolve(spec).await;
+/// Waits until one of the subscriptions has something new.
+pub(super) async fn any_changed(sources: &mut [SourceInterest]) {
+    if sources.is_empty() {
+        return std::future::pending().await;
+    }
+    let changes = sources.iter_mut().map(|source| Box::pin(source.subscription.changed()));
+    let (_, at, rest) = select_all(changes).await;
+    drop(rest);
+    sources[at].seen = Instant::now();
+}
+
+impl Task {
+    /// Subscribes to sources; a subscription at hand to the same is kept.
+    fn follow(&mut self, specs: &[&SourceSpec]) {
+        let mut had = std::mem::take(&mut self.sources);
+        let follow = |spec: &&SourceSpec| match had.iter().position(|source| source.is_of(spec)) {
+            Some(at) => had.swap_remove(at),
+            None => SourceInterest::new(&self.shared, spec),
+        };
+        self.sources = specs.iter().map(follow).collect();
+    }
+
+    /// Looks at the sources right now when the resource asks for it.
+    pub(super) async fn look_at_refresh(&mut self, resource: &Object) {
+        let wants = self.speaker.dialect.wants_refresh(resource);
+        if wants && !self.has_seen_refresh {
+            for source in &mut self.sources {
+                source.subscription.fresh().await;
+            }
+        }
+        self.has_seen_refresh = wants;
+    }
+
+    /// Returns the newest revisions that are known, once all are, and what is wrong with a source.
+    pub(super) async fn resolve(&mut self, specs: &[&SourceSpec]) -> (Option<Revisions>, Option<Failure>) {
+        self.follow(specs);
+        let shared = self.shared.clone();
+        let mut known = Vec::with_capacity(specs.len());
+        let mut failure = None;
+        for (source, spec) in self.sources.iter_mut().zip(specs) {
+            let (revision, trouble) = source.newest(&shared, spec).await;
+            known.push(revision);
+            failure = failure.or(trouble);
+        }
+        let known: Option<Vec<Revision>> = known.into_iter().collect();
+        (known.and_then(Revisions::of), failure)
+    }
+
+    /// Returns the newest revisions that were seen.
+    pub(super) fn known(&self) -> Option<Revisions> {
+        let known: Option<Vec<Revision>> = self.sources.iter().map(|source| source.known.clone()).collect();
+        Revisions::of(known?)
+    }
+
+    /// Returns the commit behind the first source's revision.
+    pub(super) fn commit(&self) -> Option<Commit> {
+        self.sources.first()?.commit.clone().map(|(_, commit)| commit)
+    }
+
+    /// Keeps the status of a resource that is a source, or that only others need.
+    pub(super) async fn watch_source(
+        &mut self,
+        resource: &Object,
+        spec: Option<&SourceSpec>,
+    ) -> Result<Next, ApiError> {
+        let specs: Vec<&SourceSpec> = spec.into_iter().collect();
+        let (revisions, failure) = self.resolve(&specs).await;
         let report = SourceReport {
             generation: resource.generation(),
-            revision,
+            revision: revisions.map(|revisions| (*revisions).clone()),
             failure,
-            commit: self.source.as_ref().and_then(|source| source.commit.clone()).map(|(_, commit)| commit),
+            commit: self.commit(),
             now: self.shared.now(),
         };
         let raised = self.speaker.dialect.raise_source(resource, &report);
@@ -100,105 +154,152 @@ impl Task {
         Ok(Next::After(SAFETY_NET))
     }
 
-    /// Resolves the revision that a request names instead of the app's own.
-    pub(super) async fn requested_revision(
+    /// Resolves the revisions that a request names instead of the app's own; `resolved` are those.
+    pub(super) async fn requested_revisions(
         &mut self,
         app: &App,
         request: Option<&bowline_model::SyncRequest>,
-    ) -> Result<Option<Revision>, Failure> {
-        let Some(wanted) = request.and_then(|request| request.wanted.as_ref()) else { return Ok(None) };
-        if *wanted == app.source.wanted {
+        resolved: Option<&Revisions>,
+    ) -> Result<Option<Revisions>, Failure> {
+        let Some(request) = request else { return Ok(None) };
+        let mut revisions = Vec::with_capacity(app.sources.len());
+        let mut is_own = true;
+        for (at, source) in app.sources.iter().enumerate() {
+            let spec = &source.spec;
+            match request.wanted.get(at).and_then(Option::as_ref).filter(|wanted| **wanted != spec.wanted) {
+                Some(wanted) => {
+                    is_own = false;
+                    let mut subscription =
+                        self.shared.sources.subscribe(&spec.remote, wanted, spec.interval, spec.timeout);
+                    revisions.push(Some(subscription.fresh().await.outcome.map_err(|error| source_failure(&error))?));
+                }
+                None => revisions.push(resolved.and_then(|resolved| resolved.all().nth(at)).cloned()),
+            }
+        }
+        if is_own {
             return Ok(None);
         }
-        let mut subscription =
-            self.shared.sources.subscribe(&app.source.remote, wanted, app.source.interval, app.source.timeout);
-        subscription.fresh().await.outcome.map(Some).map_err(|error| source_failure(&error))
+        let revisions: Option<Vec<Revision>> = revisions.into_iter().collect();
+        Ok(revisions.and_then(Revisions::of))
     }
 
-    /// Renders a revision. What was wrong with the files of this very revision is not found out twice; that they
+    /// Opens the files of all sources.
+    async fn trees(&self, app: &App, revisions: &Revisions) -> Result<Vec<Arc<dyn Tree>>, Failure> {
+        let mut trees = Vec::with_capacity(app.sources.len());
+        for (source, revision) in app.sources.iter().zip(revisions.all()) {
+            let tree = self.shared.tree(&source.spec, revision).await.map_err(|error| source_failure(&error))?;
+            trees.push(tree);
+        }
+        Ok(trees)
+    }
+
+    /// Renders revisions. What was wrong with the files of these very ones is not found out twice; that they
     /// could not be read may have been the clone's fault.
-    pub(super) async fn render(&mut self, app: &App, revision: &Revision) -> Result<Written, Failure> {
-        let surroundings = self.surroundings(app, revision).await?;
+    pub(super) async fn render(
+        &mut self,
+        resource: &Object,
+        app: &App,
+        revisions: &Revisions,
+    ) -> Result<Vec<Written>, Failure> {
+        let surroundings = self.surroundings(app).await?;
         if let Some((of, rendered)) = &self.rendered
-            && of == revision
-            && rendered.how == app.render
+            && of == revisions
+            && rendered.is_of(&app.sources)
             && rendered.is_for(surroundings.as_ref())
             && let Err(failure) = &rendered.outcome
             && failure.reason != Reason::SourceUnreadable
         {
             return Err(failure.clone());
         }
-        let tree = self.shared.tree(&app.source, revision).await.map_err(|error| source_failure(&error))?;
+        let trees = self.trees(app, revisions).await?;
         self.wanted = None;
-        let how = app.render.clone();
-        let chance = match &surroundings {
-            Some(_) => self.chance(app, revision).await,
-            None => Chance::default(),
+        let rendering = Rendering {
+            sources: app.sources.clone(),
+            trees,
+            chances: match &surroundings {
+                Some(_) => self.chances(app, revisions).await,
+                None => vec![Chance::default(); app.sources.len()],
+            },
+            surroundings,
+            revisions: revisions.clone(),
+            last: self.memory.release.clone(),
+            dialect: self.speaker.dialect.clone(),
+            resource: resource.clone(),
         };
         // Reading a tree blocks on the disk.
-        let (rendered, objects) = tokio::task::spawn_blocking(move || render_tree(&*tree, &how, surroundings, &chance))
+        let (rendered, objects) = tokio::task::spawn_blocking(move || rendering.run())
             .await
             .map_err(|error| Failure::new(Reason::Internal, format!("a render broke off: {error}")))?;
         Counters::add(&self.shared.counters.renders);
         if rendered.outcome.is_err() {
             // Whatever is wrong may be wrong with the clone.
-            self.shared.forget_tree(&app.source, revision);
+            for (source, revision) in app.sources.iter().zip(revisions.all()) {
+                self.shared.forget_tree(&source.spec, revision);
+            }
         }
         let outcome = rendered.outcome.clone();
-        self.rendered = Some((revision.clone(), rendered));
+        self.rendered = Some((revisions.clone(), rendered));
         outcome.map(|()| objects)
     }
 
     /// Returns what a chart would see of the world; `None` where there is no chart.
-    async fn surroundings(&self, app: &App, revision: &Revision) -> Result<Option<Surroundings>, Failure> {
-        let options = match &app.render {
-            Render::Directory(_) => return Ok(None),
-            Render::Chart(options) | Render::Detect(_, options) => options,
+    async fn surroundings(&self, app: &App) -> Result<Option<Surroundings>, Failure> {
+        // Files in a source may say that what was to be plain files is a chart.
+        let may_be_chart = |source: &AppSource| {
+            !source.overrides.is_empty() || matches!(source.render, Some(Render::Chart(_) | Render::Detect(..)))
         };
+        if !app.sources.iter().any(may_be_chart) {
+            return Ok(None);
+        }
         let discovery = self.shared.cluster.discovery().await.map_err(|error| {
             let failure =
                 Failure::new(Reason::ClusterUnreachable, format!("what the cluster serves is not known: {error}"));
             failure.transient()
         })?;
-        Ok(Some(Surroundings {
-            kube_version: discovery.version().to_owned(),
-            api_versions: discovery.api_versions(),
-            revision: options.names_revision().then(|| revision.clone()),
-        }))
+        Ok(Some(Surroundings { kube_version: discovery.version().to_owned(), api_versions: discovery.api_versions() }))
     }
 
-    /// Returns the time and the chance that templates see.
-    async fn chance(&self, app: &App, revision: &Revision) -> Chance {
-        let commit = self.shared.commit(&app.source, revision).await;
-        let mut hasher = Sha256::new();
-        hasher.update(self.shared.options.seed.to_le_bytes());
-        hasher.update(app.uid.as_bytes());
-        Chance { now: commit.map_or(0, |commit| commit.date.as_second()), seed: hasher.finalize().into() }
+    /// Returns the time and the chance that templates of each source see.
+    async fn chances(&self, app: &App, revisions: &Revisions) -> Vec<Chance> {
+        let mut chances = Vec::with_capacity(app.sources.len());
+        for (at, (source, revision)) in app.sources.iter().zip(revisions.all()).enumerate() {
+            let commit = self.shared.commit(&source.spec, revision).await;
+            let mut hasher = Sha256::new();
+            hasher.update(self.shared.options.seed.to_le_bytes());
+            hasher.update(app.uid.as_bytes());
+            if at > 0 {
+                hasher.update(at.to_le_bytes());
+            }
+            let now = commit.map_or(0, |commit| commit.date.as_second());
+            chances.push(Chance { now, seed: hasher.finalize().into() });
+        }
+        chances
     }
 
-    /// Tells whether a revision renders to the same objects as the one before, by what the render read.
-    pub(super) async fn renders_the_same(&mut self, app: &App, revision: &Revision) -> Result<bool, Failure> {
+    /// Tells whether revisions render to the same objects as those before, by what the render read.
+    pub(super) async fn renders_the_same(&mut self, app: &App, revisions: &Revisions) -> Result<bool, Failure> {
         let Some((of, rendered)) = &self.rendered else { return Ok(false) };
-        if rendered.how != app.render || rendered.outcome.is_err() {
+        if !rendered.is_of(&app.sources) || rendered.outcome.is_err() {
             return Ok(false);
         }
         let surroundings = match rendered.surroundings {
-            Some(_) => self.surroundings(app, revision).await?,
+            Some(_) => self.surroundings(app).await?,
             None => None,
         };
-        if !rendered.is_for(surroundings.as_ref()) {
+        if !rendered.is_for(surroundings.as_ref()) || rendered.named.as_ref().is_some_and(|named| named != revisions) {
             return Ok(false);
         }
-        if of == revision {
+        if of == revisions {
             return Ok(true);
         }
-        let tree = self.shared.tree(&app.source, revision).await.map_err(|error| source_failure(&error))?;
+        let trees = self.trees(app, revisions).await?;
         let reads = rendered.reads.clone();
-        let holds = tokio::task::spawn_blocking(move || reads.holds_in(&*tree)).await.unwrap_or(false);
+        let holds = move || reads.iter().zip(&trees).all(|(reads, tree)| reads.holds_in(&**tree));
+        let holds = tokio::task::spawn_blocking(holds).await.unwrap_or(false);
         if holds {
             Counters::add(&self.shared.counters.renders_spared);
             if let Some((of, _)) = &mut self.rendered {
-                of.clone_from(revision);
+                of.clone_from(revisions);
             }
         }
         Ok(holds)

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bowline_cluster::ApiError;
-use bowline_model::{Activity, App, Failure, Object, ObjectOutcome, Revision, SyncPhase, SyncReport};
+use bowline_model::{Activity, App, Failure, Object, ObjectOutcome, Revision, Revisions, SyncPhase, SyncReport};
 use bowline_source::Subscription;
 use tokio::time::Instant;
 use tracing::{debug, info};
@@ -29,7 +29,7 @@ impl Task {
         app: &App,
         wanted: &Wanted,
         looked: &Look,
-        revision: &Revision,
+        revision: &Revisions,
         mandate: Mandate,
         seen: Instant,
     ) -> Result<Next, ApiError> {
@@ -122,7 +122,7 @@ impl Task {
                 if !mandate.dry_run {
                     let is_whole = mandate.request.as_ref().is_none_or(|request| request.only.is_empty());
                     if is_whole {
-                        self.memory.written = Some(revision.clone());
+                        self.note_written(revision);
                     }
                     self.keep_inventory(looked, wanted);
                 }
@@ -146,14 +146,19 @@ impl Task {
         app: &App,
         wanted: &Wanted,
         looked: &Look,
-        revision: &Revision,
+        revision: &Revisions,
         mandate: &Mandate,
     ) -> (End, Vec<bowline_model::ObjectResult>) {
-        let is_pinned = app.source.pinned.is_some() || mandate.request.is_some();
-        let subscription = self.source.as_ref().map(|source| &source.subscription);
+        let is_pinned = mandate.request.is_some();
+        let pinned = app.sources.iter().map(|source| source.spec.pinned.as_ref());
+        let sources: Vec<_> =
+            self.sources.iter().map(|source| &source.subscription).zip(pinned).zip(revision.all()).collect();
         let superseded = || {
-            let newest = subscription.and_then(Subscription::latest).and_then(|polled| polled.outcome.ok());
-            !is_pinned && newest.is_some_and(|newest| newest != *revision)
+            let is_newer = |((subscription, pinned), revision): &((&Subscription, Option<&Revision>), &Revision)| {
+                let newest = subscription.latest().and_then(|polled| polled.outcome.ok());
+                pinned.is_none() && newest.is_some_and(|newest| newest != **revision)
+            };
+            !is_pinned && sources.iter().any(is_newer)
         };
         let mut carry = Carry {
             shared: &self.shared,
@@ -177,7 +182,7 @@ impl Task {
         resource: &Object,
         app: &App,
         wanted: &Wanted,
-        revision: &Revision,
+        revision: &Revisions,
         mut sync: SyncReport,
         failure: Failure,
         mandate: &Mandate,

@@ -1,7 +1,11 @@
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bowline_engine::{LowerError, World};
 use bowline_model::{Credentials, Object, ObjectKey, Reason, Secret};
+
+use serde_json::Value;
 
 use super::invalid;
 
@@ -15,12 +19,70 @@ pub(super) fn credentials(
     name: &str,
     world: &dyn World,
 ) -> Result<Credentials, LowerError> {
-    let key = ObjectKey::new("", "Secret", namespace, name);
-    let Some(secret) = world.get(&key)? else {
-        return Err(refused(format!("failed to get secret '{namespace}/{name}': secrets \"{name}\" not found")));
-    };
+    let secret = read(namespace, name, world)?;
     let fields = SecretData { secret: &secret, name: format!("{namespace}/{name}") };
     if url.starts_with("ssh://") { ssh(&fields) } else { http(&fields) }
+}
+
+/// Reads the Secret that a repository of charts, or a registry, is got into with: a user and a password, or what
+/// `docker login` keeps of the registry.
+pub(super) fn registry_credentials(
+    url: &str,
+    namespace: &str,
+    name: &str,
+    world: &dyn World,
+) -> Result<Credentials, LowerError> {
+    let secret = read(namespace, name, world)?;
+    let fields = SecretData { secret: &secret, name: format!("{namespace}/{name}") };
+    let Some(config) = fields.text(".dockerconfigjson")? else { return http(&fields) };
+    let broken = || refused(format!("'.dockerconfigjson' in secret '{}' cannot be read", fields.name));
+    let config: Value = serde_json::from_str(&config).map_err(|_| broken())?;
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or(rest);
+    let host_of = |key: &str| {
+        let key = key.split_once("://").map_or(key, |(_, rest)| rest);
+        key.split('/').next().unwrap_or(key).to_owned()
+    };
+    let accounts = config["auths"].as_object().into_iter().flatten();
+    let Some((_, account)) = accounts.into_iter().find(|(key, _)| host_of(key) == host) else {
+        return Ok(Credentials::default());
+    };
+    let mut credentials = Credentials {
+        username: account["username"].as_str().map(str::to_owned),
+        password: account["password"].as_str().map(Secret::new),
+        ..Credentials::default()
+    };
+    if let Some(both) = account["auth"].as_str().filter(|both| !both.is_empty()) {
+        let both =
+            BASE64_STANDARD.decode(both).ok().and_then(|both| String::from_utf8(both).ok()).ok_or_else(broken)?;
+        let (username, password) = both.split_once(':').ok_or_else(broken)?;
+        credentials.username = Some(username.to_owned());
+        credentials.password = Some(Secret::new(password));
+    }
+    Ok(credentials)
+}
+
+/// Adds the certificates of another Secret.
+pub(super) fn with_certificates(
+    credentials: Credentials,
+    namespace: &str,
+    name: &str,
+    world: &dyn World,
+) -> Result<Credentials, LowerError> {
+    let secret = read(namespace, name, world)?;
+    let fields = SecretData { secret: &secret, name: format!("{namespace}/{name}") };
+    let certificates = http(&fields)?;
+    Ok(Credentials {
+        ca: certificates.ca,
+        client_certificate: certificates.client_certificate,
+        client_key: certificates.client_key,
+        ..credentials
+    })
+}
+
+fn read(namespace: &str, name: &str, world: &dyn World) -> Result<Arc<Object>, LowerError> {
+    let missing = || refused(format!("failed to get secret '{namespace}/{name}': secrets \"{name}\" not found"));
+    world.get(&ObjectKey::new("", "Secret", namespace, name))?.ok_or_else(missing)
 }
 
 fn ssh(fields: &SecretData<'_>) -> Result<Credentials, LowerError> {

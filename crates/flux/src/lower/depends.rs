@@ -1,6 +1,7 @@
-//! Which Kustomizations must be ready first.
+//! Which Kustomizations, or HelmReleases, must be ready first.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_engine::{LowerError, World};
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use super::{invalid, unsupported};
 use crate::api::{CrossNamespaceSourceReference, DependencyReference};
-use crate::{git_repository_key, kustomization_key};
+use crate::source_key;
 
 /// When to look again though no event came: Flux's `--requeue-dependency`. Events come first, always.
 pub(super) const REQUEUE: Duration = Duration::from_secs(30);
@@ -30,35 +31,57 @@ pub(super) struct Dependent<'a> {
 /// A dependency is ready when it exists, its status answers its spec, `Ready` is true and, where both use one
 /// source, it has applied the newest revision of it: so a commit passes along the chain in order.
 pub(super) fn check(dependent: &Dependent<'_>, world: &dyn World) -> Result<(), LowerError> {
-    if let Some(index) =
-        dependent.depends_on.iter().position(|dep| dep.ready_expr.as_deref().is_some_and(|expr| !expr.is_empty()))
-    {
-        return Err(unsupported(&[format!("`spec.dependsOn[{index}].readyExpr`")]));
-    }
-    let own_namespace = dependent.resource.namespace();
-    let keys: Vec<_> = dependent.depends_on.iter().map(|dep| key_of(dep, own_namespace)).collect();
-    if let Some(path) = cycle(&dependent.resource.key(), &keys, world)? {
-        let path: Vec<_> = path.iter().map(|key| format!("{}/{}", key.namespace, key.name)).collect();
-        return Err(invalid(Reason::InvalidSpec, format!("`spec.dependsOn` goes round: {}", path.join(" → "))));
-    }
-    for key in &keys {
-        let name = format!("'{}/{}'", key.namespace, key.name);
-        let Some(live) = world.get(key)? else {
-            return Err(waiting(format!("dependency {name} not found")));
-        };
-        if !is_ready(&live) {
-            return Err(waiting(format!("dependency {name} is not ready")));
-        }
+    for (key, live) in ready(dependent.resource, dependent.depends_on, world)? {
         if source_key_of(&live).as_ref() == Some(dependent.source_key) && !is_current(&live, dependent, world) {
-            return Err(waiting(format!("dependency {name} revision is not up to date")));
+            return Err(waiting(format!("dependency '{}/{}' revision is not up to date", key.namespace, key.name)));
         }
     }
     Ok(())
 }
 
-fn key_of(dependency: &DependencyReference, own_namespace: &str) -> ObjectKey {
+/// Answers whether the HelmReleases that one waits for are ready: their status answers their spec, and `Ready` is true.
+pub(super) fn check_releases(
+    resource: &Object,
+    depends_on: &[DependencyReference],
+    world: &dyn World,
+) -> Result<(), LowerError> {
+    ready(resource, depends_on, world).map(|_| ())
+}
+
+/// Returns the dependencies of a resource, once all are ready.
+fn ready(
+    resource: &Object,
+    depends_on: &[DependencyReference],
+    world: &dyn World,
+) -> Result<Vec<(ObjectKey, Arc<Object>)>, LowerError> {
+    let is_expression = |dep: &DependencyReference| dep.ready_expr.as_deref().is_some_and(|expr| !expr.is_empty());
+    if let Some(index) = depends_on.iter().position(is_expression) {
+        return Err(unsupported(&[format!("`spec.dependsOn[{index}].readyExpr`")]));
+    }
+    let own = resource.key();
+    let keys: Vec<_> = depends_on.iter().map(|dep| key_of(dep, &own)).collect();
+    if let Some(path) = cycle(&own, &keys, world)? {
+        let path: Vec<_> = path.iter().map(|key| format!("{}/{}", key.namespace, key.name)).collect();
+        return Err(invalid(Reason::InvalidSpec, format!("`spec.dependsOn` goes round: {}", path.join(" → "))));
+    }
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        let name = format!("'{}/{}'", key.namespace, key.name);
+        let Some(live) = world.get(&key)? else {
+            return Err(waiting(format!("dependency {name} not found")));
+        };
+        if !is_ready(&live) {
+            return Err(waiting(format!("dependency {name} is not ready")));
+        }
+        found.push((key, live));
+    }
+    Ok(found)
+}
+
+/// Names a dependency: a resource of the same kind.
+fn key_of(dependency: &DependencyReference, own: &ObjectKey) -> ObjectKey {
     let namespace = dependency.namespace.as_deref().filter(|namespace| !namespace.is_empty());
-    kustomization_key(namespace.unwrap_or(own_namespace), &dependency.name)
+    ObjectKey::new(&*own.group, &*own.kind, namespace.unwrap_or(&own.namespace), &*dependency.name)
 }
 
 fn is_ready(live: &Object) -> bool {
@@ -87,13 +110,7 @@ fn is_current(live: &Object, dependent: &Dependent<'_>, world: &dyn World) -> bo
 fn source_key_of(live: &Object) -> Option<ObjectKey> {
     let reference = live.at("/spec/sourceRef")?.clone();
     let reference: CrossNamespaceSourceReference = serde_json::from_value(reference).ok()?;
-    (reference.kind == crate::api::GIT_REPOSITORY).then(|| source_key(&reference, live.namespace()))
-}
-
-/// Names the source that a reference in `own_namespace` means.
-pub(super) fn source_key(reference: &CrossNamespaceSourceReference, own_namespace: &str) -> ObjectKey {
-    let namespace = reference.namespace.as_deref().filter(|namespace| !namespace.is_empty());
-    git_repository_key(namespace.unwrap_or(own_namespace), &reference.name)
+    Some(source_key(&reference.kind, reference.namespace.as_deref(), &reference.name, live.namespace()))
 }
 
 fn waiting(message: String) -> LowerError {
@@ -119,7 +136,7 @@ fn cycle(own: &ObjectKey, first: &[ObjectKey], world: &dyn World) -> Result<Opti
         for dependency in next.into_iter().flatten() {
             let Ok(dependency) = serde_json::from_value::<DependencyReference>(dependency.clone()) else { continue };
             let mut longer = way.clone();
-            longer.push(key_of(&dependency, &here.namespace));
+            longer.push(key_of(&dependency, here));
             ways.push(longer);
         }
     }

@@ -2,15 +2,16 @@ use std::time::Duration;
 
 use bowline_engine::{LowerError, Lowered, World};
 use bowline_model::{
-    App, Automatic, Destination, DirectoryOptions, DirectoryRules, Failure, Gvk, HealthJudge, HealthRules, Object,
-    ObjectKey, Propagation, Reason, Render, Retry, Revision, SourceSpec, SyncRules, WaitFor,
+    App, AppSource, Automatic, Destination, DirectoryOptions, DirectoryRules, Failure, Gvk, HealthJudge, HealthRules,
+    Object, ObjectKey, Propagation, Reason, Render, Retry, SourceSpec, SyncRules, WaitFor,
 };
 
-use super::depends::{self, Dependent, source_key};
+use super::depends::{self, Dependent};
+use super::oci_repository::oci_source_spec;
 use super::source::{is_suspended, source_spec};
-use super::{duration, invalid, optional_duration, refuse_unsupported, spec_of, unsupported};
-use crate::FluxOptions;
-use crate::api::{GIT_REPOSITORY, KustomizationSpec};
+use super::{check_namespace, duration, optional_duration, pin_if_suspended, refuse_unsupported, spec_of, unsupported};
+use crate::api::{GIT_REPOSITORY, KustomizationSpec, OCI_REPOSITORY};
+use crate::{FluxOptions, source_key};
 
 /// The field manager of objects that Kustomizations apply: Flux's own, so that hand-overs change no owner.
 const FIELD_MANAGER: &str = "kustomize-controller";
@@ -65,19 +66,19 @@ pub(crate) fn lower_kustomization(
     depends::check(&dependent, world)?;
 
     let target_namespace = spec.target_namespace.clone().filter(|namespace| !namespace.is_empty());
+    let directory = DirectoryOptions {
+        path: spec.path.clone().unwrap_or_default(),
+        recurse: true,
+        include: String::new(),
+        exclude: String::new(),
+        any_extension: false,
+        rules: DirectoryRules::Flux,
+    };
     Ok(Lowered::App(Box::new(App {
         id: resource.key(),
         uid: resource.uid().to_owned(),
         generation: resource.generation(),
-        source,
-        render: Render::Directory(DirectoryOptions {
-            path: spec.path.clone().unwrap_or_default(),
-            recurse: true,
-            include: String::new(),
-            exclude: String::new(),
-            any_extension: false,
-            rules: DirectoryRules::Flux,
-        }),
+        sources: vec![AppSource::rendered(source, Render::Directory(directory))],
         destination: Destination { overrides_namespace: target_namespace.is_some(), namespace: target_namespace },
         sync: SyncRules {
             automatic: Some(Automatic { prune: spec.prune, self_heal: true, allow_empty: false }),
@@ -103,17 +104,11 @@ pub(crate) fn effective_timeout(interval: Duration, timeout: Option<Duration>) -
 
 fn find_source(resource: &Object, spec: &KustomizationSpec, options: &FluxOptions) -> Result<ObjectKey, LowerError> {
     let reference = &spec.source_ref;
-    if reference.kind != GIT_REPOSITORY {
+    if !matches!(reference.kind.as_str(), GIT_REPOSITORY | OCI_REPOSITORY) {
         return Err(unsupported(&[format!("`spec.sourceRef.kind: {}`", reference.kind)]));
     }
-    let key = source_key(reference, resource.namespace());
-    if options.no_cross_namespace_refs && key.namespace != resource.namespace() {
-        let message = format!(
-            "can't access '{}/{}/{}', cross-namespace references have been blocked",
-            key.kind, key.namespace, key.name
-        );
-        return Err(invalid(Reason::AccessDenied, message));
-    }
+    let key = source_key(&reference.kind, reference.namespace.as_deref(), &reference.name, resource.namespace());
+    check_namespace(resource, &key, options)?;
     Ok(key)
 }
 
@@ -134,7 +129,8 @@ fn read_source(
     let Some(resource) = world.get(key)? else {
         return Err(not_there(format!("Source '{shown}' not found"), retry_interval));
     };
-    let mut source = source_spec(&resource, world).map_err(|error| match error {
+    let read = if key.kind == GIT_REPOSITORY { source_spec } else { oci_source_spec };
+    let source = read(&resource, world).map_err(|error| match error {
         // What is wrong is told on the source itself; this app can only wait for it to be mended.
         LowerError::Invalid(failure) | LowerError::Waiting(failure, _) => {
             not_there(format!("Source '{shown}' is not ready: {}", failure.message), retry_interval)
@@ -142,13 +138,7 @@ fn read_source(
         unread @ LowerError::Unread(_) => unread,
     })?;
     let artifact_revision = resource.text("/status/artifact/revision").map(str::to_owned);
-    if is_suspended(&resource) {
-        let pinned = artifact_revision.as_deref().and_then(|text| text.parse::<Revision>().ok());
-        let again = depends::REQUEUE;
-        source.pinned =
-            Some(pinned.ok_or_else(|| not_there("Source artifact not found, retrying in 30s".to_owned(), again))?);
-    }
-    Ok((source, artifact_revision))
+    Ok((pin_if_suspended(&resource, source)?, artifact_revision))
 }
 
 fn wait_for(resource: &Object, spec: &KustomizationSpec) -> WaitFor {

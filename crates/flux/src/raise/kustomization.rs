@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bowline_engine::{EventDraft, Raised};
 use bowline_model::{
-    Activity, Failure, HealthStatus, Object, ObjectKey, ObjectOutcome, ObjectReport, Reason, Report, Revision,
+    Activity, Failure, HealthStatus, Object, ObjectKey, ObjectOutcome, ObjectReport, Reason, Report, Revisions,
     SyncPhase, SyncReport, format_go_duration, parse_go_duration,
 };
 
@@ -45,20 +45,20 @@ pub(crate) fn raise_kustomization(resource: &Object, report: &Report) -> Raised 
 }
 
 /// How an app stands, in Flux's view of it.
-enum Standing<'a> {
+pub(super) enum Standing<'a> {
     /// Nothing is known that status does not say already.
     Unknown,
     /// The source cannot be fetched; what was fetched and applied before stands.
     LastGood,
     Waiting(&'a Failure),
     /// A sync of this revision goes on.
-    Running(&'a Revision),
-    Succeeded(&'a Revision),
+    Running(&'a Revisions),
+    Succeeded(&'a Revisions),
     /// `None`: the last sync itself says why.
     Failed(Option<Failure>),
 }
 
-fn standing(report: &Report) -> Standing<'_> {
+pub(super) fn standing(report: &Report) -> Standing<'_> {
     if let Some(failure) = &report.failure {
         if report.activity == Activity::WaitingForDependency || failure.reason == Reason::DependencyNotReady {
             return Standing::Waiting(failure);
@@ -142,7 +142,7 @@ fn waiting(draft: &mut Draft<'_>, failure: &Failure) -> Vec<EventDraft> {
     vec![EventDraft { warning: false, reason, message: failure.one_line(), annotations: Vec::new() }]
 }
 
-fn running(draft: &mut Draft<'_>, report: &Report, revision: &Revision, rules: &Rules) {
+fn running(draft: &mut Draft<'_>, report: &Report, revision: &Revisions, rules: &Rules) {
     let grows = record_ahead(draft, report);
     let is_applied = report.applied.as_ref() == Some(revision);
     let revision = revision.to_string();
@@ -182,7 +182,7 @@ fn is_retry(draft: &Draft<'_>, report: &Report, revision: &str) -> bool {
         && draft.field::<String>("lastAttemptedRevision").as_deref() == Some(revision)
 }
 
-fn succeeded(draft: &mut Draft<'_>, report: &Report, revision: &Revision, rules: &Rules) -> Vec<EventDraft> {
+fn succeeded(draft: &mut Draft<'_>, report: &Report, revision: &Revisions, rules: &Rules) -> Vec<EventDraft> {
     let revision = revision.to_string();
     let ended = report.sync.as_ref().filter(|sync| sync.phase == SyncPhase::Succeeded);
     draft.mark(READY, TRUE, RECONCILIATION_SUCCEEDED, &format!("Applied revision: {revision}"));
@@ -228,7 +228,7 @@ fn mark_healthy(draft: &mut Draft<'_>, took: Option<&str>, rules: &Rules) {
 fn failed(draft: &mut Draft<'_>, report: &Report, failure: Option<&Failure>, rules: &Rules) -> Vec<EventDraft> {
     let attempted = match (&report.sync, &report.revision) {
         (Some(sync), _) if sync.phase != SyncPhase::Succeeded => Some(sync.revision.to_string()),
-        (_, revision) => revision.as_ref().map(Revision::to_string),
+        (_, revision) => revision.as_ref().map(Revisions::to_string),
     };
     let (reason, message) = explain(report, failure, rules);
     draft.mark(READY, FALSE, reason, &message);
@@ -351,7 +351,7 @@ fn moved_on(snapshot: &Snapshot, revision: &str) -> bool {
 }
 
 /// Lists what a sync changed, one object a line; `None` when it changed nothing.
-fn changes(sync: &SyncReport) -> Option<EventDraft> {
+pub(super) fn changes(sync: &SyncReport) -> Option<EventDraft> {
     let word = |outcome| match outcome {
         ObjectOutcome::Created => Some("created"),
         ObjectOutcome::Configured => Some("configured"),

@@ -4,6 +4,7 @@
 //! stands there. All times are to the second, as Kubernetes writes them.
 
 mod draft;
+mod helm_release;
 mod history;
 mod inventory;
 mod kustomization;
@@ -16,10 +17,11 @@ use std::time::Duration;
 use bowline_model::format_go_duration;
 use jiff::Timestamp;
 
+pub(crate) use helm_release::raise_helm_release;
 pub(crate) use kustomization::raise_kustomization;
 pub(crate) use refusal::raise_refusal;
 pub use source::commit_digest;
-pub(crate) use source::raise_git_repository;
+pub(crate) use source::raise_source;
 
 const READY: &str = "Ready";
 const RECONCILING: &str = "Reconciling";

@@ -1,5 +1,7 @@
 use bowline_model::Reason;
 
+use crate::api::{HELM_CHART, HELM_REPOSITORY, OCI_REPOSITORY};
+
 /// What Flux calls one kind of failure.
 pub(super) struct Words {
     /// The reason of a Kustomization's `Ready`.
@@ -8,6 +10,18 @@ pub(super) struct Words {
     pub(super) git_repository: &'static str,
     /// Only a change of the resource can mend it, where it was refused: `Stalled`.
     pub(super) stalls: bool,
+}
+
+impl Words {
+    /// Returns the word for one kind of source: where Git has one of its own, so have others.
+    pub(super) fn source(&self, kind: &str) -> &'static str {
+        match (kind, self.git_repository) {
+            (OCI_REPOSITORY, "GitOperationFailed") => "OCIArtifactPullFailed",
+            (HELM_CHART, "GitOperationFailed") => "ChartPullError",
+            (HELM_REPOSITORY, "GitOperationFailed") => "IndexationFailed",
+            (_, word) => word,
+        }
+    }
 }
 
 /// Returns Flux's words. Where Flux has none for what Bowline does not do, Bowline's own word stands.

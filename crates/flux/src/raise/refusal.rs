@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::draft::Draft;
 use super::reasons::words;
 use super::{FALSE, FETCH_FAILED, IN_PROGRESS, PROGRESSING_WITH_RETRY, READY, RECONCILING, STALLED, TRUE};
-use crate::api::GIT_REPOSITORY;
+use crate::api::{HELM_RELEASE, KUSTOMIZATION};
 
 /// Writes why nothing is done with a resource.
 ///
@@ -26,8 +26,9 @@ pub(crate) fn raise_refusal(resource: &Object, refusal: &Refusal, now: Timestamp
 pub(super) fn refuse(draft: &mut Draft<'_>, failure: &Failure, waits: bool) {
     let words = words(failure.reason);
     let message = failure.one_line();
-    let is_source = draft.resource.kind() == GIT_REPOSITORY;
-    let reason = if is_source { words.git_repository } else { words.kustomization };
+    let kind = draft.resource.kind();
+    let is_source = !matches!(kind, KUSTOMIZATION | HELM_RELEASE);
+    let reason = if is_source { words.source(kind) } else { words.kustomization };
     if is_source {
         draft.mark(FETCH_FAILED, TRUE, reason, &message);
     }

@@ -13,7 +13,8 @@ pub use strvals::{SetError, parse_into, parse_into_file, parse_into_string, pars
 
 use serde_json::Value as Json;
 
-use crate::yaml::{self, Table};
+use crate::yaml;
+pub use crate::yaml::Table;
 
 /// Reads a file of values: of several documents, later ones win.
 pub fn load_values(text: &[u8]) -> Result<Table, String> {
@@ -22,7 +23,7 @@ pub fn load_values(text: &[u8]) -> Result<Table, String> {
 }
 
 /// Puts `over` over `under`: tables are merged, everything else is replaced.
-pub(crate) fn merge_maps(under: Table, over: Table) -> Table {
+pub fn merge_maps(under: Table, over: Table) -> Table {
     let mut merged = under;
     for (key, value) in over {
         match (merged.get_mut(&key), value) {

@@ -34,9 +34,17 @@ impl ValueSources {
     /// Brings all values together: files in their order, then `--set-json`, `--set`, `--set-string`, `--set-file` and
     /// `--set-literal`. `read` returns the content of a file, or why there is none.
     pub fn merge(&self, read: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Table, ValueError> {
+        self.merge_over(Table::new(), read)
+    }
+
+    /// The same, over values that there are already.
+    pub fn merge_over(
+        &self,
+        mut values: Table,
+        read: &dyn Fn(&str) -> Result<Vec<u8>, String>,
+    ) -> Result<Table, ValueError> {
         let lines = [&self.json, &self.set, &self.strings, &self.set_files, &self.literals];
         check_indices(lines.into_iter().flatten()).map_err(|why| ValueError(why.0))?;
-        let mut values = Table::new();
         for file in &self.files {
             let content = read(file).map_err(ValueError)?;
             let table = load_values(&content).map_err(|why| ValueError(format!("failed to parse {file}: {why}")))?;
