@@ -37,6 +37,12 @@ impl Mailbox {
         std::mem::take(&mut *lock(&self.wake))
     }
 
+    /// Tells whether there is something to take: a sync that waited has heard of it, and left it here.
+    pub(crate) fn is_full(&self) -> bool {
+        let wake = lock(&self.wake);
+        wake.live.is_some() || wake.resource.is_some() || wake.kinds
+    }
+
     /// Waits until there is something to take, or there was since the last wait.
     pub(crate) async fn wait(&self) {
         self.notify.notified().await;

@@ -171,6 +171,9 @@ impl Task {
                 Next::Now => continue,
                 Next::After(wait) => wait,
             };
+            if self.mailbox.is_full() && !shutdown.is_cancelled() {
+                continue;
+            }
             tokio::select! {
                 () = self.mailbox.wait() => {}
                 () = any_changed(&mut self.sources) => {}

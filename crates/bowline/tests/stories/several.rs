@@ -27,8 +27,9 @@ fn charts() -> Repository {
 /// Creates an Application over several sources.
 async fn install(stage: &Stage, sources: Value) -> Object {
     let mut app = stage.application_value("one", "", "");
-    app["spec"]["source"].take();
-    app["spec"]["sources"] = sources;
+    let spec = app["spec"].as_object_mut().expect("is a map");
+    spec.remove("source");
+    spec.insert("sources".to_owned(), sources);
     stage.apply(app).await
 }
 
