@@ -20,6 +20,7 @@ mod manifests;
 mod process;
 mod public_charts;
 mod releases;
+mod repositories;
 mod several;
 mod sources;
 mod sync;

@@ -5,6 +5,8 @@
 pub mod http;
 #[path = "../../../source/tests/support/ssh.rs"]
 pub mod ssh;
+#[path = "../../../source/tests/support/web.rs"]
+pub mod web;
 
 use std::path::PathBuf;
 
