@@ -75,6 +75,22 @@ fn by_templates(suites: &[&str], cases: Option<u64>, seed: Option<u64>) -> anyho
     Ok(())
 }
 
+/// How many random objects are judged, unless told otherwise.
+const JUDGED: u64 = 200_000;
+
+/// Asks kstatus and Argo CD's checks about random objects, and compares.
+pub(crate) fn health(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
+    let referee = referee::health()?.context("kstatus needs Go to build, and there is none")?;
+    let (referee, cases) = (referee.display().to_string(), cases.unwrap_or(JUDGED).to_string());
+    let seed = seed.unwrap_or(1).to_string();
+    let variables = [("BOWLINE_HEALTH", referee.as_str()), ("BOWLINE_CASES", &cases), ("BOWLINE_SEED", &seed)];
+    let suite =
+        ["test", "--locked", "--release", "--package", "bowline-health", "--test", "referee", "--", "--nocapture"];
+    run(&cargo(), &suite, &variables)?;
+    say("every verdict is the same");
+    Ok(())
+}
+
 /// Compares charts with Helm: those of our own making, and public ones where a corpus is there.
 ///
 /// Helm 4 is asked again; for Helm 3 its recorded documents count.

@@ -35,7 +35,7 @@ enum Chore {
     },
     /// Asks the programs that judge ours again, and prints how much is the same
     Conformance {
-        /// Which: `api`, `gotemplate`, `helm` or `sprig`
+        /// Which: `api`, `gotemplate`, `health`, `helm` or `sprig`
         name: String,
         /// How many random cases, of each sort
         #[arg(long)]
@@ -83,19 +83,21 @@ fn main() -> anyhow::Result<()> {
         Chore::Conformance { name, cases, seed } => match name.as_str() {
             "api" => conformance::api(cases, seed),
             "gotemplate" => conformance::gotemplate(cases, seed),
+            "health" => conformance::health(cases, seed),
             "helm" => conformance::helm(),
             "sprig" => conformance::sprig(cases, seed),
-            _ => anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate, helm, sprig"),
+            _ => anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate, health, helm, sprig"),
         },
         Chore::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Chore::Referee => {
             type Build = fn() -> anyhow::Result<Option<std::path::PathBuf>>;
-            let all: [Build; 6] = [
+            let all: [Build; 7] = [
                 referee::control_plane,
                 referee::clients,
                 referee::patches,
                 referee::cel,
                 referee::gotemplate,
+                referee::health,
                 referee::helm,
             ];
             for build in all {

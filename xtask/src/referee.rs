@@ -70,6 +70,12 @@ pub(crate) fn gotemplate() -> anyhow::Result<Option<PathBuf>> {
     program("gotemplate", "Go's templates, with sprig", SMALL)
 }
 
+/// Builds kstatus and the checks of Argo CD behind a program that judges objects, unless it is built already; `None`
+/// where there is no Go.
+pub(crate) fn health() -> anyhow::Result<Option<PathBuf>> {
+    program("health", "kstatus and Argo CD's checks of health (minutes, the first time)", SMALL)
+}
+
 /// Builds Helm's library behind a program that renders many charts, unless it is built already; `None` where there is no Go.
 pub(crate) fn helm() -> anyhow::Result<Option<PathBuf>> {
     program("helm", "Helm's library (minutes, the first time)", SMALL)

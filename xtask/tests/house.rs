@@ -10,7 +10,10 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("apiserver", &["smd", "yaml"]),
     ("argo", &["engine", "model", "health"]),
     ("cluster", &["tree", "smd", "model"]),
-    ("engine", &["source", "cluster", "manifest", "helm", "kustomize", "plan", "health", "model", "smd", "tree", "yaml"]),
+    (
+        "engine",
+        &["source", "cluster", "manifest", "helm", "kustomize", "plan", "health", "model", "smd", "tree", "yaml"],
+    ),
     ("flux", &["engine", "model", "health"]),
     ("gotmpl", &[]),
     ("health", &["smd", "model"]),

@@ -91,7 +91,8 @@ fn job(object: &Object) -> Health {
     match failure {
         Some(failure) => degraded(failure),
         None if !is_complete => progressing(message),
-        None if is_suspended => suspended(message),
+        // Argo CD gives the message of the failure here, of which there is none.
+        None if is_suspended => suspended(""),
         None => healthy(message),
     }
 }

@@ -3,7 +3,7 @@
 use bowline_model::{Health, Object};
 use serde_json::Value;
 
-use crate::fields::{condition, degraded, healthy, items, progressing, text, unknown};
+use crate::fields::{condition, conditions, degraded, healthy, items, progressing, text, unknown};
 
 /// Judges a pod that ends by itself as one that runs for ever.
 const IGNORE_RESTART_POLICY: &str = "argocd.argoproj.io/ignore-restart-policy";
@@ -87,7 +87,7 @@ pub(crate) fn kstatus(object: &Object) -> Health {
         "Succeeded" => healthy("Pod has completed successfully"),
         "Failed" => healthy("Pod has completed, but not successfully"),
         "Running" => {
-            if condition(object, "Ready").is_some_and(|condition| condition.status == "True") {
+            if conditions(object).any(|condition| condition.is("Ready", "True")) {
                 return healthy("Pod is Ready");
             }
             let crashing: Vec<&str> = items(object, "/status/containerStatuses")
@@ -104,8 +104,8 @@ pub(crate) fn kstatus(object: &Object) -> Health {
             }
         }
         "Pending" => {
-            let is_unschedulable = condition(object, "PodScheduled")
-                .is_some_and(|condition| condition.status == "False" && condition.reason == "Unschedulable");
+            let is_unschedulable = conditions(object)
+                .any(|condition| condition.is("PodScheduled", "False") && condition.reason == "Unschedulable");
             progressing(if is_unschedulable { "Pod has not been scheduled" } else { "Pod is in the Pending phase" })
         }
         "" => progressing("Pod phase not available"),

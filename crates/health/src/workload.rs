@@ -10,7 +10,7 @@ pub(crate) fn deployment(object: &Object) -> Health {
     }
     if object.generation() > count(object, "/status/observedGeneration") {
         return progressing(
-            "Waiting for rollout to finish: observed deployment generation less then desired generation",
+            "Waiting for rollout to finish: observed deployment generation less than desired generation",
         );
     }
     if condition(object, "Progressing").is_some_and(|condition| condition.reason == "ProgressDeadlineExceeded") {
@@ -32,7 +32,7 @@ pub(crate) fn deployment(object: &Object) -> Health {
 pub(crate) fn replica_set(object: &Object) -> Health {
     if object.generation() > count(object, "/status/observedGeneration") {
         return progressing(
-            "Waiting for rollout to finish: observed replica set generation less then desired generation",
+            "Waiting for rollout to finish: observed replica set generation less than desired generation",
         );
     }
     if let Some(failure) = condition(object, "ReplicaFailure").filter(|condition| condition.status == "True") {
@@ -50,7 +50,7 @@ pub(crate) fn replica_set(object: &Object) -> Health {
 pub(crate) fn daemon_set(object: &Object) -> Health {
     if object.generation() > count(object, "/status/observedGeneration") {
         return progressing(
-            "Waiting for rollout to finish: observed daemon set generation less then desired generation",
+            "Waiting for rollout to finish: observed daemon set generation less than desired generation",
         );
     }
     let desired = count(object, "/status/desiredNumberScheduled");

@@ -52,7 +52,7 @@ fn argo_cd_on_workloads() {
                 "Deployment",
                 rolled(json!({"observedGeneration": 1})),
                 Progressing,
-                "Waiting for rollout to finish: observed deployment generation less then desired generation",
+                "Waiting for rollout to finish: observed deployment generation less than desired generation",
             ),
             (
                 "apps/v1",
@@ -195,7 +195,7 @@ fn argo_cd_on_other_kinds() {
                 Degraded,
                 "too often",
             ),
-            ("batch/v1", "Job", with(&[("Suspended", "True", "", "told so")]), Suspended, "told so"),
+            ("batch/v1", "Job", with(&[("Suspended", "True", "", "told so")]), Suspended, ""),
             ("batch/v1", "Job", with(&[("Suspended", "False", "", "resumed")]), Healthy, "resumed"),
             ("autoscaling/v2", "HorizontalPodAutoscaler", json!({}), Progressing, "Waiting to Autoscale"),
             (
