@@ -5,6 +5,8 @@
 // For every NAME.yaml it writes NAME.json: the JSON of sigs.k8s.io/yaml, or its error. For every line of
 // scalars.txt it writes a line of scalars.jsonl: what sigs.k8s.io/yaml and go-yaml v3 make of it. It writes
 // emit.jsonl: values made from a fixed seed, and the YAML that sigs.k8s.io/yaml writes for them.
+//
+// Without an argument it answers lines of JSON on standard input by lines on standard output, as serve.go tells.
 package main
 
 import (
@@ -28,6 +30,10 @@ type answer struct {
 }
 
 func main() {
+	if len(os.Args) < 2 {
+		serve(os.Stdin, os.Stdout)
+		return
+	}
 	dir := os.Args[1]
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	must(err)

@@ -1,6 +1,6 @@
 //! Reading YAML as `sigs.k8s.io/yaml` reads it into Go values, with its error texts.
 
-use bowline_yaml::{Limits, Problem, ProblemKind, Rules};
+use bowline_yaml::{Limits, Rules, go_words};
 use serde_json::{Map, Number, Value as Json};
 
 /// A table of values, as Go's `map[string]any`.
@@ -20,30 +20,7 @@ pub(crate) fn unmarshal(text: &[u8]) -> Result<Json, String> {
 
 /// Reads the first document as [`unmarshal`] does; of a map only the entries that are asked for are there for sure.
 pub(crate) fn unmarshal_part(text: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Json, String> {
-    bowline_yaml::parse_first_of(Rules::Sigs, text, &limits(), wanted).map_err(|problem| match utf8_problem(text) {
-        Some(why) => format!("error converting YAML to JSON: yaml: {why}"),
-        None => problem_text(&problem),
-    })
-}
-
-/// Says what is wrong with the first bytes of a text that are not UTF-8, as libyaml's reader does.
-fn utf8_problem(text: &[u8]) -> Option<&'static str> {
-    let bytes = &text[std::str::from_utf8(text).err()?.valid_up_to()..];
-    let width = match bytes[0] {
-        0..0x80 => 1,
-        0xC0..0xE0 => 2,
-        0xE0..0xF0 => 3,
-        0xF0..0xF8 => 4,
-        _ => return Some("invalid leading UTF-8 octet"),
-    };
-    let Some(octets) = bytes.get(1..width) else { return Some("incomplete UTF-8 octet sequence") };
-    if octets.iter().any(|octet| octet & 0xC0 != 0x80) {
-        return Some("invalid trailing UTF-8 octet");
-    }
-    let first = u32::from(bytes[0]) & (0x7F >> width);
-    let value = octets.iter().fold(first, |value, octet| value << 6 | u32::from(octet & 0x3F));
-    let least = [0, 0, 0x80, 0x800, 0x1_0000][width];
-    Some(if value < least { "invalid length of a UTF-8 sequence" } else { "invalid Unicode character" })
+    bowline_yaml::parse_first_of(Rules::Sigs, text, &limits(), wanted).map_err(|problem| go_words(text, &problem))
 }
 
 /// Reads every document of a text as a table; each with the error that `yaml.Unmarshal` has for it.
@@ -60,45 +37,7 @@ pub(crate) fn tables(text: &[u8]) -> Result<Vec<Table>, String> {
             other => return Err(cannot_unmarshal(&other, "", "map[string]interface {}")),
         }
     }
-    broken.map_or(Ok(tables), |problem| Err(problem_text(problem)))
-}
-
-/// Tells of a problem as go-yaml does, which counts the lines of its parser from 0 and those of its scanner from 1, and
-/// never tells of the first one.
-fn problem_text(problem: &Problem) -> String {
-    if let Some(text) = problem.message.strip_prefix("unsupported value: JSON has no `") {
-        let value = match text.trim_end_matches('`').to_ascii_lowercase().as_str() {
-            ".nan" => "NaN",
-            text if text.starts_with('-') => "-Inf",
-            _ => "+Inf",
-        };
-        return format!("error converting YAML to JSON: json: unsupported value: {value}");
-    }
-    if problem.message.starts_with("unsupported map key of type") {
-        return format!("error converting YAML to JSON: {}", problem.message);
-    }
-    let message = problem.message.split(" while ").next().unwrap_or(&problem.message);
-    let by_parser = [
-        "did not find expected ',' or",
-        "did not find expected '-' indicator",
-        "did not find expected <",
-        "did not find expected key",
-        "did not find expected node content",
-        "found duplicate %",
-        "found incompatible",
-        "found undefined tag handle",
-    ];
-    let no_place = ["unknown anchor", "anchor '", "control characters", "invalid "];
-    let starts = |with: &[&str]| with.iter().any(|start| message.starts_with(start));
-    let line = if problem.kind != ProblemKind::Syntax || starts(&no_place) || problem.line <= 1 {
-        0
-    } else if starts(&by_parser) {
-        problem.line - 1
-    } else {
-        problem.line
-    };
-    let place = if line == 0 { String::new() } else { format!("line {line}: ") };
-    format!("error converting YAML to JSON: yaml: {place}{message}")
+    broken.map_or(Ok(tables), |problem| Err(go_words(text, problem)))
 }
 
 /// Says, as Go's `encoding/json` does, that a value does not fit where it stands; `field` is for example

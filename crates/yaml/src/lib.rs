@@ -10,6 +10,7 @@
 
 mod compose;
 mod emit;
+mod go_problem;
 mod go_syntax;
 pub mod lossless;
 pub mod nodes;
@@ -24,6 +25,7 @@ mod timestamp;
 mod value;
 
 pub use emit::to_yaml;
+pub use go_problem::go_words;
 pub use pretty::{Pretty, to_yaml_pretty};
 pub use problem::{Problem, ProblemKind};
 
