@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	yaml3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
@@ -24,10 +25,11 @@ type reading struct {
 	V3     answer `json:"v3"`
 }
 
-// writing is a value as sigs.k8s.io/yaml writes it, and as go-yaml v3 does by an indentation of two.
+// writing is a value as sigs.k8s.io/yaml writes it, which fails of some characters, and as go-yaml v3 does by an
+// indentation of two.
 type writing struct {
-	Sigs   string `json:"sigs"`
-	Pretty string `json:"pretty"`
+	Sigs   *string `json:"sigs"`
+	Pretty string  `json:"pretty"`
 }
 
 func serve(in io.Reader, out io.Writer) {
@@ -86,14 +88,36 @@ func write(raw []byte) writing {
 	decoder.UseNumber()
 	var value any
 	must(decoder.Decode(&value))
-	sigs, err := yaml.Marshal(value)
-	must(err)
+	var sigs *string
+	if text, err := yaml.Marshal(floats(value)); err == nil {
+		made := string(text)
+		sigs = &made
+	}
 	var pretty bytes.Buffer
 	encoder := yaml3.NewEncoder(&pretty)
 	encoder.SetIndent(2)
 	must(encoder.Encode(plain(value)))
 	must(encoder.Close())
-	return writing{string(sigs), pretty.String()}
+	return writing{sigs, pretty.String()}
+}
+
+// floats makes floats of numbers that are written as such; integers stay exact.
+func floats(value any) any {
+	switch value := value.(type) {
+	case json.Number:
+		if strings.ContainsAny(value.String(), ".eE") {
+			return plain(value)
+		}
+	case []any:
+		for at := range value {
+			value[at] = floats(value[at])
+		}
+	case map[string]any:
+		for key := range value {
+			value[key] = floats(value[key])
+		}
+	}
+	return value
 }
 
 // plain makes Go's own numbers of those of JSON.

@@ -91,6 +91,21 @@ pub(crate) fn health(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()
     Ok(())
 }
 
+/// How many random texts and values Go's YAML libraries and we are given, unless told otherwise.
+const YAML: u64 = 200_000;
+
+/// Asks Go's YAML libraries what random texts say, and how they write random values, and compares.
+pub(crate) fn yaml(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
+    let referee = referee::yaml()?.context("Go's YAML libraries need Go to build, and there is none")?;
+    let (referee, cases) = (referee.display().to_string(), cases.unwrap_or(YAML).to_string());
+    let seed = seed.unwrap_or(1).to_string();
+    let variables = [("BOWLINE_YAML", referee.as_str()), ("BOWLINE_CASES", &cases), ("BOWLINE_SEED", &seed)];
+    let suite = ["test", "--locked", "--release", "--package", "bowline-yaml", "--test", "differential"];
+    run(&cargo(), &[&suite[..], &["--", "--nocapture"]].concat(), &variables)?;
+    say("every answer is the same, but for the differences that the test lists");
+    Ok(())
+}
+
 /// Compares charts with Helm: those of our own making, and public ones where a corpus is there.
 ///
 /// Helm 4 is asked again; for Helm 3 its recorded documents count.

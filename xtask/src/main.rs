@@ -35,7 +35,7 @@ enum Chore {
     },
     /// Asks the programs that judge ours again, and prints how much is the same
     Conformance {
-        /// Which: `api`, `gotemplate`, `health`, `helm` or `sprig`
+        /// Which: `api`, `gotemplate`, `health`, `helm`, `sprig` or `yaml`
         name: String,
         /// How many random cases, of each sort
         #[arg(long)]
@@ -86,12 +86,15 @@ fn main() -> anyhow::Result<()> {
             "health" => conformance::health(cases, seed),
             "helm" => conformance::helm(),
             "sprig" => conformance::sprig(cases, seed),
-            _ => anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate, health, helm, sprig"),
+            "yaml" => conformance::yaml(cases, seed),
+            _ => {
+                anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate, health, helm, sprig, yaml")
+            }
         },
         Chore::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Chore::Referee => {
             type Build = fn() -> anyhow::Result<Option<std::path::PathBuf>>;
-            let all: [Build; 7] = [
+            let all: [Build; 8] = [
                 referee::control_plane,
                 referee::clients,
                 referee::patches,
@@ -99,6 +102,7 @@ fn main() -> anyhow::Result<()> {
                 referee::gotemplate,
                 referee::health,
                 referee::helm,
+                referee::yaml,
             ];
             for build in all {
                 let Some(program) = build()? else {

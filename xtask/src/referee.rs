@@ -81,6 +81,12 @@ pub(crate) fn helm() -> anyhow::Result<Option<PathBuf>> {
     program("helm", "Helm's library (minutes, the first time)", SMALL)
 }
 
+/// Builds Go's YAML libraries behind a program that answers what texts say, unless it is built already; `None` where there is
+/// no Go.
+pub(crate) fn yaml() -> anyhow::Result<Option<PathBuf>> {
+    program("yaml", "Go's YAML libraries", SMALL)
+}
+
 /// Builds the program of one folder, unless it is built already; `None` where there is no Go.
 fn program(name: &str, what: &str, flags: &str) -> anyhow::Result<Option<PathBuf>> {
     let (program, source) = (target().join("conformance").join(name), root().join("conformance").join(name));

@@ -1,5 +1,6 @@
 //! Events to trees: anchors bound to their nodes, every node with its place.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,6 +9,7 @@ use libyaml_safer::{
     Encoding, Error, ErrorKind, Event, EventData, MappingStyle, Mark, Parser, ScalarStyle, SequenceStyle,
 };
 
+use crate::scanner::{MOST_STAND_INS, Strict, comma_in_tag, misread, stand_in};
 use crate::split::Chunk;
 use crate::{Problem, ProblemKind};
 
@@ -20,6 +22,8 @@ pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
     /// Where each node stands, where that was asked for; empty otherwise.
     pub(crate) spans: Vec<Span>,
+    /// The aliases that stand within what their anchor names, with that anchor's name: nothing may follow them.
+    pub(crate) endless: BTreeMap<Id, String>,
 }
 
 /// Where a node stands in the text of its piece, in bytes, as the parser tells it.
@@ -117,6 +121,7 @@ impl Tree {
 /// A map or list whose end has not come yet.
 struct Open {
     id: Id,
+    is_flow: bool,
     /// The key whose value comes next.
     key: Option<Id>,
 }
@@ -134,19 +139,44 @@ pub(crate) fn compose_with_spans(chunk: &Chunk<'_>, max_depth: usize) -> (Vec<Tr
 }
 
 fn compose_by(mut composer: Composer, chunk: &Chunk<'_>) -> (Vec<Tree>, Option<Problem>) {
-    // libyaml-safer panics on some broken texts, `[!,a]` for one. Those come from strangers: they must end in a
-    // problem like any other. What the closure leaves behind is only read for the place.
-    let parsed = catch_unwind(AssertUnwindSafe(|| parse(chunk.text, &mut composer)));
-    let problem = match parsed {
-        Ok(Ok(())) => None,
-        Ok(Err(Broken::Text(error))) => Some(composer.before_added_break(syntax_problem(chunk, &error), &error)),
-        Ok(Err(Broken::Content(problem))) => Some(problem),
-        Err(_panic) => {
-            let message = "the text cannot be parsed after this place".to_owned();
-            Some(composer.problem(ProblemKind::Syntax, composer.last_mark, message))
-        }
-    };
-    (composer.trees, problem)
+    let (max_depth, keeps_spans) = (composer.max_depth, composer.keeps_spans);
+    let mut text = Cow::Borrowed(chunk.text);
+    for _ in 0..MOST_STAND_INS {
+        // libyaml-safer panics on some broken texts, `[!,a]` for one. Those come from strangers: they must end in a
+        // problem like any other. What the closure leaves behind is only read for the place.
+        let parsed = catch_unwind(AssertUnwindSafe(|| parse(&text, &mut composer)));
+        let (at, problem) = match parsed {
+            Ok(Ok(())) => return (composer.trees, None),
+            Ok(Err(Broken::Content(problem))) => return (composer.trees, Some(problem)),
+            Ok(Err(Broken::Text(error))) => {
+                let problem = composer.before_added_break(syntax_problem(chunk, &error), &error);
+                (misread(&error, &text), problem)
+            }
+            Err(_panic) => {
+                let message = "the text cannot be parsed after this place".to_owned();
+                let problem = composer.problem(ProblemKind::Syntax, composer.last_mark, message);
+                (comma_in_tag(&text, composer.last_mark.index as usize), problem)
+            }
+        };
+        let lines_before = chunk.lines_before;
+        let mut stand_ins = std::mem::take(&mut composer.stand_ins);
+        let Some(stand_in) = at.and_then(|at| stand_in(&mut stand_ins, &text, at)) else {
+            return (composer.trees, Some(problem));
+        };
+        text.to_mut()[at.unwrap_or_default()] = stand_in;
+        composer = Composer { lines_before, max_depth, keeps_spans, stand_ins, ..Composer::default() };
+    }
+    let message = format!("there are more than {MOST_STAND_INS} colons and commas at the ends of plain texts and tags");
+    let problem = composer.problem(ProblemKind::Limit, composer.last_mark, message);
+    (composer.trees, Some(problem))
+}
+
+/// Returns the signs of a block scalar, after its anchor and tag.
+fn block_header(source: &[u8]) -> &[u8] {
+    source
+        .split(u8::is_ascii_whitespace)
+        .find(|part| part.starts_with(b"|") || part.starts_with(b">"))
+        .unwrap_or_default()
 }
 
 enum Broken {
@@ -155,13 +185,14 @@ enum Broken {
 }
 
 fn parse(text: &[u8], composer: &mut Composer) -> Result<(), Broken> {
-    // libyaml-safer panics where a text ends without a line break inside a block scalar. So the break is added,
-    // and taken off the scalar again; blanks alone on a last line would count as content then, and go.
+    // libyaml-safer panics where a text ends without a line break inside a block scalar. So the break is added, and
+    // taken off the scalar again.
     let last_line = text.rsplit(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-    let is_blank = last_line.iter().all(|byte| *byte == b' ');
-    let (text, line_break): (&[u8], &[u8]) =
-        if is_blank { (&text[..text.len() - last_line.len()], b"") } else { (text, b"\n") };
-    composer.unbroken_end = (!is_blank).then_some(text.len() as u64);
+    let has_old_break = ["\u{85}", "\u{2028}", "\u{2029}"].iter().any(|end| text.ends_with(end.as_bytes()));
+    let last_line = if has_old_break { b"" } else { last_line };
+    let line_break: &[u8] = if last_line.is_empty() { b"" } else { b"\n" };
+    composer.unbroken_end = (!last_line.is_empty()).then_some(text.len() as u64);
+    composer.blank_end = last_line.iter().all(|byte| *byte == b' ').then_some(last_line.len());
 
     let mut parser = Parser::new();
     // Set, so that the parser does not guess from the first bytes.
@@ -173,7 +204,10 @@ fn parse(text: &[u8], composer: &mut Composer) -> Result<(), Broken> {
         if event.data == EventData::StreamEnd {
             return Ok(());
         }
-        composer.take(event).map_err(Broken::Content)?;
+        if let Some((at, message)) = composer.strict.refuse(&event, text, composer.lines_before) {
+            return Err(Broken::Content(composer.problem(ProblemKind::Syntax, at, message)));
+        }
+        composer.take(event, text).map_err(Broken::Content)?;
     }
 }
 
@@ -188,9 +222,14 @@ struct Composer {
     lines_before: u32,
     max_depth: usize,
     keeps_spans: bool,
+    /// What stands for which characters in plain texts and tags.
+    stand_ins: Vec<(char, char)>,
+    strict: Strict,
     last_mark: Mark,
     /// Where the text ends without a line break, in bytes.
     unbroken_end: Option<u64>,
+    /// How many blanks the last line is that has nothing else.
+    blank_end: Option<usize>,
 }
 
 impl Composer {
@@ -200,12 +239,33 @@ impl Composer {
     }
 
     /// Takes the line break that was added to the text off a block scalar that runs to its end.
-    fn without_added_break(&self, mut text: String, style: ScalarStyle, end: Mark) -> String {
+    fn without_added_break(&self, mut text: String, event: (Mark, Mark), style: ScalarStyle, source: &[u8]) -> String {
+        let (start, end) = event;
         let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-        if is_block && self.unbroken_end.is_some_and(|unbroken| end.index >= unbroken) && text.ends_with('\n') {
+        if !is_block || self.unbroken_end.is_none_or(|unbroken| end.index < unbroken) || !text.ends_with('\n') {
+            return text;
+        }
+        let source = source.get(start.index as usize..).unwrap_or_default();
+        // Blanks alone are no line of the text unless they are deeper than it is indented, or all is kept.
+        if self
+            .blank_end
+            .is_none_or(|blanks| blanks > self.block_indent(source) || block_header(source).contains(&b'+'))
+        {
             text.pop();
         }
         text
+    }
+
+    /// Returns how far the lines of a block scalar are indented, by its header or else by the first that says something.
+    fn block_indent(&self, source: &[u8]) -> usize {
+        if let Some(digit) = block_header(source).iter().find(|byte| byte.is_ascii_digit()) {
+            let around = self.open.iter().rev().find(|open| !open.is_flow);
+            let around = around.map_or(0, |open| self.tree.nodes[open.id].column as usize - 1);
+            return around + usize::from(digit - b'0');
+        }
+        let blanks = |line: &[u8]| line.iter().take_while(|byte| **byte == b' ').count();
+        let mut lines = source.split(|byte| matches!(byte, b'\n' | b'\r')).skip(1);
+        lines.find(|line| blanks(line) < line.len()).map_or(usize::MAX, blanks)
     }
 
     /// Puts a problem that is found after the line break that was added to the text where the text ends.
@@ -219,17 +279,26 @@ impl Composer {
         problem
     }
 
-    fn take(&mut self, event: Event) -> Result<(), Problem> {
+    fn take(&mut self, event: Event, text: &[u8]) -> Result<(), Problem> {
         let at = event.start_mark;
         let end = event.end_mark.index as usize;
         let span = if self.keeps_spans { span_of(&event) } else { None };
         match event.data {
             EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
-                let value = self.without_added_break(value, style, event.end_mark);
-                self.add(at, anchor, tag, Content::Scalar { text: value, plain: plain_implicit, style });
+                // Of a bare `!` before nothing libyaml says that its tag counts, and go-yaml v3 that it does not.
+                let is_plain = style == ScalarStyle::Plain && (plain_implicit || tag.as_deref() == Some("!"));
+                let mut value = self.without_added_break(value, (at, event.end_mark), style, text);
+                for &(stand_in, original) in &self.stand_ins {
+                    value = value.replace(stand_in, original.encode_utf8(&mut [0; 4]));
+                }
+                self.add(at, anchor, tag, Content::Scalar { text: value, plain: is_plain, style });
             }
-            EventData::SequenceStart { anchor, tag, .. } => self.begin(at, anchor, tag, Content::List(Vec::new()))?,
-            EventData::MappingStart { anchor, tag, .. } => self.begin(at, anchor, tag, Content::Map(Vec::new()))?,
+            EventData::SequenceStart { anchor, tag, style, .. } => {
+                self.begin(at, anchor, tag, Content::List(Vec::new()), style == SequenceStyle::Flow)?;
+            }
+            EventData::MappingStart { anchor, tag, style, .. } => {
+                self.begin(at, anchor, tag, Content::Map(Vec::new()), style == MappingStyle::Flow)?;
+            }
             EventData::SequenceEnd | EventData::MappingEnd => {
                 let closed = self.open.pop().map(|open| open.id);
                 if let Some(span) = closed.and_then(|id| self.tree.spans.get_mut(id)) {
@@ -248,10 +317,11 @@ impl Composer {
         let Some(&target) = self.anchors.get(anchor) else {
             return Err(self.problem(ProblemKind::Syntax, at, format!("unknown anchor '{anchor}' referenced")));
         };
-        if self.open.iter().any(|open| open.id == target) {
-            return Err(self.problem(ProblemKind::Value, at, format!("anchor '{anchor}' value contains itself")));
+        let is_endless = self.open.iter().any(|open| open.id == target);
+        let id = self.add(at, None, None, Content::Alias(target));
+        if is_endless {
+            self.tree.endless.insert(id, anchor.to_owned());
         }
-        self.add(at, None, None, Content::Alias(target));
         Ok(())
     }
 
@@ -261,13 +331,14 @@ impl Composer {
         anchor: Option<String>,
         tag: Option<String>,
         content: Content,
+        is_flow: bool,
     ) -> Result<(), Problem> {
         if self.open.len() >= self.max_depth {
             let message = format!("maps and lists are nested deeper than the limit of {}", self.max_depth);
             return Err(self.problem(ProblemKind::Limit, at, message));
         }
         let id = self.add(at, anchor, tag, content);
-        self.open.push(Open { id, key: None });
+        self.open.push(Open { id, is_flow, key: None });
         Ok(())
     }
 
@@ -275,6 +346,11 @@ impl Composer {
     fn add(&mut self, at: Mark, anchor: Option<String>, tag: Option<String>, content: Content) -> Id {
         let id = self.tree.nodes.len();
         let line = self.lines_before + at.line as u32 + 1;
+        let restored = |tag: String| {
+            let originals = self.stand_ins.iter();
+            originals.fold(tag, |tag, (stand_in, of)| tag.replace(*stand_in, of.encode_utf8(&mut [0; 4])))
+        };
+        let tag = tag.map(restored);
         self.tree.nodes.push(Node { content, tag, line, column: at.column as u32 + 1 });
         if let Some(anchor) = anchor {
             self.anchors.insert(anchor, id);

@@ -88,7 +88,29 @@ fn plain(text: &str) -> Event {
     Event::scalar(None, None, text, true, true, ScalarStyle::Plain)
 }
 
+/// Go writes JSON first and reads that as YAML, where this character is a line break that is folded.
+const NEXT_LINE: char = '\u{85}';
+
+fn folded(text: &str) -> String {
+    let mut made = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(NEXT_LINE) {
+        made.push_str(rest[..at].trim_end_matches(' '));
+        let after = rest[at..].trim_start_matches([NEXT_LINE, ' ']);
+        let breaks = rest[at..rest.len() - after.len()].matches(NEXT_LINE).count();
+        if breaks == 1 {
+            made.push(' ');
+        }
+        made.extend(std::iter::repeat_n('\n', breaks - 1));
+        rest = after;
+    }
+    made + rest
+}
+
 fn text_event(text: &str) -> Event {
+    if text.contains(NEXT_LINE) {
+        return text_event(&folded(text));
+    }
     if text.contains(is_escaped_by_go) || text.starts_with(BYTE_ORDER_MARK) {
         return Event::scalar(None, None, &hide_escapes(text), true, true, ScalarStyle::DoubleQuoted);
     }
@@ -126,8 +148,9 @@ pub(crate) fn hide_escapes(text: &str) -> String {
         match c {
             MARKER if !all => hidden.extend([MARKER, ITSELF]),
             c if !all && !is_escaped_by_go(c) => hidden.push(c),
+            '\u{a0}' => hidden.extend([MARKER, '_']),
             // These have short escapes, which libyaml writes as well.
-            '\0' | '\u{7}'..='\r' | '\u{1b}' | '"' | '\\' | '\u{85}' | '\u{a0}' | '\u{2028}' | '\u{2029}' => {
+            '\0' | '\u{7}'..='\r' | '\u{1b}' | '"' | '\\' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
                 hidden.push(c);
             }
             c => {

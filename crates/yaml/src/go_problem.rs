@@ -23,6 +23,14 @@ pub fn go_words(text: &[u8], problem: &Problem) -> String {
         return format!("{BEFORE} {}", problem.message);
     }
     let message = problem.message.split(" while ").next().unwrap_or(&problem.message);
+    // Documents are read one by one here, so that the text of one ends where the next begins.
+    let ended = message == "found unexpected end of stream";
+    let at = text.split(|byte| *byte == b'\n').nth(problem.line.saturating_sub(1) as usize).unwrap_or_default();
+    let message = if ended && problem.line > 1 && problem.column == 1 && at.starts_with(b"---") {
+        "found unexpected document indicator"
+    } else {
+        message
+    };
     let by_parser = [
         "did not find expected ',' or",
         "did not find expected '-' indicator",

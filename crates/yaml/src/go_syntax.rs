@@ -26,7 +26,7 @@ pub(crate) fn shown_alone(tree: &Tree, id: Id, rules: Rules) -> String {
 const NIL: &str = "interface {}(nil)";
 
 fn append(out: &mut String, tree: &Tree, id: Id, rules: Rules) {
-    if out.len() > LONGEST {
+    if out.len() > LONGEST || tree.endless.contains_key(&id) {
         return;
     }
     let node = &tree.nodes[tree.follow(id)];
@@ -47,7 +47,8 @@ fn append(out: &mut String, tree: &Tree, id: Id, rules: Rules) {
                 append(&mut entry, tree, *value, rules);
                 all.push(entry);
             }
-            all.sort();
+            // Nothing comes first.
+            all.sort_by(|a, b| (!a.starts_with(NIL)).cmp(&!b.starts_with(NIL)).then(a.cmp(b)));
             out.push_str("map[interface {}]interface {}{");
             out.push_str(&all.join(", "));
             out.push('}');
@@ -70,6 +71,10 @@ fn scalar(meaning: &Meaning, text: &str) -> String {
         Meaning::Bool(truth) => truth.to_string(),
         Meaning::Number(Num::Signed(number)) => number.to_string(),
         Meaning::Number(Num::Unsigned(number)) => format!("{number:#x}"),
+        Meaning::Number(Num::Float(number)) if number.is_nan() => "NaN".to_owned(),
+        Meaning::Number(Num::Float(number)) if number.is_infinite() => {
+            if *number > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
+        }
         Meaning::Number(Num::Float(number)) => format_float(*number),
         Meaning::Timestamp(_) | Meaning::Text => quoted(text),
     }
@@ -91,9 +96,21 @@ fn quoted(text: &str) -> String {
             c if c < ' ' || c == '\u{7f}' => {
                 write!(out, "\\x{:02x}", u32::from(c)).expect("holds because memory takes it");
             }
-            c if c.is_control() => write!(out, "\\u{:04x}", u32::from(c)).expect("holds because memory takes it"),
+            c if is_hidden(c) && c > '\u{ffff}' => {
+                write!(out, "\\U{:08x}", u32::from(c)).expect("holds because memory takes it");
+            }
+            c if is_hidden(c) => write!(out, "\\u{:04x}", u32::from(c)).expect("holds because memory takes it"),
             c => out.push(c),
         }
     }
     out + "\""
+}
+
+/// Tells whether a character beyond ASCII shows nothing: blanks, controls, formats and private ones.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || c > '~' && c.is_whitespace()
+        || matches!(c, '\u{ad}' | '\u{600}'..='\u{605}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}')
+        || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..)
 }

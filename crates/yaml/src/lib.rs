@@ -19,6 +19,7 @@ mod pretty;
 mod problem;
 mod quick;
 mod resolve;
+mod scanner;
 mod sort;
 mod split;
 mod timestamp;

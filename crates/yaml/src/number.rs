@@ -88,7 +88,11 @@ pub(crate) fn integral(float: f64) -> Option<Number> {
 
 /// Writes a float as Go's `strconv.FormatFloat(f, 'g', -1, 64)` does.
 pub(crate) fn format_float(float: f64) -> String {
-    go_general(&format!("{float:e}"))
+    let shortest = format!("{float:e}");
+    // Of the shortest that read back as the same float, Go takes the nearest, and of two that are as near the even one.
+    let digits = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    let nearest = format!("{float:.*e}", digits.saturating_sub(1));
+    go_general(if nearest.parse() == Ok(float) { &nearest } else { &shortest })
 }
 
 /// Writes a float as Go's `strconv.FormatFloat(f, 'g', -1, 32)` does: how `sigs.k8s.io/yaml` writes a float key.

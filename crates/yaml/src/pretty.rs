@@ -144,7 +144,9 @@ fn written(scalar: &Pretty, indent: usize) -> String {
 pub(crate) fn scalar(text: &str, style: ScalarStyle, indent: usize) -> String {
     let hidden = text.replace('\t', &TAB.to_string());
     let made = if hidden.contains(is_escaped_by_go) || text.starts_with(BYTE_ORDER_MARK) {
-        emitted(&hide_escapes(&hidden), ScalarStyle::DoubleQuoted)
+        // All of a text after a byte order mark is escaped, and tabs as tabs.
+        let source = if text.starts_with(BYTE_ORDER_MARK) { text } else { &hidden };
+        emitted(&hide_escapes(source), ScalarStyle::DoubleQuoted)
     } else {
         emitted(&hidden, style)
     };

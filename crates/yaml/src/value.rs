@@ -46,6 +46,10 @@ impl Builder<'_> {
         let tree = self.tree;
         let node = &tree.nodes[id];
         self.count(node, depth)?;
+        if let Some(anchor) = tree.endless.get(&id) {
+            self.note(node, ProblemKind::Value, format!("anchor '{anchor}' value contains itself"));
+            return Err(Stop);
+        }
         match &node.content {
             Content::Alias(target) => self.aliased(|builder| builder.value(*target, depth)),
             Content::Scalar { text, plain, .. } => Ok(self.scalar(node, text, *plain)),
@@ -95,6 +99,7 @@ impl Builder<'_> {
 
     fn add_entries(&mut self, map: &mut Map<String, Value>, entries: &[(Id, Id)], depth: usize) -> Result<(), Stop> {
         let mut written = BTreeMap::new();
+        let mut late: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
         let mut merged = Vec::new();
         for &(key, value) in entries {
             if self.is_merge(key) {
@@ -108,19 +113,51 @@ impl Builder<'_> {
             }
             let node = &self.tree.nodes[key];
             let Some(name) = self.key(key, value) else { continue };
-            if let Some(first) = written.insert(name.clone(), node.line)
+            // To go-yaml v3 keys are the same that are written alike; an alias is another, whatever it names.
+            let same = match &node.content {
+                Content::Alias(target) if self.rules == Rules::Kyaml => (Some(*target), String::new()),
+                Content::Scalar { text, .. } if self.rules == Rules::Kyaml => (None, text.clone()),
+                _ => (None, name.clone()),
+            };
+            if let Some(first) = written.insert(same, key)
                 && self.rules != Rules::Sigs
+                && (self.rules == Rules::Kyaml || self.sort_of(first) == self.sort_of(key))
             {
+                let first = self.tree.nodes[first].line;
                 self.note(node, ProblemKind::Value, format!("mapping key {name:?} already defined at line {first}"));
             }
+            let before = self.problems.len();
             let value = self.value(value, depth + 1)?;
+            // What JSON does not have counts only where no later entry takes its place.
+            late.remove(&name);
+            if self.problems.len() > before {
+                let found = self.problems.split_off(before);
+                let (of_json, others): (Vec<_>, Vec<_>) =
+                    found.into_iter().partition(|problem| problem.message.starts_with("unsupported "));
+                self.problems.extend(others);
+                late.insert(name.clone(), of_json);
+            }
             map.insert(name, value);
         }
+        self.problems.extend(late.into_values().flatten());
         // go-yaml v3 merges at the end, and only what is not there.
         for value in merged {
             self.merge(map, value, depth, false)?;
         }
         Ok(())
+    }
+
+    /// Tells apart what Go has different types for: `"1"`, `1` and `1.0` are three keys to it.
+    fn sort_of(&mut self, key: Id) -> u8 {
+        let node = &self.tree.nodes[self.tree.follow(key)];
+        let Content::Scalar { text, plain, .. } = &node.content else { return 0 };
+        match self.meaning(node, text, *plain) {
+            None | Some(Meaning::Null) => 1,
+            Some(Meaning::Bool(_)) => 2,
+            Some(Meaning::Number(Num::Float(_))) => 3,
+            Some(Meaning::Number(_)) => 4,
+            Some(Meaning::Timestamp(_) | Meaning::Text) => 5,
+        }
     }
 
     fn is_merge(&self, key: Id) -> bool {
@@ -149,6 +186,14 @@ impl Builder<'_> {
             self.note(&tree.nodes[from], ProblemKind::Value, message);
             return Ok(());
         }
+        let written = match &tree.nodes[from].content {
+            Content::List(items) => items.as_slice(),
+            _ => &[from],
+        };
+        if let Some((at, anchor)) = written.iter().find_map(|id| Some((*id, tree.endless.get(id)?))) {
+            self.note(&tree.nodes[at], ProblemKind::Value, format!("anchor '{anchor}' value contains itself"));
+            return Err(Stop);
+        }
         let mut gathered = Map::new();
         for source in sources.into_iter().rev() {
             let Content::Map(entries) = &tree.nodes[source].content else { continue };
@@ -170,7 +215,14 @@ impl Builder<'_> {
         let Content::Scalar { text, plain, .. } = &node.content else {
             // A key within the key comes first.
             let before = self.problems.len();
-            if self.value(id, 0).is_err() || self.problems.len() > before {
+            if self.value(id, 0).is_err() {
+                return None;
+            }
+            // What JSON does not have is found only once all is read.
+            let mut within = self.problems.split_off(before);
+            within.retain(|problem| !problem.message.starts_with("unsupported "));
+            if !within.is_empty() {
+                self.problems.extend(within);
                 return None;
             }
             let key = go_syntax::shown(self.tree, id, self.rules);
@@ -184,6 +236,12 @@ impl Builder<'_> {
             Meaning::Bool(value) => value.to_string(),
             Meaning::Number(Num::Signed(value)) => value.to_string(),
             Meaning::Number(Num::Float(value)) => number::format_float_key(value),
+            Meaning::Number(Num::Unsigned(key)) if self.rules != Rules::Kyaml => {
+                let value = go_syntax::shown_alone(tree, value, self.rules);
+                let message = format!("unsupported map key of type: uint64, key: {key:#x}, value: {value}");
+                self.note(&tree.nodes[id], ProblemKind::Value, message);
+                return None;
+            }
             Meaning::Number(Num::Unsigned(value)) => value.to_string(),
             Meaning::Null => {
                 let value = go_syntax::shown_alone(tree, value, self.rules);
@@ -212,7 +270,7 @@ impl Builder<'_> {
     fn meaning(&mut self, node: &Node, text: &str, plain: bool) -> Option<Meaning> {
         match &node.tag {
             // To go-yaml v3 the bare `!` says nothing; to v2 it makes a text.
-            Some(tag) if tag == "!" && self.rules == Rules::Kyaml => Some(resolve(text, self.rules)),
+            Some(tag) if tag == "!" && self.rules == Rules::Kyaml && plain => Some(resolve(text, self.rules)),
             Some(tag) => match resolve_tagged(tag, text, self.rules) {
                 Ok(meaning) => Some(meaning),
                 Err(message) => {
@@ -235,7 +293,12 @@ impl Builder<'_> {
             return None;
         };
         // Go keeps any bytes in a string, and its JSON writer replaces what is not UTF-8.
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        let mut text = String::with_capacity(bytes.len());
+        for part in bytes.utf8_chunks() {
+            text.push_str(part.valid());
+            text.extend(part.invalid().iter().map(|_| '\u{fffd}'));
+        }
+        Some(text)
     }
 
     fn note(&mut self, node: &Node, kind: ProblemKind, message: String) {

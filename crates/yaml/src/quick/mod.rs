@@ -42,10 +42,12 @@ pub(crate) fn read(chunk: &Chunk<'_>, rules: Rules, max_depth: usize, wanted: &d
     if !is_usual(text) {
         return None;
     }
-    // As the full reader has it: blanks alone on a last line are nothing, and a line that has no end gets one.
+    // Blanks alone on a last line may be part of a block scalar. One that has no end otherwise gets one.
     let last_line = &text[text.rfind('\n').map_or(0, |at| at + 1)..];
-    let (ended, unbroken_end) = if last_line.bytes().all(|byte| byte == b' ') {
-        (Cow::Borrowed(&text[..text.len() - last_line.len()]), usize::MAX)
+    let (ended, unbroken_end) = if last_line.is_empty() {
+        (Cow::Borrowed(text), usize::MAX)
+    } else if last_line.bytes().all(|byte| byte == b' ') {
+        return None;
     } else {
         let mut ended = String::with_capacity(text.len() + 1);
         ended.push_str(text);
@@ -364,9 +366,9 @@ impl<'t> Reader<'t> {
             Meaning::Timestamp(timestamp) => Cow::Owned(timestamp.to_rfc3339()),
             Meaning::Bool(truth) => Cow::Borrowed(if truth { "true" } else { "false" }),
             Meaning::Number(Num::Signed(number)) => Cow::Owned(number.to_string()),
-            Meaning::Number(Num::Unsigned(number)) => Cow::Owned(number.to_string()),
             Meaning::Number(Num::Float(number)) => Cow::Owned(number::format_float_key(number)),
-            Meaning::Null => return None,
+            // Go refuses these.
+            Meaning::Null | Meaning::Number(Num::Unsigned(_)) => return None,
         })
     }
 

@@ -235,6 +235,10 @@ impl Writer<'_> {
             let is_odd = word.starts_with(|c: char| c.is_ascii_punctuation() && !"-+._~".contains(c))
                 || word == "a: b"
                 || word == "-";
+            // One within a text is told by columns that nobody relies on.
+            if word.contains('\u{feff}') {
+                continue;
+            }
             if !is_odd || self.random.one_in(40) {
                 return word.to_owned();
             }
@@ -425,9 +429,9 @@ impl Writer<'_> {
             7 | 8 if in_list => {
                 self.out.push(' ');
                 if self.random.one_in(3) {
-                    self.list(indent + 2, depth - 1, true)
+                    self.list(indent + 2, depth - 1, true);
                 } else {
-                    self.map(indent + 2, depth - 1, true)
+                    self.map(indent + 2, depth - 1, true);
                 }
             }
             7..=10 => {
@@ -579,7 +583,7 @@ pub(crate) fn text(random: &mut Random) -> String {
         writer.document();
     }
     let mut text = writer.out;
-    if random.one_in(4) {
+    if random.one_in(6) {
         for _ in 0..=random.below(2) {
             text = mangled(random, &text);
         }
@@ -588,7 +592,7 @@ pub(crate) fn text(random: &mut Random) -> String {
         0 => text = text.replace('\n', "\r\n"),
         1 => text = text.replace('\n', "\r"),
         2 | 3 => text.truncate(text.trim_end_matches('\n').len()),
-        4 => text.insert(0, '\u{feff}'),
+        4 if random.one_in(3) => text.insert(0, '\u{feff}'),
         _ => {}
     }
     text
@@ -679,7 +683,8 @@ pub(crate) fn value(random: &mut Random, depth: usize) -> Value {
                 } else {
                     string(random)
                 };
-                entries.insert(key, value(random, depth - 1));
+                // Numbers that overflow are in no order to Go.
+                entries.insert(key.replace("12345678901234567890", "big"), value(random, depth - 1));
             }
             Value::Object(entries)
         }
