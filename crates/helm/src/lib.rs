@@ -3,6 +3,7 @@
 //! What templates may call is in [`functions`].
 #![warn(missing_docs)]
 
+pub mod build;
 pub mod capabilities;
 pub mod chart;
 pub mod dependencies;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::archive::archive_files;
-use super::metadata::Metadata;
+use super::metadata::{Lock, Metadata};
 use super::{Chart, File, LoadError};
 use crate::values;
 use crate::yaml;
@@ -40,7 +40,7 @@ fn load(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
     for file in files {
         match file.name.as_str() {
             "Chart.yaml" => {}
-            "Chart.lock" => check_lock(&file, "Chart.lock")?,
+            "Chart.lock" => chart.lock = read_lock(&file, "Chart.lock")?,
             "values.yaml" => {
                 chart.values =
                     values::load_values(&file.data).map_err(|why| LoadError::File { file: "values.yaml", why })?;
@@ -55,7 +55,7 @@ fn load(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
             }
             "requirements.lock" => {
                 described = true;
-                check_lock(&file, "requirements.lock")?;
+                chart.lock = read_lock(&file, "requirements.lock")?;
                 if chart.metadata.api_version == "v1" {
                     chart.files.push(file);
                 }
@@ -128,7 +128,8 @@ fn read_metadata(metadata: &mut Metadata, file: &File, name: &'static str) -> Re
         .map_err(|why| LoadError::File { file: name, why })
 }
 
-/// A lock says nothing that rendering needs, but must be YAML.
-fn check_lock(file: &File, name: &'static str) -> Result<(), LoadError> {
-    yaml::unmarshal(&file.data).map(|_| ()).map_err(|why| LoadError::File { file: name, why })
+fn read_lock(file: &File, name: &'static str) -> Result<Option<Lock>, LoadError> {
+    yaml::unmarshal(&file.data)
+        .and_then(|value| Lock::decode(&value))
+        .map_err(|why| LoadError::File { file: name, why })
 }

@@ -60,6 +60,15 @@ pub struct Dependency {
     pub alias: String,
 }
 
+/// The exact versions that were found for a chart's dependencies.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lock {
+    /// Of what was asked for and what was found.
+    pub digest: String,
+    /// What was found.
+    pub dependencies: Vec<Dependency>,
+}
+
 /// An entry of `import-values`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ImportValue {
@@ -181,6 +190,25 @@ impl Metadata {
     /// Returns the dependencies; none is null in a chart that was loaded.
     pub fn requirements(&self) -> impl Iterator<Item = &Dependency> {
         self.dependencies.iter().flatten()
+    }
+}
+
+impl Lock {
+    /// Reads a lock; an empty one is none.
+    pub(super) fn decode(value: &Json) -> Result<Option<Self>, String> {
+        if value.is_null() {
+            return Ok(None);
+        }
+        let (mut digest, mut dependencies) = (String::new(), Vec::new());
+        decode::object(value, "", "v2.Lock", |key, value| match key {
+            "digest" => decode::text(&mut digest, value, "Lock.digest"),
+            "dependencies" => {
+                let place = "Lock.dependencies";
+                decode::list(&mut dependencies, value, place, "[]*v2.Dependency", Dependency::decode)
+            }
+            _ => Ok(()),
+        })?;
+        Ok(Some(Self { digest, dependencies: dependencies.into_iter().flatten().collect() }))
     }
 }
 

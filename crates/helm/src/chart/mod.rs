@@ -14,7 +14,7 @@ pub use gomatch::{PatternError, go_match};
 pub use ignore::Rules;
 pub use load::load_files;
 pub(crate) use metadata::is_go_space;
-pub use metadata::{Dependency, ImportValue, Maintainer, Metadata};
+pub use metadata::{Dependency, ImportValue, Lock, Maintainer, Metadata};
 
 use bowline_tree::TreeError;
 use bytes::Bytes;
@@ -48,6 +48,8 @@ pub struct Chart {
     pub files: Vec<File>,
     /// The charts in `charts/`.
     pub dependencies: Vec<Chart>,
+    /// What Chart.lock says.
+    pub lock: Option<Lock>,
 }
 
 impl Chart {

@@ -43,6 +43,11 @@ pub(crate) fn is_compatible(range: &str, version: &str) -> bool {
     Version::parse(version).is_ok_and(|version| Constraints::parse(range).is_ok_and(|range| range.check(&version)))
 }
 
+/// Tells whether a text is a constraint of versions.
+pub(crate) fn is_constraint(text: &str) -> bool {
+    Constraints::parse(text).is_ok()
+}
+
 /// A version, which templates have as a `*semver.Version`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Version {
