@@ -8,6 +8,7 @@
 
 mod carry;
 mod decide;
+mod dependencies;
 mod dialect;
 mod events;
 mod farewell;
@@ -22,6 +23,8 @@ mod shared;
 mod task;
 mod world;
 
+pub use bowline_helm::build::Locking;
+pub use dependencies::{Surroundings as ChartSurroundings, complete_chart};
 pub use dialect::*;
 pub use happening::{Cause, Counters, Happening};
 pub use router::Engine;

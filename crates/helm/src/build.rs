@@ -126,7 +126,9 @@ impl<E> Build<'_, E> {
         let mut asked = as_written.clone();
         for dependency in &mut asked {
             let repository = &dependency.repository;
-            let Some(name) = repository.strip_prefix('@').or_else(|| repository.strip_prefix("alias:")) else { continue };
+            let Some(name) = repository.strip_prefix('@').or_else(|| repository.strip_prefix("alias:")) else {
+                continue;
+            };
             dependency.repository = (self.alias)(name).ok_or_else(|| BuildError::UnknownAlias(repository.clone()))?;
         }
         let mut wanted = match &chart.lock {
@@ -287,7 +289,8 @@ mod tests {
         let top = path("shop");
         let mut chart = load_directory(tree, &top).expect("is a chart");
         let done = Build { tree, top: &top, locking, alias: &alias, fetch: &fetch }.complete(&mut chart);
-        let held = || chart.dependencies.iter().map(|held| format!("{} {}", held.name(), held.metadata.version)).collect();
+        let held =
+            || chart.dependencies.iter().map(|held| format!("{} {}", held.name(), held.metadata.version)).collect();
         (done.map(|()| held()).map_err(|error| error.to_string()), asked.into_inner())
     }
 
@@ -298,8 +301,14 @@ mod tests {
         let (done, _) = complete(&tree(beside, None), Locking::Honoured);
         assert_eq!(done, Ok(vec!["base 1.2.3".to_owned()]));
         for (dependency, want) in [
-            ("{name: base, version: ^2, repository: 'file://../base'}", "dependency base at version 1.2.3 does not satisfy"),
-            ("{name: base, version: ^1, repository: 'file:///base'}", "the repository file:///base of a dependency leads out"),
+            (
+                "{name: base, version: ^2, repository: 'file://../base'}",
+                "dependency base at version 1.2.3 does not satisfy",
+            ),
+            (
+                "{name: base, version: ^1, repository: 'file:///base'}",
+                "the repository file:///base of a dependency leads out",
+            ),
             ("{name: base, version: ^1, repository: 'file://../../base'}", "leads out of the source"),
             ("{name: gone, version: ^1, repository: 'file://../gone'}", "unable to load chart 'gone'"),
             ("{name: base, version: ^1}", "directory charts/base not found"),
@@ -317,7 +326,9 @@ mod tests {
         let asked = r#"[{"name":"web","version":"\u003e=1 \u003c2","repository":"https://example.com"}]"#;
         let locked = r#"[{"name":"web","version":"1.4.2","repository":"https://example.com"}]"#;
         let lock = |digest: &str| {
-            format!("dependencies: [{{name: web, version: 1.4.2, repository: 'https://example.com'}}]\ndigest: {digest}\n")
+            format!(
+                "dependencies: [{{name: web, version: 1.4.2, repository: 'https://example.com'}}]\ndigest: {digest}\n"
+            )
         };
         let good = tree(dependencies, Some(&lock(&digest(&format!("[{asked},{locked}]")))));
         assert_eq!(complete(&good, Locking::Honoured).1, ["web 1.4.2 https://example.com"]);

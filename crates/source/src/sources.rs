@@ -135,6 +135,11 @@ impl Sources {
         self.hub.archives.archive(remote, wanted, revision, self.hub.options.timeout).await
     }
 
+    /// Fetches an archive from its own address; nothing is kept.
+    pub async fn download(&self, remote: &Remote) -> Result<Bytes, SourceError> {
+        self.hub.archives.download(remote, self.hub.options.timeout).await
+    }
+
     /// Finds out once what is wanted of a remote, as of now, for those who do not follow it.
     pub async fn resolve(&self, remote: &Remote, wanted: &Wanted) -> Result<Revision, SourceError> {
         let timeout = self.hub.options.timeout;

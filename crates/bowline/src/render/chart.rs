@@ -1,21 +1,25 @@
 //! `bowline render chart`: what `helm template NAME CHART` prints, byte for byte.
 
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use bowline_engine::{ChartSurroundings, Locking, complete_chart};
 use bowline_gotmpl::Limits;
 use bowline_helm::capabilities::{Capabilities, KubeVersion};
 use bowline_helm::chart::{Chart, LoadError, load_archive, load_directory};
+use bowline_helm::dependencies::check_dependencies;
 use bowline_helm::engine::{Execution, Release};
 use bowline_helm::functions::{self, Host};
 use bowline_helm::template::{self, Printing};
 use bowline_helm::values::ValueSources;
 use bowline_helm::{release_name, show_only};
+use bowline_tree::TreePath;
 use rand::Rng as _;
 
 use super::disk::DiskTree;
+use super::locate::{Fetcher, Found, Network, Place};
 use super::without_effect::{Refused, WithoutEffect};
 use crate::trouble::{Reason, Trouble};
 
@@ -31,9 +35,15 @@ const MAX_VALUES_BYTES: u64 = 100 << 20;
     after_help = "Example: bowline render chart ./web --name shop --namespace shop -f prod.yaml --set image.tag=1.2"
 )]
 pub(crate) struct Options {
-    /// The chart: a directory, or an archive (.tgz)
-    #[arg(value_name = "DIR|ARCHIVE")]
-    chart: PathBuf,
+    /// The chart: a directory, an archive (.tgz), `oci://…`, `https://…/chart.tgz`, `REPO/CHART`, or a name with `--repo`
+    chart: String,
+
+    #[command(flatten)]
+    place: Place,
+
+    /// Fetches dependencies that `charts/` lacks, at the newest versions that Chart.yaml allows; nothing is written
+    #[arg(long)]
+    dependency_update: bool,
 
     /// The release's name
     #[arg(long, value_name = "NAME", default_value = "release-name", hide_default_value = true)]
@@ -123,7 +133,7 @@ pub(crate) fn chart(options: Options) -> anyhow::Result<()> {
             .of_usage()
             .into());
     }
-    let shown = options.chart.display().to_string();
+    let shown = bowline_model::Remote::new(options.chart.clone()).shown_url();
     let printed = render(options).map_err(|failure| {
         let Failure { why, at, help } = failure;
         Trouble::new(format!("cannot render the chart `{shown}`"), vec![Reason { why, at, help }])
@@ -132,18 +142,18 @@ pub(crate) fn chart(options: Options) -> anyhow::Result<()> {
 }
 
 /// Why a chart is not rendered.
-struct Failure {
-    why: String,
-    at: Option<String>,
-    help: Option<String>,
+pub(super) struct Failure {
+    pub(super) why: String,
+    pub(super) at: Option<String>,
+    pub(super) help: Option<String>,
 }
 
 impl Failure {
-    fn new(why: impl ToString) -> Self {
+    pub(super) fn new(why: impl ToString) -> Self {
         Self { why: why.to_string(), at: None, help: None }
     }
 
-    fn with_help(why: impl ToString, help: &str) -> Self {
+    pub(super) fn with_help(why: impl ToString, help: &str) -> Self {
         Self { help: Some(help.to_owned()), ..Self::new(why) }
     }
 }
@@ -162,12 +172,8 @@ fn render(options: Options) -> Result<Vec<u8>, Failure> {
         Some(template) => release_name(template, functions::table(), &mut host).map_err(Failure::new)?,
     };
     // A chart that is not there is told before anything about values.
-    let is_directory = std::fs::metadata(&options.chart)
-        .map_err(|_| {
-            let path = options.chart.display().to_string();
-            Failure::with_help(format!("path {path:?} not found"), "name a chart's directory or archive")
-        })?
-        .is_dir();
+    let fetcher = Fetcher::default();
+    let found = options.place.locate(&options.chart, &fetcher)?;
     let sources = ValueSources {
         files: options.values.files,
         json: options.values.set_json,
@@ -177,7 +183,8 @@ fn render(options: Options) -> Result<Vec<u8>, Failure> {
         literals: options.values.set_literal,
     };
     let values = sources.merge(&read_values).map_err(Failure::new)?;
-    let chart = load(&options.chart, is_directory)?;
+    let update = options.dependency_update.then_some(Update { place: &options.place, fetcher: &fetcher });
+    let chart = load(&found, update)?;
     let release = Release { name, namespace: options.namespace, is_upgrade: options.is_upgrade, revision: 1 };
     let skip_schema = options.skip_schema_validation;
     let limits = Limits { output_bytes: MAX_OUTPUT_BYTES, ..Limits::default() };
@@ -201,10 +208,37 @@ fn render(options: Options) -> Result<Vec<u8>, Failure> {
     show_only(&text, &options.show_only).map(String::into_bytes).map_err(|error| Failure::with_help(error, help))
 }
 
-fn load(path: &Path, is_directory: bool) -> Result<Chart, Failure> {
-    if is_directory {
+/// Where dependencies are fetched from.
+struct Update<'a> {
+    place: &'a Place,
+    fetcher: &'a Fetcher,
+}
+
+impl Update<'_> {
+    fn complete(&self, chart: &mut Chart, tree: &DiskTree, top: &TreePath) -> Result<(), Failure> {
+        if check_dependencies(chart).is_ok() {
+            return Ok(());
+        }
+        let Network { runtime, sources, .. } = self.fetcher.network()?;
+        let around = ChartSurroundings {
+            sources,
+            runtime: runtime.handle(),
+            remote: &|url| self.place.remote_of_dependency(url),
+            alias: &|name| self.place.alias(name),
+        };
+        complete_chart(chart, tree, top, Locking::Ignored, &around)
+            .map_err(|failure| Failure { help: failure.help, ..Failure::new(failure.message) })
+    }
+}
+
+fn load(found: &Found, update: Option<Update<'_>>) -> Result<Chart, Failure> {
+    let path = match found {
+        Found::Directory(path) | Found::File(path) => path,
+        Found::Archive(data) => return load_archive(data).map_err(Failure::new),
+    };
+    if matches!(found, Found::Directory(_)) {
         let (tree, inside) = DiskTree::around(path).map_err(Failure::new)?;
-        return load_directory(&tree, &inside).map_err(|error| {
+        let mut chart = load_directory(&tree, &inside).map_err(|error| {
             let help = match &error {
                 LoadError::Symlink { .. } => {
                     Some("links are followed inside the Git work tree around the chart, or inside the chart where there is none")
@@ -213,7 +247,11 @@ fn load(path: &Path, is_directory: bool) -> Result<Chart, Failure> {
                 _ => None,
             };
             Failure { help: help.map(str::to_owned), ..Failure::new(error) }
-        });
+        })?;
+        if let Some(update) = update {
+            update.complete(&mut chart, &tree, &inside)?;
+        }
+        return Ok(chart);
     }
     let data =
         read_at_most(path, MAX_ARCHIVE_BYTES).map_err(|why| Failure::new(format!("open {}: {why}", path.display())))?;

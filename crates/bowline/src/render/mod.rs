@@ -2,6 +2,7 @@
 
 mod chart;
 mod disk;
+mod locate;
 mod without_effect;
 
 #[derive(Debug, clap::Args)]

@@ -6,6 +6,8 @@ pub(super) struct WithoutEffect {
     #[arg(long, hide = true)]
     create_namespace: bool,
     #[arg(long, hide = true)]
+    keyring: Option<String>,
+    #[arg(long, hide = true)]
     description: Option<String>,
     #[arg(long, hide = true)]
     disable_openapi_validation: bool,
@@ -37,13 +39,9 @@ pub(super) struct Refused {
     #[arg(long, hide = true)]
     enable_dns: bool,
     #[arg(long, hide = true)]
-    dependency_update: bool,
-    #[arg(long, hide = true)]
     post_renderer: Option<String>,
     #[arg(long, hide = true)]
     verify: bool,
-    #[arg(long, hide = true)]
-    repo: Option<String>,
 }
 
 impl Refused {
@@ -58,14 +56,8 @@ impl Refused {
             ),
             (server, "--dry-run", "a rendering asks no cluster: leave the flag out, or say `--dry-run=client`"),
             (self.enable_dns, "--enable-dns", "templates see no network: pass addresses as values"),
-            (
-                self.dependency_update,
-                "--dependency-update",
-                "nothing is written into a chart: put dependencies into its `charts/`",
-            ),
             (self.post_renderer.is_some(), "--post-renderer", "no other program is run: pipe the output into it"),
             (self.verify, "--verify", "signatures are not checked here: `helm verify` does"),
-            (self.repo.is_some(), "--repo", "charts are not fetched here: name a directory or an archive"),
         ];
         flags.into_iter().find(|(given, ..)| *given).map(|(_, flag, instead)| (flag, instead))
     }

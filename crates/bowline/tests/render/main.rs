@@ -111,7 +111,7 @@ fn names_are_templates_and_checked() {
 
 #[test]
 fn what_needs_a_cluster_or_a_network_is_refused() {
-    for flag in ["--validate", "--dry-run=server", "--dry-run", "--enable-dns", "--dependency-update", "--verify"] {
+    for flag in ["--validate", "--dry-run=server", "--dry-run", "--enable-dns", "--verify"] {
         let output = bowline(&["web", flag]);
         assert_eq!(output.status.code(), Some(2), "{flag}");
         let says = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,11 +1,11 @@
 use bowline_model::{Credentials, Remote};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use crate::SourceError;
-use crate::limits::MAX_ARCHIVE_REDIRECTS;
+use crate::limits::{MAX_ARCHIVE_BYTES, MAX_ARCHIVE_REDIRECTS};
 use crate::remote::{Basic, Parts as _};
 use crate::wire::{HttpClients, authorization, network_failure, redirection};
 
@@ -96,6 +96,28 @@ impl Web {
             url = next;
         }
         Err(self.malformed("answer", format!("it redirects more than {MAX_ARCHIVE_REDIRECTS} times")))
+    }
+
+    /// Fetches an archive from the remote's own address.
+    pub(super) async fn download(&self, remote: &Remote) -> Result<Bytes, SourceError> {
+        let invalid = |why: String| SourceError::InvalidUrl { url: self.shown.clone(), why };
+        let url = Url::parse(remote.url.trim()).map_err(|error| invalid(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(invalid("it does not begin with https://".into()));
+        }
+        let question = Question { authorization: self.authorization()?, ..Question::get(without_user(url)) };
+        self.archive(question).await
+    }
+
+    /// Asks for an archive.
+    pub(super) async fn archive(&self, mut question: Question) -> Result<Bytes, SourceError> {
+        question.headers.insert(ACCEPT, HeaderValue::from_static("application/gzip,application/octet-stream"));
+        let is_asked = question.authorization.is_some();
+        let response = self.send(question).await?;
+        if response.status() != StatusCode::OK {
+            return Err(self.refusal(response.status(), is_asked));
+        }
+        self.body(response, "the archive", MAX_ARCHIVE_BYTES).await
     }
 
     /// Reads the whole answer, up to a limit.

@@ -171,6 +171,11 @@ impl Archives {
         .await
     }
 
+    /// Fetches an archive from its own address.
+    pub(crate) async fn download(&self, remote: &Remote, timeout: Duration) -> Result<Bytes, SourceError> {
+        self.within(remote, timeout, async { Web::new(remote, &self.edge.clients)?.download(remote).await }).await
+    }
+
     /// Returns a manifest by its digest; of an index, the manifest of the platform that Flux too takes.
     async fn manifest(&self, registry: &Registry, digest: &str) -> Result<Manifest, SourceError> {
         let read = async |digest: &str| {

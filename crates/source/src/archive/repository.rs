@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use bowline_model::{Remote, Wanted};
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use reqwest::header::{ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::{StatusCode, Url};
 use tokio::time::Instant;
 
@@ -142,14 +142,7 @@ impl Repository {
             return self.archive_in_registry(&url).await;
         }
         let authorization = if self.is_trusted(&url) { self.web.authorization()? } else { None };
-        let is_asked = authorization.is_some();
-        let mut question = Question { authorization, ..Question::get(without_user(url)) };
-        question.headers.insert(ACCEPT, HeaderValue::from_static("application/gzip,application/octet-stream"));
-        let response = self.web.send(question).await?;
-        if response.status() != StatusCode::OK {
-            return Err(self.web.refusal(response.status(), is_asked));
-        }
-        self.web.body(response, "the archive", MAX_ARCHIVE_BYTES).await
+        self.web.archive(Question { authorization, ..Question::get(without_user(url)) }).await
     }
 
     /// Some indexes lead to registries: `oci://host/path/name:1.2.3`.
