@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+mod remote;
+
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/render");
 
 pub(crate) fn bowline(arguments: &[&str]) -> Output {
