@@ -2,7 +2,10 @@ module bowline/conformance/registry
 
 go 1.26.0
 
-require github.com/distribution/distribution/v3 v3.1.1
+require (
+	github.com/distribution/distribution/v3 v3.1.1
+	golang.org/x/crypto v0.49.0
+)
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
@@ -58,7 +61,6 @@ require (
 	go.opentelemetry.io/otel/trace v1.43.0 // indirect
 	go.opentelemetry.io/proto/otlp v1.10.0 // indirect
 	go.yaml.in/yaml/v2 v2.4.3 // indirect
-	golang.org/x/crypto v0.49.0 // indirect
 	golang.org/x/net v0.52.0 // indirect
 	golang.org/x/sync v0.20.0 // indirect
 	golang.org/x/sys v0.42.0 // indirect

@@ -87,6 +87,11 @@ pub(crate) fn yaml() -> anyhow::Result<Option<PathBuf>> {
     program("yaml", "Go's YAML libraries", SMALL)
 }
 
+/// Builds a registry that Helm pushes to, unless it is built already; `None` where there is no Go.
+pub(crate) fn registry() -> anyhow::Result<Option<PathBuf>> {
+    program("registry", "a registry", SMALL)
+}
+
 /// Builds the program of one folder, unless it is built already; `None` where there is no Go.
 fn program(name: &str, what: &str, flags: &str) -> anyhow::Result<Option<PathBuf>> {
     let (program, source) = (target().join("conformance").join(name), root().join("conformance").join(name));

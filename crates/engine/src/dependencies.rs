@@ -57,6 +57,8 @@ fn explain(error: &BuildError<SourceError>) -> Failure {
         BuildError::UnknownAlias(_) => {
             failure(Reason::InvalidManifest).help("write the repository's address instead of its name")
         }
+        BuildError::Outside(_) => failure(Reason::InvalidManifest)
+            .help("keep the chart that is meant in the same repository, and name it by a relative path"),
         _ => failure(Reason::InvalidManifest),
     }
 }

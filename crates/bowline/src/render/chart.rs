@@ -32,6 +32,8 @@ const MAX_VALUES_BYTES: u64 = 100 << 20;
 
 #[derive(Debug, clap::Args)]
 #[command(
+    // The chart's, as with Helm.
+    disable_version_flag = true,
     after_help = "Example: bowline render chart ./web --name shop --namespace shop -f prod.yaml --set image.tag=1.2"
 )]
 pub(crate) struct Options {

@@ -188,6 +188,8 @@ fn passwords_are_sent_and_helms_list_of_repositories_is_read() {
 fn dependencies_are_fetched_where_they_are_missing() {
     let folder = tempfile::tempdir().expect("a directory");
     let web = repository(folder.path(), "");
+    // Charts beside the chart are found inside the Git work tree around it.
+    std::fs::create_dir(folder.path().join(".git")).expect("a directory");
     let chart = folder.path().join("all");
     let base = folder.path().join("base");
     for dir in [&chart.join("templates"), &base.join("templates")] {
@@ -200,7 +202,7 @@ fn dependencies_are_fetched_where_they_are_missing() {
     }
     let manifest = format!(
         "apiVersion: v2\nname: all\nversion: 0.1.0\ndependencies:\n\
-         - {{name: web, version: ^1, repository: '{}'}}\n- {{name: base, version: '>0', repository: 'file://../base', alias: other}}\n",
+         - {{name: web, version: ^1, repository: '{}'}}\n- {{name: base, version: '>=0.1', repository: 'file://../base', alias: other}}\n",
         web.url("charts")
     );
     std::fs::write(chart.join("Chart.yaml"), manifest).expect("written");
