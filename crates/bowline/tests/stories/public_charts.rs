@@ -66,11 +66,9 @@ async fn ten_public_charts_are_what_helm_makes_of_them() {
 
 #[expect(clippy::print_stderr, reason = "a story that did not run must say so")]
 fn referees(story: &str) -> Option<(PathBuf, PathBuf)> {
-    let named = |variable: &str, below: &str| {
-        let path = PathBuf::from(std::env::var_os(variable)?).join(below);
-        path.exists().then_some(path)
-    };
-    let found = named("BOWLINE_CORPUS", "helm/charts").zip(named("BOWLINE_HELM", ""));
+    let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
+    let charts = named("BOWLINE_CORPUS").map(|corpus| corpus.join("helm/charts"));
+    let found = charts.zip(named("BOWLINE_HELM")).filter(|(charts, helm)| charts.is_dir() && helm.is_file());
     if found.is_none() {
         eprintln!("skipped: {story} needs charts at $BOWLINE_CORPUS and Helm at $BOWLINE_HELM");
     }

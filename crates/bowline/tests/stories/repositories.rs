@@ -238,7 +238,7 @@ async fn a_repository_that_is_gone_takes_nothing_along(stage: &Stage) {
     stage.until_synced("two", "1.2.0").await;
     web.remove("/charts/index.yaml");
     look_again(stage, "now").await;
-    stage.until_condition("two", "ComparisonError", "index").await;
+    stage.until_condition("two", "ComparisonError", "there is no repository").await;
     let both = [data(stage, "one-config", "key").await, data(stage, "two-config", "key").await];
     assert_eq!(both, ["1.2.0", "1.2.0"]);
     // A chart that is not there is told, and what is there stays.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bowline_engine::{LowerError, Lowered, World};
-use bowline_model::{Failure, Object, ObjectKey, Reason, SourceSpec};
+use bowline_model::{Failure, Object, ObjectKey, Reason, Revision, SourceSpec};
 
 use super::depends::REQUEUE;
 use super::helm_repository::Repository;
@@ -43,6 +43,8 @@ struct Asked<'a> {
     chart: &'a str,
     version: Option<&'a str>,
     interval: Duration,
+    /// The version that whoever asks has had before: what it stays at while the repository is told to pause.
+    had: Option<Revision>,
 }
 
 impl Chart {
@@ -66,6 +68,7 @@ impl Chart {
                 Some(text) => duration("chart.spec.interval", text)?,
                 None => interval,
             },
+            had: attempted(release),
         };
         super::check_namespace(release, &asked.key, options)?;
         let mut chart = Self::asked(&asked, world)?;
@@ -107,6 +110,7 @@ impl Chart {
             chart: &spec.chart,
             version: spec.version.as_deref(),
             interval: duration("interval", &spec.interval)?,
+            had: super::stored(resource),
         };
         let mut chart = Self::asked(&asked, world)?;
         chart.source = super::pin_if_suspended(resource, chart.source)?;
@@ -120,7 +124,14 @@ impl Chart {
             api::HELM_REPOSITORY => {
                 let resource = read(&asked.key, world)?;
                 let repository = Repository::read(&resource, world).map_err(|error| not_ready(&asked.key, error))?;
-                Ok(Self::at(repository.chart(asked.chart, asked.version, asked.interval), ""))
+                let mut source = repository.chart(asked.chart, asked.version, asked.interval);
+                if is_suspended(&resource) {
+                    source.pinned = Some(asked.had.clone().ok_or_else(|| {
+                        let (namespace, name) = (&asked.key.namespace, &asked.key.name);
+                        waiting(format!("HelmRepository '{namespace}/{name}' is suspended, and has given no chart yet"))
+                    })?);
+                }
+                Ok(Self::at(source, ""))
             }
             api::GIT_REPOSITORY => {
                 let resource = read(&asked.key, world)?;
@@ -137,18 +148,27 @@ impl Chart {
 }
 
 fn read(key: &ObjectKey, world: &dyn World) -> Result<std::sync::Arc<Object>, LowerError> {
-    world.get(key)?.ok_or_else(|| {
-        let message = format!("could not get {} '{}/{}': it is not there", key.kind, key.namespace, key.name);
-        LowerError::Waiting(Failure::new(Reason::SourceUnreadable, message).transient(), Some(REQUEUE))
-    })
+    world
+        .get(key)?
+        .ok_or_else(|| waiting(format!("could not get {} '{}/{}': it is not there", key.kind, key.namespace, key.name)))
+}
+
+fn waiting(message: String) -> LowerError {
+    LowerError::Waiting(Failure::new(Reason::SourceUnreadable, message).transient(), Some(REQUEUE))
+}
+
+/// Returns the chart of a HelmRelease's last attempt, where it came out of an archive.
+fn attempted(release: &Object) -> Option<Revision> {
+    let digest = release.text("/status/lastAttemptedRevisionDigest")?.strip_prefix("sha256:")?;
+    let version = release.text("/status/lastAttemptedRevision")?;
+    Some(Revision::of_archive(Some(version.to_owned()), digest))
 }
 
 /// What is wrong with a source is told there; who refers to it can only wait for it to be mended.
 fn not_ready(key: &ObjectKey, error: LowerError) -> LowerError {
     match error {
         LowerError::Invalid(failure) | LowerError::Waiting(failure, _) => {
-            let message = format!("{} '{}/{}' is not ready: {}", key.kind, key.namespace, key.name, failure.message);
-            LowerError::Waiting(Failure::new(Reason::SourceUnreadable, message).transient(), Some(REQUEUE))
+            waiting(format!("{} '{}/{}' is not ready: {}", key.kind, key.namespace, key.name, failure.message))
         }
         unread @ LowerError::Unread(_) => unread,
     }

@@ -1,5 +1,6 @@
 //! From a HelmRelease to an app whose files are a chart.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bowline_engine::{LowerError, Lowered, World};
@@ -173,9 +174,11 @@ pub(crate) fn release_name(resource: &Object, spec: &HelmReleaseSpec) -> String 
         return name;
     }
     let digest = Sha256::digest(name.as_bytes());
-    let digits: String = digest.iter().take(DIGEST_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
-    let cut = name.get(..CUT_RELEASE_NAME).unwrap_or(&name);
-    format!("{cut}-{digits}")
+    let cut = format!("{}-", name.get(..CUT_RELEASE_NAME).unwrap_or(&name));
+    digest.iter().take(DIGEST_DIGITS / 2).fold(cut, |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn install_step(install: Option<&Install>) -> Result<ReleaseStep, LowerError> {

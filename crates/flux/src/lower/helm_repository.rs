@@ -44,10 +44,7 @@ impl Repository {
             let message = format!(
                 "`spec.url` `{}` is no address of a repository of type `{}`",
                 spec.url,
-                match is_oci {
-                    true => "oci",
-                    false => "default",
-                }
+                if is_oci { "oci" } else { "default" }
             );
             return Err(invalid(Reason::InvalidUrl, message));
         }

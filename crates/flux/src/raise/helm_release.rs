@@ -253,12 +253,12 @@ fn failed(draft: &mut Draft<'_>, report: &Report, failure: Option<&Failure>, rel
     draft.mark(READY, FALSE, reason, &message);
     if matches!(reason, "UpgradeFailed" | "InstallFailed") {
         draft.mark(RELEASED, FALSE, reason, &message);
+        if let Some(revisions) = &report.revision {
+            attempted(draft, report, revisions, release);
+        }
     }
     mark_retrying(draft);
     record_broken_off(draft, report);
-    if let Some(revisions) = &report.revision {
-        attempted(draft, report, revisions, release);
-    }
     draft.answer_request();
     if !draft.ready_changed() {
         return Vec::new();
@@ -274,9 +274,10 @@ fn failed_message(why: &str, release: &Release<'_>) -> String {
     };
     let install = release.spec.install.as_ref().is_some_and(|step| step.remediation.is_some());
     let upgrade = release.spec.upgrade.as_ref();
-    let asks = match release.is_upgrade() {
-        true => upgrade.is_some_and(|step| step.remediation.is_some() || step.cleanup_on_fail == Some(true)),
-        false => install,
+    let asks = if release.is_upgrade() {
+        upgrade.is_some_and(|step| step.remediation.is_some() || step.cleanup_on_fail == Some(true))
+    } else {
+        install
     };
     // Said where it would have happened.
     let remediation = if asks { " (it is tried again; nothing is rolled back or uninstalled)" } else { "" };
