@@ -316,13 +316,15 @@ impl<'t> Lexer<'t> {
             '|' => self.item(Kind::Pipe),
             '"' => self.quoted(b'"', "unterminated quoted string", Kind::String),
             '\'' => self.quoted(b'\'', "unterminated character constant", Kind::CharConstant),
-            '`' => loop {
-                match self.next() {
-                    None => return self.error("unterminated raw quoted string"),
-                    Some('`') => return self.item(Kind::RawString),
-                    Some(_) => {}
-                }
-            },
+            '`' => {
+                let rest = self.rest();
+                let Some(end) = memchr::memchr(b'`', rest) else {
+                    return self.error("unterminated raw quoted string");
+                };
+                self.line += memchr::memchr_iter(b'\n', &rest[..end]).count() as u32;
+                self.pos += end + 1;
+                self.item(Kind::RawString)
+            }
             '$' => {
                 if self.at_terminator() {
                     self.item(Kind::Variable)

@@ -5,6 +5,8 @@ mod pipeline;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::error::ParseError;
 use crate::function::Functions;
 use crate::lex::{Item, Kind, Lexer};
@@ -21,7 +23,7 @@ type Parsed<T> = Result<T, ParseError>;
 /// Parses a text into the templates it defines, the outermost one among them.
 pub(crate) fn parse(
     name: &[u8],
-    text: &[u8],
+    text: &Bytes,
     delims: (&[u8], &[u8]),
     functions: &Functions,
 ) -> Parsed<BTreeMap<Arc<[u8]>, Tree>> {
@@ -32,7 +34,7 @@ pub(crate) fn parse(
     let mut lexer = Lexer::new(text, delims.0, delims.1);
     lexer.break_is_keyword = functions.find("break").is_none();
     lexer.continue_is_keyword = functions.find("continue").is_none();
-    let state = State::new(Tree::new(Arc::clone(&name), text.into()));
+    let state = State::new(Tree::new(Arc::clone(&name), text.clone()));
     let mut parser =
         Parser { lexer, functions, name, state, nesting: 0, trees: BTreeMap::new(), pending: Vec::with_capacity(64) };
     parser.top()?;
@@ -171,7 +173,7 @@ impl<'t> Parser<'t, '_> {
     // Trees.
 
     fn add_tree(&mut self) -> Parsed<()> {
-        let empty = Tree::new(Arc::clone(&self.name), Arc::clone(&self.state.tree.text));
+        let empty = Tree::new(Arc::clone(&self.name), self.state.tree.text.clone());
         let tree = std::mem::replace(&mut self.state.tree, empty);
         match self.trees.get(&tree.name) {
             Some(old) if !old.is_empty() => {
@@ -189,7 +191,7 @@ impl<'t> Parser<'t, '_> {
 
     /// Parses the body of another template, up to its end, and adds it.
     fn inner(&mut self, body: impl FnOnce(&mut Self) -> Parsed<()>) -> Parsed<()> {
-        let tree = Tree::new(Arc::clone(&self.name), Arc::clone(&self.state.tree.text));
+        let tree = Tree::new(Arc::clone(&self.name), self.state.tree.text.clone());
         let outer = std::mem::replace(&mut self.state, State::new(tree));
         body(self)?;
         self.add_tree()?;

@@ -92,9 +92,13 @@ pub(crate) fn can_backquote(bytes: &[u8]) -> bool {
     true
 }
 
-/// Tells whether a literal in double quotes means just what stands between them.
+/// Tells whether a literal means just what stands between its quotes.
 pub(crate) fn is_literal(literal: &[u8]) -> bool {
-    matches!(literal, [b'"', body @ .., b'"'] if body.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')))
+    match literal {
+        [b'`', body @ .., b'`'] => memchr::memchr2(b'`', b'\r', body).is_none(),
+        [b'"', body @ .., b'"'] => body.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')),
+        _ => false,
+    }
 }
 
 /// Reads a Go string literal, quotes included; `None` is Go's "invalid syntax".

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::context::Run;
 use crate::error::{ExecError, ParseError};
 use crate::exec::Exec;
@@ -101,8 +103,13 @@ impl Set {
     /// A template that is already there is replaced, unless the new one is empty but for white space. After an error
     /// the set is as it was.
     pub fn parse(&mut self, name: impl AsRef<[u8]>, text: impl AsRef<[u8]>) -> Result<(), ParseError> {
+        self.parse_shared(name, &Bytes::copy_from_slice(text.as_ref()))
+    }
+
+    /// Parses a text as [`Set::parse`] does, and keeps it without a copy.
+    pub fn parse_shared(&mut self, name: impl AsRef<[u8]>, text: &Bytes) -> Result<(), ParseError> {
         let delims = (&*self.delims.0, &*self.delims.1);
-        let trees = parse::parse(name.as_ref(), text.as_ref(), delims, &self.functions)?;
+        let trees = parse::parse(name.as_ref(), text, delims, &self.functions)?;
         let new: Vec<_> =
             trees.into_iter().filter(|(name, tree)| !tree.is_empty() || self.layer.find(name).is_none()).collect();
         if Arc::get_mut(&mut self.layer).is_none() {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::quote;
 
 /// The place of a node in its tree.
@@ -107,7 +109,7 @@ pub(crate) struct Tree {
     pub(crate) name: Arc<[u8]>,
     /// The name of the outermost template of the text this one was defined in.
     pub(crate) parse_name: Arc<[u8]>,
-    pub(crate) text: Arc<[u8]>,
+    pub(crate) text: Bytes,
     pub(crate) root: Id,
     /// Whether variables must be looked up by name: some are declared in places that may be passed over.
     pub(crate) dynamic: bool,
@@ -117,7 +119,7 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub(crate) fn new(parse_name: Arc<[u8]>, text: Arc<[u8]>) -> Self {
+    pub(crate) fn new(parse_name: Arc<[u8]>, text: Bytes) -> Self {
         Self {
             name: Arc::clone(&parse_name),
             parse_name,

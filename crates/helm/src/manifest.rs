@@ -118,32 +118,44 @@ pub struct Sorted {
     pub hooks: Vec<Manifest>,
 }
 
+impl Sorted {
+    /// Adds a document behind the others, unless it is a hook that nobody knows.
+    fn add(&mut self, path: &str, content: String) -> Result<(), ManifestError> {
+        let head = Head::read(&content).map_err(|why| ManifestError { path: path.to_owned(), why })?;
+        let hook = match head.annotations.get("helm.sh/hook") {
+            None => None,
+            Some(events) => match head.hook(events) {
+                None => return Ok(()),
+                hook => hook,
+            },
+        };
+        let list = if hook.is_some() { &mut self.hooks } else { &mut self.manifests };
+        let Head { version, kind, name, .. } = head;
+        list.push(Manifest { path: path.to_owned(), content, version, kind, name, hook });
+        Ok(())
+    }
+}
+
 /// Takes rendered files apart and sorts their documents; ones whose hooks nobody knows are dropped.
-pub fn sort_manifests(files: &BTreeMap<String, String>) -> Result<Sorted, ManifestError> {
+pub fn sort_manifests(files: BTreeMap<String, String>) -> Result<Sorted, ManifestError> {
     let mut sorted = Sorted::default();
-    for (path, content) in files {
-        let base = path.rsplit('/').next().unwrap_or(path);
+    for (path, mut content) in files {
+        let base = path.rsplit('/').next().unwrap_or(&path);
         if base.starts_with('_') || content.trim().is_empty() {
             continue;
         }
-        for content in split_manifests(content) {
-            let head = Head::read(content).map_err(|why| ManifestError { path: path.clone(), why })?;
-            let hook = match head.annotations.get("helm.sh/hook") {
-                None => None,
-                Some(events) => match head.hook(events) {
-                    None => continue,
-                    hook => hook,
-                },
-            };
-            let list = if hook.is_some() { &mut sorted.hooks } else { &mut sorted.manifests };
-            list.push(Manifest {
-                path: path.clone(),
-                content: content.to_owned(),
-                version: head.version,
-                kind: head.kind,
-                name: head.name,
-                hook,
-            });
+        let documents = split_manifests(&content);
+        if let [only] = documents[..] {
+            // The file becomes its document, without a copy.
+            let start = only.as_ptr().addr() - content.as_ptr().addr();
+            let end = start + only.len();
+            content.truncate(end);
+            content.drain(..start);
+            sorted.add(&path, content)?;
+            continue;
+        }
+        for document in documents {
+            sorted.add(&path, document.to_owned())?;
         }
     }
     sorted.manifests.sort_by(|a, b| install_rank(&a.kind).cmp(&install_rank(&b.kind)));
@@ -291,7 +303,7 @@ mod tests {
         let file = |kind: &str| format!("apiVersion: v1\nkind: {kind}\n");
         let files = [("a", "Zebra"), ("b", "Ape"), ("c", "Deployment"), ("d", "Namespace"), ("e", "Ape")]
             .map(|(path, kind)| (path.to_owned(), file(kind)));
-        let sorted = sort_manifests(&BTreeMap::from(files)).expect("is YAML");
+        let sorted = sort_manifests(BTreeMap::from(files)).expect("is YAML");
         let order: Vec<_> = sorted.manifests.iter().map(|manifest| manifest.path.as_str()).collect();
         assert_eq!(order, ["d", "c", "b", "e", "a"]);
     }
@@ -309,7 +321,7 @@ mod tests {
             ),
         ]
         .map(|(path, annotations)| (path.to_owned(), file(annotations)));
-        let sorted = sort_manifests(&BTreeMap::from(files)).expect("is YAML");
+        let sorted = sort_manifests(BTreeMap::from(files)).expect("is YAML");
         assert_eq!(sorted.manifests.len(), 1);
         let hooks: Vec<_> = sorted.hooks.iter().filter_map(|manifest| manifest.hook.clone()).collect();
         assert_eq!(hooks[0].events, ["pre-install", "test"]);

@@ -1,6 +1,7 @@
 //! A whole chart, as `helm template` prints it.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use bytes::Bytes;
 
@@ -9,7 +10,7 @@ use crate::chart::Chart;
 use crate::dependencies::{MissingDependencies, check_dependencies, process_dependencies};
 use crate::engine::{self, Execution, Release, RenderError};
 use crate::functions::semver::is_compatible;
-use crate::manifest::{ManifestError, Sorted, sort_manifests};
+use crate::manifest::{Manifest, ManifestError, Sorted, sort_manifests};
 use crate::schema::{SchemaError, validate_values};
 use crate::values::{CoalesceError, coalesce_values};
 use crate::yaml::Table;
@@ -95,7 +96,7 @@ pub fn template(
     let files = engine::render(&chart, &values, &options.release, &options.capabilities, execution)
         .map_err(TemplateError::Render)?;
     let (files, notes) = without_notes(&chart, files).map_err(TemplateError::Manifest)?;
-    let sorted = sort_manifests(&files).map_err(TemplateError::Manifest)?;
+    let sorted = sort_manifests(files).map_err(TemplateError::Manifest)?;
     let crds = chart.crds().into_iter().map(|(path, file)| (path, file.data.clone())).collect();
     Ok(Rendered { crds, sorted, notes, warnings })
 }
@@ -167,36 +168,66 @@ impl Default for Printing {
 impl Rendered {
     /// Returns what `helm template` prints.
     pub fn print(&self, printing: Printing) -> Vec<u8> {
-        let mut text = Vec::new();
-        if printing.crds {
-            for (path, content) in &self.crds {
-                document(&mut text, path, content);
-            }
-        }
-        for manifest in &self.sorted.manifests {
-            document(&mut text, &manifest.path, manifest.content.as_bytes());
-        }
-        let mut out = trim(&text).to_vec();
-        out.push(b'\n');
-        if printing.hooks {
-            for hook in self.sorted.hooks.iter().filter(|hook| printing.tests || !hook.is_test()) {
-                document(&mut out, &hook.path, hook.content.as_bytes());
-            }
-        }
+        // A document is its source and its text, with line ends around them.
+        const AROUND: usize = "---\n# Source: \n\n".len();
+        let documents = self.release(printing).chain(self.printed_hooks(printing));
+        let size: usize = documents.map(|(path, content)| path.len() + content.len() + AROUND).sum();
+        let mut out = Vec::with_capacity(size + 1);
+        self.write(printing, &mut out).expect("holds because memory takes every write");
         out
+    }
+
+    /// Writes what `helm template` prints, document by document.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    pub fn write(&self, printing: Printing, out: &mut dyn Write) -> io::Result<()> {
+        let mut release = self.release(printing).peekable();
+        while let Some((path, content)) = release.next() {
+            if release.peek().is_some() {
+                document(out, path, content)?;
+                continue;
+            }
+            // White space at the end of all of it is left out.
+            out.write_all(b"---\n# Source: ")?;
+            match trim_end(content) {
+                b"" => out.write_all(trim_end(path.as_bytes()))?,
+                content => {
+                    out.write_all(path.as_bytes())?;
+                    out.write_all(b"\n")?;
+                    out.write_all(content)?;
+                }
+            }
+        }
+        out.write_all(b"\n")?;
+        self.printed_hooks(printing).try_for_each(|(path, content)| document(out, path, content))
+    }
+
+    /// Returns the paths and texts of what is no hook.
+    fn release(&self, printing: Printing) -> impl Iterator<Item = (&str, &[u8])> {
+        let crds = self.crds.iter().filter(move |_| printing.crds).map(|(path, content)| (path.as_str(), &**content));
+        crds.chain(self.sorted.manifests.iter().map(path_and_content))
+    }
+
+    fn printed_hooks(&self, printing: Printing) -> impl Iterator<Item = (&str, &[u8])> {
+        let is_printed = move |hook: &&Manifest| printing.hooks && (printing.tests || !hook.is_test());
+        self.sorted.hooks.iter().filter(is_printed).map(path_and_content)
     }
 }
 
-fn document(out: &mut Vec<u8>, path: &str, content: &[u8]) {
-    out.extend_from_slice(format!("---\n# Source: {path}\n").as_bytes());
-    out.extend_from_slice(content);
-    out.push(b'\n');
+fn path_and_content(manifest: &Manifest) -> (&str, &[u8]) {
+    (&manifest.path, manifest.content.as_bytes())
 }
 
-/// Go's `strings.TrimSpace`, of bytes that are mostly text.
-fn trim(text: &[u8]) -> &[u8] {
+fn document(out: &mut dyn Write, path: &str, content: &[u8]) -> io::Result<()> {
+    [b"---\n# Source: ", path.as_bytes(), b"\n", content, b"\n"].into_iter().try_for_each(|part| out.write_all(part))
+}
+
+/// Go's `strings.TrimSpace` at the end of a text, of bytes that are mostly text.
+fn trim_end(text: &[u8]) -> &[u8] {
     match std::str::from_utf8(text) {
-        Ok(text) => text.trim().as_bytes(),
-        Err(_) => text.trim_ascii(),
+        Ok(text) => text.trim_end().as_bytes(),
+        Err(_) => text.trim_ascii_end(),
     }
 }

@@ -75,9 +75,10 @@ pub fn render(
     set.set_name("gotpl");
     set.set_missing_key(MissingKey::Zero);
     for (path, template) in &templates {
-        set.parse(path, &template.text).map_err(|error| RenderError::parse(path, &error))?;
+        set.parse_shared(path, &template.text).map_err(|error| RenderError::parse(path, &error))?;
     }
     let mut rendered = BTreeMap::new();
+    let mut out = Vec::new();
     for (path, template) in templates {
         if path.rsplit('/').next().is_some_and(|base| base.starts_with('_')) {
             continue;
@@ -86,11 +87,11 @@ pub fn render(
         about.insert("Name", path.as_str());
         about.insert("BasePath", template.base_path.as_str());
         template.dot.insert("Template", about);
-        let mut out = Vec::new();
+        out.clear();
         let dot = Value::Map(template.dot.retyped(&VALUES));
         set.execute(&path, &dot, &mut out, execution.limits, &mut *execution.host)
             .map_err(|error| RenderError::exec(&path, &error))?;
-        rendered.insert(path, without_no_values(out));
+        rendered.insert(path, without_no_values(&out));
     }
     Ok(rendered)
 }
@@ -142,11 +143,11 @@ impl Gathered {
 }
 
 /// Takes out what Go prints for values that are not there.
-fn without_no_values(text: Vec<u8>) -> Vec<u8> {
+fn without_no_values(text: &[u8]) -> Vec<u8> {
     const NO_VALUE: &[u8] = b"<no value>";
-    let mut found = memchr::memmem::find_iter(&text, NO_VALUE).peekable();
+    let mut found = memchr::memmem::find_iter(text, NO_VALUE).peekable();
     if found.peek().is_none() {
-        return text;
+        return text.to_vec();
     }
     let mut clean = Vec::with_capacity(text.len());
     let mut from = 0;

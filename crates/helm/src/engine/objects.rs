@@ -1,6 +1,8 @@
 //! What templates see beside values: `.Files`, `.Capabilities` and `.Chart`.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -8,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bowline_gotmpl::{
     Context, Field, FuncError, IntKind, List, Map, Named, Object, Shape, Signature, Str, Type, Value,
 };
+use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::glob::Glob;
@@ -24,39 +27,67 @@ const NO_PARAMS: &[Type] = &[];
 const ONE_STRING: &[Type] = &[Type::String];
 
 /// `.Files`: the files of a chart that are nothing else.
-pub(super) struct Files(Map);
+pub(super) struct Files {
+    files: BTreeMap<Str, Bytes>,
+    /// The files as templates see all of them together: most never do. From then on templates may change it.
+    map: OnceCell<Map>,
+}
 
 impl Files {
     pub(super) fn new(files: &[File]) -> Self {
-        let map = Map::typed(&FILE_MAP);
-        for file in files {
-            map.insert(Str::from(&file.name), Value::bytes(&file.data));
-        }
-        Self(map)
+        let files = files.iter().map(|file| (Str::from(&file.name), file.data.clone())).collect();
+        Self { files, map: OnceCell::new() }
+    }
+
+    fn map(&self) -> &Map {
+        self.map.get_or_init(|| {
+            let map = Map::typed(&FILE_MAP);
+            for (name, content) in &self.files {
+                map.insert(name.clone(), Value::bytes(content));
+            }
+            map
+        })
+    }
+
+    fn len(&self) -> usize {
+        self.map.get().map_or(self.files.len(), Map::len)
     }
 
     fn content(&self, name: &[u8]) -> Rc<[u8]> {
-        match self.0.get(name) {
-            Some(Value::Bytes(Some(bytes))) => bytes,
-            _ => Rc::from([].as_slice()),
+        match self.map.get() {
+            None => self.files.get(name).map_or_else(Rc::default, |content| Rc::from(&**content)),
+            Some(map) => match map.get(name) {
+                Some(Value::Bytes(Some(bytes))) => bytes,
+                _ => Rc::default(),
+            },
         }
     }
 
     fn glob(&self, pattern: &str) -> Self {
         let glob = Glob::new(pattern);
-        let map = Map::typed(&FILE_MAP);
-        for (name, content) in self.0.entries() {
-            if glob.matches(&name.to_text()) {
-                map.insert(name, content);
+        let matches = |name: &Str| glob.matches(&name.to_text());
+        let Some(map) = self.map.get() else {
+            let chosen = self.files.iter().filter(|(name, _)| matches(name));
+            let files = chosen.map(|(name, content)| (name.clone(), content.clone())).collect();
+            return Self { files, map: OnceCell::new() };
+        };
+        let chosen = Map::typed(&FILE_MAP);
+        for (name, content) in map.entries() {
+            if matches(&name) {
+                chosen.insert(name, content);
             }
         }
-        Self(map)
+        Self { files: BTreeMap::new(), map: OnceCell::from(chosen) }
+    }
+
+    fn names(&self) -> Vec<Str> {
+        self.map.get().map_or_else(|| self.files.keys().cloned().collect(), Map::keys)
     }
 
     /// Writes the files as a YAML map from their last names to what `show` makes of their contents.
     fn as_yaml(&self, show: impl Fn(&[u8]) -> String) -> String {
         let mut entries = serde_json::Map::new();
-        for (name, _) in self.0.entries() {
+        for name in self.names() {
             let content = self.content(&name);
             let name = name.to_text();
             let base = name.trim_end_matches('/').rsplit('/').next().unwrap_or(&name).to_owned();
@@ -73,7 +104,7 @@ impl Object for Files {
     }
 
     fn shape(&self) -> Shape {
-        Shape::Plain(Value::Map(self.0.clone()))
+        Shape::Plain(Value::Map(self.map().clone()))
     }
 
     fn method(&self, name: &str) -> Option<&'static Signature> {
@@ -94,7 +125,7 @@ impl Object for Files {
 
     fn call(&self, name: &str, ctx: &mut Context<'_, '_>, args: &mut [Value]) -> Result<Value, FuncError> {
         let argument = args.first().and_then(Value::as_str).cloned().unwrap_or_default();
-        ctx.charge(self.0.len() as u64)?;
+        ctx.charge(self.len() as u64)?;
         Ok(match name {
             "Get" => Value::str(&*self.content(&argument)),
             "GetBytes" => Value::Bytes(Some(self.content(&argument))),
