@@ -5,11 +5,8 @@
 use bowline_model::{Health, Object};
 use serde_json::Value;
 
-use crate::fields::{Condition, conditions, degraded, healthy, items, progressing, suspended, text, unknown};
+use crate::fields::{Condition, conditions, degraded, healthy, is_going, items, progressing, suspended, text, unknown};
 use crate::{pod, table, workload};
-
-/// Holds a hook back until Argo CD has looked at it: such an object is not on its way out yet.
-const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
 
 type Check = fn(&Object) -> Health;
 
@@ -31,7 +28,7 @@ const CHECKS: &[(&str, &str, &[&str], Check)] = &[
 ];
 
 pub(crate) fn assess(object: &Object) -> Option<Health> {
-    if object.is_deleting() && !object.finalizers().any(|finalizer| finalizer == HOOK_FINALIZER) {
+    if is_going(object) {
         return Some(progressing("Pending deletion"));
     }
     let gvk = object.gvk();

@@ -62,6 +62,14 @@ pub(crate) fn is_true(object: &Object, pointer: &str) -> bool {
     object.at(pointer) == Some(&Value::Bool(true))
 }
 
+/// Holds a hook back until Argo CD has looked at it: such an object is not on its way out yet.
+const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
+
+/// Tells whether an object is being deleted, and not only held by the finalizer of a hook.
+pub(crate) fn is_going(object: &Object) -> bool {
+    object.is_deleting() && !object.finalizers().any(|finalizer| finalizer == HOOK_FINALIZER)
+}
+
 pub(crate) fn healthy(message: impl Into<String>) -> Health {
     Health::new(HealthStatus::Healthy, message)
 }

@@ -2,15 +2,18 @@
 //!
 //! [`assess`] judges by the rules of one of the two peers: Argo CD's built-in checks, or kstatus as Flux uses it.
 //! No clock is read and no other object: what takes time (a pod that cannot be scheduled) is on its way until
-//! whoever waits for it loses patience. Users' own rules (Lua, CEL) are left to others.
+//! whoever waits for it loses patience. [`Rules`] puts users' own before it, in Lua or CEL.
 #![warn(missing_docs)]
 
 mod argo;
 mod fields;
 mod kstatus;
 mod pod;
+mod rules;
 mod table;
 mod workload;
+
+pub use rules::{RuleError, Rules};
 
 use bowline_model::{Health, HealthJudge, HealthStatus, Object};
 

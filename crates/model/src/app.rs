@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{ChartOptions, Location, Object, ObjectKey, SourceSpec, Wanted};
@@ -220,6 +221,41 @@ pub struct HealthRules {
     pub wait_for: WaitFor,
     /// How long objects may take to become healthy.
     pub timeout: Duration,
+    /// What goes before the judge's own rules.
+    pub custom: Arc<CustomHealth>,
+}
+
+/// Rules of health that users wrote, as they wrote them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CustomHealth {
+    /// Argo CD's scripts, by `group/Kind`, `Kind` of the core group, or a pattern with `*`.
+    pub scripts: BTreeMap<String, HealthScript>,
+    /// Flux's expressions.
+    pub expressions: Vec<HealthExpressions>,
+}
+
+/// A script in Lua 5.1 that judges an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthScript {
+    /// The program.
+    pub script: String,
+    /// Whether it may use all libraries that are harmless.
+    pub use_open_libs: bool,
+}
+
+/// Expressions in CEL that judge the objects of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthExpressions {
+    /// The group and a version, which does not count.
+    pub api_version: String,
+    /// Empty for all kinds of the group.
+    pub kind: String,
+    /// True of an object that is as it should be.
+    pub current: String,
+    /// True of one that is on its way; empty for none.
+    pub in_progress: String,
+    /// True of one that failed; empty for none.
+    pub failed: String,
 }
 
 /// Whose rules judge an object's health.
