@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bowline_cluster::{ApiError, ApiResource, ApplyOptions, Deleted, Known};
-use bowline_health::assess;
 use bowline_model::{
     App, Desired, Explain as _, Failure, Gvk, HealthStatus, Object, ObjectKey, ObjectOutcome, ObjectResult, Phase,
     Reason,
@@ -460,7 +459,7 @@ impl Carry<'_> {
                 Known::NotYet => continue,
                 Known::Yes(None) => return WaveHealth::Waiting(key.clone()),
             };
-            match assess(self.app.health.judge, &live) {
+            match self.look.rules.assess(self.app.health.judge, &live, self.shared.now().as_second()) {
                 None => {}
                 Some(health) => match health.status {
                     HealthStatus::Healthy => {}

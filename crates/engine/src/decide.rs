@@ -158,6 +158,7 @@ mod tests {
                 judge: HealthJudge::ArgoCd,
                 wait_for: WaitFor::Nothing,
                 timeout: Duration::from_mins(1),
+                custom: std::sync::Arc::default(),
             },
             field_manager: "m".to_owned(),
         }

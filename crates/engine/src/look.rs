@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bowline_cluster::{ApiError, ApiResource, Known, WatchScope};
-use bowline_health::assess;
+use bowline_health::Rules;
 use bowline_model::{
     App, ApplyRule, Desired, Failure, Gvk, Health, HealthStatus, InventoryEntry, Object, ObjectKey, ObjectReport,
     ObjectSync, Reason, Revision,
@@ -187,6 +187,9 @@ pub(crate) struct Look {
     pub(crate) objects: Vec<ObjectReport>,
     /// What the cluster holds of each object that was looked at.
     pub(crate) live: BTreeMap<ObjectKey, Option<LiveObject>>,
+    /// What judged them: users' own rules go before the judge's. Those that cannot be compiled were told when lowered,
+    /// or are told by the health of what they are for.
+    pub(crate) rules: Rules,
 }
 
 impl Look {
@@ -253,8 +256,10 @@ pub(crate) async fn look(
         accepted,
         may_prune,
     });
-    let objects = reports(app, wanted, &plan, &live);
-    Ok(Look { plan, objects, live })
+    let (rules, _) = Rules::new(&app.health.custom);
+    let judge = |object: &Object| rules.assess(app.health.judge, object, shared.now().as_second());
+    let objects = reports(&judge, wanted, &plan, &live);
+    Ok(Look { plan, objects, live, rules })
 }
 
 fn live_object(shared: &Shared, dialect: &dyn Dialect, app: &App, object: Object, is_leaving: bool) -> LiveObject {
@@ -304,7 +309,7 @@ pub(crate) async fn read(shared: &Shared, resource: &ApiResource, key: &ObjectKe
 }
 
 fn reports(
-    app: &App,
+    judge: &dyn Fn(&Object) -> Option<Health>,
     wanted: &Wanted,
     plan: &Plan,
     live: &BTreeMap<ObjectKey, Option<LiveObject>>,
@@ -319,7 +324,7 @@ fn reports(
             let ignores_health = desired.is_some_and(|desired| desired.rules.ignore_health);
             let health = match found {
                 Some(_) if ignores_health => None,
-                Some(found) => assess(app.health.judge, &found.object),
+                Some(found) => judge(&found.object),
                 None => Some(Health::new(HealthStatus::Missing, "")),
             };
             ObjectReport {

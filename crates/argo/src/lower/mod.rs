@@ -77,6 +77,7 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
             // A sync succeeds once its last wave is written, as with Argo CD; health follows on its own.
             wait_for: WaitFor::Nothing,
             timeout: options.sync_timeout,
+            custom: std::sync::Arc::default(),
         },
         field_manager: words::FIELD_MANAGER.to_owned(),
     })))

@@ -14,7 +14,7 @@ use super::depends;
 use super::helm_chart::Chart;
 use super::helm_values::{digest, values_from};
 use super::source::is_suspended;
-use super::{duration, invalid, optional_duration, refuse_unsupported, spec_of, unsupported};
+use super::{custom_health, duration, invalid, optional_duration, refuse_unsupported, spec_of, unsupported};
 use crate::FluxOptions;
 use crate::api::{HelmReleaseSpec, Install, Upgrade};
 
@@ -36,7 +36,6 @@ const DIGEST_DIGITS: usize = 12;
 const UNSUPPORTED: &[&str] = &[
     "commonMetadata",
     "driftDetection/ignore",
-    "healthCheckExprs",
     "install/disableTakeOwnership",
     "install/disableWaitForJobs",
     "kubeConfig",
@@ -120,6 +119,7 @@ pub(crate) fn lower_helm_release(
             judge: HealthJudge::Kstatus,
             wait_for: if step.waits { WaitFor::Everything } else { WaitFor::Nothing },
             timeout: step.timeout,
+            custom: custom_health(spec.health_check_exprs.as_deref())?,
         },
         field_manager: FIELD_MANAGER.to_owned(),
     })))

@@ -9,7 +9,10 @@ use bowline_model::{
 use super::depends::{self, Dependent};
 use super::oci_repository::oci_source_spec;
 use super::source::{is_suspended, source_spec};
-use super::{check_namespace, duration, optional_duration, pin_if_suspended, refuse_unsupported, spec_of, unsupported};
+use super::{
+    check_namespace, custom_health, duration, optional_duration, pin_if_suspended, refuse_unsupported, spec_of,
+    unsupported,
+};
 use crate::api::{GIT_REPOSITORY, KustomizationSpec, OCI_REPOSITORY};
 use crate::{FluxOptions, source_key};
 
@@ -28,7 +31,6 @@ const UNSUPPORTED: &[&str] = &[
     "commonMetadata",
     "components",
     "decryption",
-    "healthCheckExprs",
     "ignore",
     "images",
     "kubeConfig",
@@ -92,7 +94,12 @@ pub(crate) fn lower_kustomization(
             retry: Retry { limit: None, first: FIRST_RETRY, factor: 2, max: retry_interval.max(FIRST_RETRY) },
             timeout,
         },
-        health: HealthRules { judge: HealthJudge::Kstatus, wait_for: wait_for(resource, &spec), timeout },
+        health: HealthRules {
+            judge: HealthJudge::Kstatus,
+            wait_for: wait_for(resource, &spec),
+            timeout,
+            custom: custom_health(spec.health_check_exprs.as_deref())?,
+        },
         field_manager: FIELD_MANAGER.to_owned(),
     })))
 }

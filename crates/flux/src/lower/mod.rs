@@ -2,6 +2,7 @@
 
 mod credentials;
 mod depends;
+mod health;
 mod helm_chart;
 mod helm_release;
 mod helm_repository;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 use crate::FluxOptions;
 
+use health::custom_health;
 pub(crate) use helm_chart::lower_helm_chart;
 pub(crate) use helm_release::{Step, lower_helm_release, namespace as release_namespace, release_name};
 pub(crate) use helm_repository::lower_helm_repository;

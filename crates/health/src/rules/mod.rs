@@ -45,17 +45,16 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Compiles rules. Of those that cannot be compiled, each is told; the others hold.
+    /// Compiles rules. Of those that cannot be compiled, each is told; the others hold. Objects for which there is a script
+    /// that cannot be compiled have unknown health, as with Argo CD; such expressions count as absent.
     pub fn new(texts: &CustomHealth) -> (Self, Vec<RuleError>) {
         let mut rules = Self::default();
         let mut errors = Vec::new();
         for (key, script) in &texts.scripts {
-            match lua::check(&script.script) {
-                Ok(()) => {
-                    rules.scripts.insert(key.clone(), script.clone());
-                }
-                Err(reason) => errors.push(RuleError::Script { key: key.clone(), reason }),
+            if let Err(reason) = lua::check(&script.script) {
+                errors.push(RuleError::Script { key: key.clone(), reason });
             }
+            rules.scripts.insert(key.clone(), script.clone());
         }
         for texts in &texts.expressions {
             match cel::Expressions::compile(texts) {
