@@ -124,3 +124,19 @@ pub(crate) fn helm() -> anyhow::Result<()> {
     anyhow::ensure!(differ.is_empty(), "not every chart is the same: {}", differ.join(", "));
     Ok(())
 }
+
+/// How many random trees of overlays Kustomize and we are given, unless told otherwise.
+const OVERLAYS: u64 = 10_000;
+
+/// Compares kustomizations with Kustomize: public ones and its own scenarios where a corpus is there, then random ones.
+pub(crate) fn kustomize(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
+    let referee = referee::kustomize()?.context("Kustomize needs Go to build, and there is none")?;
+    let (referee, cases) = (referee.display().to_string(), cases.unwrap_or(OVERLAYS).to_string());
+    let seed = seed.unwrap_or(1).to_string();
+    let variables = [("BOWLINE_KUSTOMIZE", referee.as_str()), ("BOWLINE_CASES", &cases), ("BOWLINE_SEED", &seed)];
+    let package = ["test", "--locked", "--release", "--package", "bowline-kustomize"];
+    let suites = ["--test", "corpus", "--test", "differential", "--no-fail-fast", "--", "--nocapture"];
+    run(&cargo(), &[&package[..], &suites].concat(), &variables)?;
+    say("every kustomization is the same");
+    Ok(())
+}

@@ -35,7 +35,7 @@ enum Chore {
     },
     /// Asks the programs that judge ours again, and prints how much is the same
     Conformance {
-        /// Which: `api`, `gotemplate`, `health`, `helm`, `sprig` or `yaml`
+        /// Which: `api`, `gotemplate`, `health`, `helm`, `kustomize`, `sprig` or `yaml`
         name: String,
         /// How many random cases, of each sort
         #[arg(long)]
@@ -85,16 +85,19 @@ fn main() -> anyhow::Result<()> {
             "gotemplate" => conformance::gotemplate(cases, seed),
             "health" => conformance::health(cases, seed),
             "helm" => conformance::helm(),
+            "kustomize" => conformance::kustomize(cases, seed),
             "sprig" => conformance::sprig(cases, seed),
             "yaml" => conformance::yaml(cases, seed),
             _ => {
-                anyhow::bail!("there is no conformance `{name}`; there are: api, gotemplate, health, helm, sprig, yaml")
+                anyhow::bail!(
+                    "there is no conformance `{name}`; there are: api, gotemplate, health, helm, kustomize, sprig, yaml"
+                )
             }
         },
         Chore::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Chore::Referee => {
             type Build = fn() -> anyhow::Result<Option<std::path::PathBuf>>;
-            let all: [Build; 8] = [
+            let all: [Build; 9] = [
                 referee::control_plane,
                 referee::clients,
                 referee::patches,
@@ -102,6 +105,7 @@ fn main() -> anyhow::Result<()> {
                 referee::gotemplate,
                 referee::health,
                 referee::helm,
+                referee::kustomize,
                 referee::yaml,
             ];
             for build in all {

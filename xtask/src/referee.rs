@@ -92,6 +92,12 @@ pub(crate) fn registry() -> anyhow::Result<Option<PathBuf>> {
     program("registry", "a registry", SMALL)
 }
 
+/// Builds Kustomize's library behind a program that builds many trees, unless it is built already; `None` where there is
+/// no Go.
+pub(crate) fn kustomize() -> anyhow::Result<Option<PathBuf>> {
+    program("kustomize", "Kustomize's library", SMALL)
+}
+
 /// Builds the program of one folder, unless it is built already; `None` where there is no Go.
 fn program(name: &str, what: &str, flags: &str) -> anyhow::Result<Option<PathBuf>> {
     let (program, source) = (target().join("conformance").join(name), root().join("conformance").join(name));

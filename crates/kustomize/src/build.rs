@@ -146,10 +146,7 @@ impl<'a> Build<'a> {
                         )));
                     }
                 }
-                for at in objects.iter_mut().filter(|at| **at == old) {
-                    *at = other;
-                }
-                Ok(())
+                self.replace(objects, old, other)
             }
             _ => {
                 let texts: Vec<String> = matches.iter().filter_map(|id| Some(self.json(self.node(*id)?))).collect();
@@ -157,6 +154,23 @@ impl<'a> Build<'a> {
                     "found multiple objects [{}] that could accept merge of {id}",
                     texts.join(" ")
                 )))
+            }
+        }
+    }
+
+    /// Puts an object in the place of another, which must be called the same.
+    fn replace(&self, objects: &mut Objects, old: ObjectId, new: ObjectId) -> Result<(), BuildError> {
+        let id = self.current_id(new);
+        let mut same = (0..objects.len()).filter(|at| id.equals(&self.current_id(objects[*at])));
+        match (same.next(), same.count()) {
+            (None, _) => Err(BuildError::new(format!("cannot find resource with id {id} to replace"))),
+            (Some(_), more) if more > 0 => {
+                Err(BuildError::new(format!("in Replace: id matched {} resources", more + 1)))
+            }
+            (Some(at), _) if objects[at] != old => Err(BuildError::new("unexpected target index in replacement")),
+            (Some(at), _) => {
+                objects[at] = new;
+                Ok(())
             }
         }
     }

@@ -26,6 +26,9 @@ enum Cause {
     Limit,
 }
 
+/// The most that a message may have before words are put around it, in bytes.
+const MAX_MESSAGE: usize = 64 << 10;
+
 impl BuildError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), cause: Cause::Any, help: None }
@@ -51,14 +54,22 @@ impl BuildError {
         Self { help: Some(help), ..self }
     }
 
-    /// Puts words in front of the message.
+    /// Puts words in front of the message, as long as anybody could still read it.
     pub(crate) fn within(self, prefix: impl AsRef<str>) -> Self {
+        if self.is_long() {
+            return self;
+        }
         Self { message: format!("{}: {}", prefix.as_ref(), self.message), ..self }
     }
 
     /// Puts another message in place of this one, whose words it holds.
     pub(crate) fn reworded(self, message: String) -> Self {
         Self { message, ..self }
+    }
+
+    /// Tells whether a message is so long that no more words are put around it: some of them quote it again and again.
+    pub(crate) fn is_long(&self) -> bool {
+        self.message.len() > MAX_MESSAGE
     }
 
     pub(crate) fn is_malformed(&self) -> bool {

@@ -75,8 +75,20 @@ impl Store {
         Ok(())
     }
 
-    /// Sets a field of a map: an old value is written over and keeps its style, null takes the field out.
+    /// Sets a field of a map: an old value is written over and keeps its style, null takes the field out. The key of a
+    /// new one is written plain, whatever it means then.
     pub(crate) fn set_field(&mut self, id: NodeId, name: &str, value: NodeId) -> Result<NodeId, BuildError> {
+        self.set_field_by(id, name, value, Style::Plain)
+    }
+
+    /// The same, with a style for the key of a new field.
+    pub(crate) fn set_field_by(
+        &mut self,
+        id: NodeId,
+        name: &str,
+        value: NodeId,
+        key_style: Style,
+    ) -> Result<NodeId, BuildError> {
         self.guard_style(value);
         if self[value].is_null() {
             self.clear(id, name)?;
@@ -88,6 +100,7 @@ impl Store {
             return Ok(field);
         }
         let key = self.key(name);
+        self[key].style = key_style;
         self[id].content.extend([key, value]);
         Ok(value)
     }

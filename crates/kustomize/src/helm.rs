@@ -76,8 +76,7 @@ pub(crate) fn render(build: &mut Build<'_>, target: &Target<'_>, chart: &HelmCha
         load_directory(target.loader.tree(), &directory).map_err(|error| BuildError::new(error.to_string()))?;
     let mut host = Host::new(charts.now, (charts.random)());
     let name = match (chart.name_template.is_empty(), chart.release_name.is_empty()) {
-        (false, _) => release_name(&chart.name_template, functions::table(), &mut host)
-            .map_err(BuildError::new)?,
+        (false, _) => release_name(&chart.name_template, functions::table(), &mut host).map_err(BuildError::new)?,
         (true, false) => chart.release_name.clone(),
         // As Helm makes one of its own.
         (true, true) => format!("{}-{}", chart.name.rsplit('/').next().unwrap_or(&chart.name), charts.now.0),

@@ -77,15 +77,17 @@ impl Merger<'_> {
         }
         for name in names {
             let inner = place.and_then(|place| self.schemas.field(place, &name));
-            let (mine, theirs) =
-                (self.store.field(dest, &name), patch.and_then(|patch| self.store.field(patch, &name)));
+            let mine = self.store.field(dest, &name);
+            let (key, theirs) = patch.and_then(|patch| self.store.entry(patch, &name)).unzip();
             let value = self.walk(inner, mine, theirs)?;
-            self.set(dest, &name, value)?;
+            // What comes from the patch as it is keeps the style of its key.
+            let key_style = key.filter(|_| value == theirs).map_or(Style::Plain, |key| self.store[key].style);
+            self.set(dest, &name, value, key_style)?;
         }
         Ok(Some(dest))
     }
 
-    fn set(&mut self, dest: NodeId, name: &str, value: Slot) -> Result<(), BuildError> {
+    fn set(&mut self, dest: NodeId, name: &str, value: Slot, key_style: Style) -> Result<(), BuildError> {
         let Some(value) = value else { return self.store.clear(dest, name) };
         if self.kept_null.take() == Some(value) {
             match self.store.field(dest, name) {
@@ -97,7 +99,7 @@ impl Merger<'_> {
             }
             return Ok(());
         }
-        self.store.set_field(dest, name, value).map(|_| ())
+        self.store.set_field_by(dest, name, value, key_style).map(|_| ())
     }
 
     /// Decides what a map becomes before its fields are looked at.

@@ -179,6 +179,8 @@ impl Store {
                 let tag = nodes::meaning_of(&text);
                 self.add(Node { tag, ..Node::scalar(&text) })
             }
+            // A text to the writer, and a merge key to the reader.
+            Value::String(text) if text == "<<" => self.add(Node { tag: Tag::Merge, ..Node::scalar(text) }),
             Value::String(text) => {
                 let style = if text.contains('\n') {
                     Style::Literal
@@ -215,28 +217,43 @@ impl Store {
     ///
     /// What go-yaml and Go's JSON say of what cannot be read back.
     pub(crate) fn value(&self, id: NodeId) -> Result<Value, String> {
+        self.value_at(id, true)
+    }
+
+    fn value_at(&self, id: NodeId, is_top: bool) -> Result<Value, String> {
         let node = &self[id];
         match node.kind {
             Kind::Nothing => Ok(Value::Null),
             Kind::Scalar => scalar_value(node),
             Kind::List => {
-                Ok(Value::Array(node.content.iter().map(|item| self.value(*item)).collect::<Result<_, _>>()?))
+                let items = node.content.iter().map(|item| self.value_at(*item, false));
+                Ok(Value::Array(items.collect::<Result<_, _>>()?))
             }
             Kind::Map => {
                 let mut map = Map::new();
                 for pair in node.content.chunks_exact(2) {
                     let key = &self[pair[0]];
-                    if key.kind != Kind::Scalar {
+                    // Only at the top are keys texts whatever they look like: what was quoted and is not any more is a
+                    // number, and JSON has no such keys.
+                    if key.kind != Kind::Scalar || !(is_top || is_text_key(key)) {
                         return Err("json: unsupported type: map[interface {}]interface {}".to_owned());
                     }
-                    if map.contains_key(&*key.text) {
+                    if map.insert(key.text.to_string(), self.value_at(pair[1], false)?).is_some() {
                         return Err(format!("mapping key {:?} already defined", &*key.text));
                     }
-                    map.insert(key.text.to_string(), self.value(pair[1])?);
                 }
                 Ok(Value::Object(map))
             }
         }
+    }
+}
+
+/// Tells whether a key is read back as a text.
+fn is_text_key(key: &Node) -> bool {
+    match key.tag {
+        Tag::Text => true,
+        _ if key.style != Style::Plain => true,
+        _ => nodes::meaning_of(&key.text) == Tag::Text,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::steps::{self, Planned, in_file};
 const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Kustomizations that one build may go through, each as often as it is gone through.
-const MAX_VISITS: usize = 50_000;
+const MAX_VISITS: usize = 10_000;
 
 /// What has been put together so far.
 #[derive(Debug, Clone, Default)]
@@ -275,7 +275,7 @@ impl<'a> Target<'a> {
         })?;
         let root = loader.root();
         let quoted = |error: BuildError| {
-            if error.is_final() {
+            if error.is_final() || error.is_long() {
                 return error;
             }
             let message = format!("accumulateDirectory: {:?}", error.to_string());
@@ -404,32 +404,42 @@ impl<'a> Target<'a> {
     }
 
     fn merge_vars(&self, build: &mut Build<'_>, all: &mut Gathered) -> Result<(), BuildError> {
-        for var in self.spec().vars.iter().flatten() {
+        let Some(vars) = &self.spec().vars else { return Ok(()) };
+        let shown: Vec<String> = vars.iter().map(crate::transform::vars::shown).collect();
+        let within = |error: BuildError| error.within(format!("merging vars [{}]", shown.join(" ")));
+        for var in vars {
             let target = var_id(var);
             let by_name = target.namespace.is_empty() && !target.gvk.is_cluster_scoped;
             let fits = |id: &ResId| if by_name { target.is_of_same_name(id) } else { target.equals(id) };
             let matched = build.matching_any_id(&all.objects, &fits);
             if matched.len() > 1 {
-                return Err(BuildError::new(format!(
+                return Err(within(BuildError::new(format!(
                     "found {} resId matches for var {} (unable to disambiguate)",
                     matched.len(),
-                    crate::transform::vars::shown(var)
-                ))
-                .within("merging vars"));
+                    crate::transform::vars::shown(&with_gvk(var))
+                ))));
             }
             if let [one] = matched[..] {
                 build.add_var_name(one, &var.name);
             }
         }
-        for var in self.spec().vars.iter().flatten() {
-            let mut var = var.clone();
+        for var in vars {
+            let mut var = with_gvk(var);
             if var.fieldref.field_path.is_empty() {
                 "metadata.name".clone_into(&mut var.fieldref.field_path);
             }
-            all.merge_var(var).map_err(|error| error.within("merging vars"))?;
+            all.merge_var(var).map_err(within)?;
         }
         Ok(())
     }
+}
+
+/// A var with the group and version that its API version says.
+fn with_gvk(var: &Var) -> Var {
+    let gvk = var_id(var).gvk;
+    let mut var = var.clone();
+    (var.objref.group, var.objref.version) = (gvk.group, gvk.version);
+    var
 }
 
 /// Puts words in front of a message, unless a limit was passed: that is told alone.

@@ -35,6 +35,12 @@ impl DiskTree {
         Ok((Self { root }, inside))
     }
 
+    /// The place of the top, as it is told.
+    pub(super) fn shown(&self) -> String {
+        let shown = self.root.display().to_string();
+        if shown == "/" { String::new() } else { shown }
+    }
+
     fn path(&self, path: &TreePath) -> PathBuf {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
     }

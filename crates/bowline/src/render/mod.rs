@@ -2,6 +2,7 @@
 
 mod chart;
 mod disk;
+mod kustomization;
 mod locate;
 mod without_effect;
 
@@ -15,10 +16,13 @@ pub(crate) struct Options {
 enum What {
     /// Prints what `helm template NAME CHART` prints
     Chart(Box<chart::Options>),
+    /// Prints what `kustomize build DIR` prints
+    Kustomization(Box<kustomization::Options>),
 }
 
 pub(crate) fn render(options: Options) -> anyhow::Result<()> {
     match options.what {
         What::Chart(options) => chart::chart(*options),
+        What::Kustomization(options) => kustomization::kustomization(*options),
     }
 }

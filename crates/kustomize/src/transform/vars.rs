@@ -9,6 +9,7 @@ use super::field_spec::each_field;
 use crate::build::{Build, ObjectId};
 use crate::config::FieldSpec;
 use crate::error::BuildError;
+use crate::id::Gvk;
 use crate::kustomization::Var;
 use crate::node::{Kind, Node, NodeId, Store, scalar_value};
 use crate::path;
@@ -45,18 +46,13 @@ pub(crate) fn values(
 /// A var as Go prints it.
 pub(crate) fn shown(var: &Var) -> String {
     let target = &var.objref;
-    format!(
-        "{{{} {{{} {{{} {} {} {}}} {} {}}} {{{}}}}}",
-        var.name,
-        target.api_version,
-        target.group,
-        target.version,
-        target.kind,
-        false,
-        target.name,
-        target.namespace,
-        var.fieldref.field_path
-    )
+    let gvk = Gvk {
+        group: target.group.clone(),
+        version: target.version.clone(),
+        kind: target.kind.clone(),
+        is_cluster_scoped: false,
+    };
+    format!("{{{} {gvk} {{{}}}}}", var.name, var.fieldref.field_path)
 }
 
 /// Takes `a.b[0].c` apart, so that places in lists are parts of their own.

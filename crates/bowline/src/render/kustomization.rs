@@ -1,0 +1,141 @@
+//! `bowline render kustomization`: what `kustomize build DIR` prints, byte for byte.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use bowline_kustomize::{Charts, LoadRestrictions, Order, build};
+use rand::Rng as _;
+
+use super::disk::DiskTree;
+use crate::trouble::{Reason, Trouble};
+
+/// The version that the label of `--enable-managedby-label` tells.
+const VERSION: &str = "v5.8.2";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: bowline render kustomization ./overlays/production")]
+pub(crate) struct Options {
+    /// The directory that holds the kustomization
+    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+    directory: PathBuf,
+
+    /// From where files may be loaded
+    #[arg(long, value_name = "WHICH", default_value = "LoadRestrictionsRootOnly")]
+    #[arg(value_parser = ["LoadRestrictionsRootOnly", "LoadRestrictionsNone"])]
+    load_restrictor: String,
+
+    /// The order of the objects, where the kustomization says none
+    #[arg(long, value_name = "ORDER", default_value = "legacy", value_parser = ["legacy", "none"])]
+    reorder: String,
+
+    /// Renders the charts that kustomizations name
+    #[arg(long)]
+    enable_helm: bool,
+
+    /// The version of Kubernetes that charts see
+    #[arg(long, value_name = "VERSION", default_value = "", hide_default_value = true)]
+    helm_kube_version: String,
+
+    /// API versions that charts see, beside those of Kubernetes itself
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    helm_api_versions: Vec<String>,
+
+    /// Adds a label that says what built the objects
+    #[arg(long)]
+    enable_managedby_label: bool,
+
+    /// Writes to a file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    refused: Refused,
+}
+
+/// Flags of `kustomize build` that are refused, each with what is done instead.
+#[derive(Debug, clap::Args)]
+struct Refused {
+    #[arg(long, hide = true)]
+    enable_alpha_plugins: bool,
+    #[arg(long, hide = true)]
+    enable_exec: bool,
+    #[arg(long, hide = true)]
+    enable_star: bool,
+    #[arg(long, hide = true)]
+    helm_command: Option<String>,
+    #[arg(long, hide = true)]
+    network: bool,
+    #[arg(long, short = 'e', hide = true)]
+    env: Vec<String>,
+    #[arg(long, hide = true)]
+    mount: Vec<String>,
+}
+
+impl Refused {
+    /// Returns the first refused flag that was given, and what to do instead.
+    fn given(&self) -> Option<(&'static str, &'static str)> {
+        const PLUGINS: &str =
+            "no other program is run: use what Kustomize has built in, or build beforehand what plugins make";
+        let flags = [
+            (self.enable_alpha_plugins, "--enable-alpha-plugins", PLUGINS),
+            (self.enable_exec, "--enable-exec", PLUGINS),
+            (self.enable_star, "--enable-star", PLUGINS),
+            (self.helm_command.is_some(), "--helm-command", "charts are rendered in this program: leave the flag out"),
+            (self.network, "--network", PLUGINS),
+            (!self.env.is_empty(), "--env", PLUGINS),
+            (!self.mount.is_empty(), "--mount", PLUGINS),
+        ];
+        flags.into_iter().find(|(given, ..)| *given).map(|(_, flag, instead)| (flag, instead))
+    }
+}
+
+pub(crate) fn kustomization(options: Options) -> anyhow::Result<()> {
+    if let Some((flag, instead)) = options.refused.given() {
+        return Err(Trouble::because(format!("`{flag}` is refused"), "it is no part of a rendering", instead)
+            .of_usage()
+            .into());
+    }
+    let shown = options.directory.display().to_string();
+    let trouble = |why: String, help: Option<&str>| {
+        let reason = Reason { why, at: None, help: help.map(str::to_owned) };
+        Trouble::new(format!("cannot build the kustomization `{shown}`"), vec![reason])
+    };
+    let (tree, inside) = DiskTree::around(&options.directory).map_err(|error| trouble(error.to_string(), None))?;
+    let charts = options.enable_helm.then(|| Charts {
+        now: now(),
+        random: Arc::new(|| Box::new(|bytes: &mut [u8]| rand::rng().fill_bytes(bytes))),
+        kube_version: options.helm_kube_version.clone(),
+        api_versions: options.helm_api_versions.clone(),
+    });
+    let restrictions = match options.load_restrictor.as_str() {
+        "LoadRestrictionsNone" => LoadRestrictions::None,
+        _ => LoadRestrictions::RootOnly,
+    };
+    let wanted = bowline_kustomize::Options {
+        restrictions,
+        order: if options.reorder == "none" { Order::None } else { Order::Legacy },
+        charts,
+        managed_by_label: options.enable_managedby_label,
+        version: VERSION.to_owned(),
+        shown_root: tree.shown(),
+        remotes: None,
+    };
+    let built = build(&tree, &inside, &wanted).map_err(|error| trouble(error.to_string(), error.help))?;
+    for warning in &built.warnings {
+        anstream::eprintln!("{}", crate::trouble::harmless(warning));
+    }
+    let text = built.to_yaml();
+    match &options.output {
+        Some(file) => std::fs::write(file, text).with_context(|| format!("cannot write `{}`", file.display())),
+        None => std::io::stdout().lock().write_all(text.as_bytes()).context("cannot print"),
+    }
+}
+
+/// The time, in seconds since 1970 and nanoseconds.
+fn now() -> (i64, u32) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (since.as_secs() as i64, since.subsec_nanos())
+}

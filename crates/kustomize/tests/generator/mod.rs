@@ -1,0 +1,136 @@
+//! Random trees of overlays: a seed is a tree.
+
+mod objects;
+mod overlays;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Files by their paths.
+pub(crate) type Files = BTreeMap<String, String>;
+
+/// Numbers that look random and are the same for the same seed.
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+
+    /// Says yes once in so many times.
+    pub(crate) fn once_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+
+    pub(crate) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len() as u64) as usize]
+    }
+}
+
+pub(crate) const NAMES: [&str; 5] = ["web", "db", "cache", "a", "0"];
+const KEYS: [&str; 6] = ["app", "tier", "a/b", "x.y", "1", "null"];
+
+/// A scalar as it stands in YAML: harmless ones, and those that mean something else to somebody.
+pub(crate) fn scalar(chance: &mut Chance) -> &'static str {
+    const PLAIN: [&str; 8] = ["v1", "hello", "a b", "x-y", "web", "db", "one", "prod"];
+    const ODD: [&str; 36] = [
+        "yes",
+        "\"yes\"",
+        "on",
+        "\"true\"",
+        "true",
+        "5",
+        "\"5\"",
+        "'0x1F'",
+        "0x1F",
+        "1e3",
+        "1.50",
+        "\"1.50\"",
+        "null",
+        "~",
+        "\"\"",
+        "''",
+        "2020-01-01",
+        "\"2020-01-01\"",
+        "1:30",
+        "012",
+        "0o17",
+        "1_000",
+        ".5",
+        "+1",
+        "\"a: b\"",
+        "'#c'",
+        "a#b",
+        "\"\\n\"",
+        "\"é\\t😀\"",
+        "99999999999999999999",
+        "123456789012345678",
+        "=",
+        "\"<<\"",
+        "!!str 5",
+        "-",
+        "\"line one\\nline two\\n\"",
+    ];
+    if chance.once_in(3) { chance.pick(&ODD) } else { chance.pick(&PLAIN) }
+}
+
+/// A text that is one in YAML, whatever it looks like.
+pub(crate) fn text(chance: &mut Chance) -> &'static str {
+    chance.pick(&[
+        "v1",
+        "hello",
+        "\"true\"",
+        "\"5\"",
+        "web",
+        "\"1.50\"",
+        "\"\"",
+        "'a b'",
+        "\"on\"",
+        "\"null\"",
+        "\"2020-01-01\"",
+        "prod",
+    ])
+}
+
+/// Entries of a map, indented.
+pub(crate) fn entries(chance: &mut Chance, indent: usize, value: fn(&mut Chance) -> &'static str) -> String {
+    let mut lines = String::new();
+    let start = chance.below(KEYS.len() as u64) as usize;
+    for at in 0..=chance.below(2) as usize {
+        let usual = KEYS.len() - if chance.once_in(40) { 0 } else { 2 };
+        let key = KEYS[(start + at) % usual];
+        let key = if matches!(key, "1" | "null") { format!("\"{key}\"") } else { key.to_owned() };
+        let _ = writeln!(lines, "{:indent$}{key}: {}", "", value(chance));
+    }
+    lines
+}
+
+/// Makes the tree of a seed; the directory to build is `top`.
+pub(crate) fn tree(seed: u64) -> Files {
+    let mut chance = Chance::new(seed);
+    let mut files = Files::new();
+    let mut made = Vec::new();
+    let bases = 1 + chance.below(2);
+    for at in 0..bases {
+        overlays::kustomization(&mut chance, &mut files, &format!("base{at}"), &[], &mut made, false);
+    }
+    let names: Vec<String> = (0..bases).map(|at| format!("../base{at}")).collect();
+    let mut below = names.clone();
+    if chance.once_in(2) {
+        overlays::kustomization(&mut chance, &mut files, "middle", &names, &mut made, false);
+        below = vec!["../middle".to_owned()];
+        if chance.once_in(8) {
+            below.extend(names);
+        }
+    }
+    overlays::kustomization(&mut chance, &mut files, "top", &below, &mut made, true);
+    files
+}
