@@ -68,7 +68,7 @@ fn random_overlays_are_built_as_by_kustomize() {
                 }
             }
             (have, want) => {
-                different.push(format!("seed {seed}:\n--- have\n{}\n--- want\n{}", shown(&have), shown(&want)))
+                different.push(format!("seed {seed}:\n--- have\n{}\n--- want\n{}", shown(&have), shown(&want)));
             }
         }
         if different.len() >= 20 {
@@ -83,7 +83,9 @@ fn random_overlays_are_built_as_by_kustomize() {
     );
     if let Ok(wanted) = std::env::var("BOWLINE_SHOW") {
         let files = tree(wanted.parse().expect("is a seed"));
-        files.iter().for_each(|(path, content)| eprintln!("##### {path}\n{content}"));
+        for (path, content) in &files {
+            eprintln!("##### {path}\n{content}");
+        }
     }
     assert!(different.is_empty(), "{count} trees differ\n{}", different.join("\n"));
 }

@@ -263,7 +263,7 @@ fn patches(chance: &mut Chance, files: &mut Files, yaml: &mut String, directory:
             files.insert(format!("/{directory}/{file}"), text);
             let _ = writeln!(list, "- path: {file}");
         } else {
-            let indented: String = text.lines().map(|line| format!("    {line}\n")).collect();
+            let indented = text.lines().fold(String::new(), |all, line| all + "    " + line + "\n");
             let _ = write!(list, "- patch: |\n{indented}");
         }
         if needs_target || chance.once_in(3) {
