@@ -13,7 +13,7 @@ mod rules;
 mod table;
 mod workload;
 
-pub use rules::{RuleError, Rules};
+pub use rules::{RuleError, Rules, scripts_of_settings};
 
 use bowline_model::{Health, HealthJudge, HealthStatus, Object};
 

@@ -6,6 +6,9 @@
 mod cel;
 mod clock;
 mod lua;
+mod settings;
+
+pub use settings::scripts_of_settings;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +26,14 @@ pub enum RuleError {
         /// The group and kind, or pattern, it stands under.
         key: String,
         /// What the compiler says.
+        reason: String,
+    },
+    /// A setting that holds a script, or says what it may use, cannot be read.
+    #[error("setting `{key}`: {reason}")]
+    Setting {
+        /// The whole key.
+        key: String,
+        /// What is wrong with it.
         reason: String,
     },
     /// An expression is no CEL, or could run for too long.
