@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::file::{add_objects, kind_of, no_kind, yaml_problem};
 use crate::ignore::{IGNORE_FILE, Ignored};
 use crate::walk::{Budget, Descend, has_ending, place, unreadable, walk};
-use crate::{Foreign, Limits, ManifestProblem, Rendered};
+use crate::{Foreign, Limits, ManifestProblem, Rendered, Survey};
 
 const KUSTOMIZATION_FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
@@ -27,20 +27,9 @@ pub(crate) fn render(
     limits: &Limits,
     rendered: &mut Rendered,
 ) -> Result<(), ManifestProblem> {
-    let dir = clamped(&options.path);
-    match tree.entry(&dir).map_err(|source| unreadable(&dir, source))?.map(|entry| entry.kind) {
-        Some(EntryKind::Directory) => {}
-        // source-controller leaves symbolic links and submodules out of the artifact.
-        None | Some(EntryKind::Symlink | EntryKind::Submodule) => {
-            return Err(ManifestProblem::PathNotFound { path: options.path.clone() });
-        }
-        Some(EntryKind::File) => return Err(ManifestProblem::NotADirectory { path: options.path.clone() }),
-    }
-    let Some(mut ignored) = Ignored::above(tree, &dir)? else {
-        return Err(ManifestProblem::PathNotFound { path: options.path.clone() });
-    };
-    if let Some(problem) = enter(tree, &dir, &mut ignored)? {
-        return Err(problem);
+    let (dir, mut ignored) = top(tree, &options.path)?;
+    if let Some(file) = enter(tree, &dir, &mut ignored)? {
+        return Err(kustomization(&file));
     }
     let mut budget = Budget::new(limits);
     walk(tree, &dir, limits, &mut |path, entry| {
@@ -49,8 +38,8 @@ pub(crate) fn render(
             return Ok(Descend::No);
         }
         if is_directory {
-            if let Some(problem) = enter(tree, path, &mut ignored)? {
-                rendered.problems.push(problem);
+            if let Some(file) = enter(tree, path, &mut ignored)? {
+                rendered.problems.push(kustomization(&file));
                 return Ok(Descend::No);
             }
             return Ok(Descend::Yes);
@@ -67,6 +56,48 @@ pub(crate) fn render(
     Ok(())
 }
 
+/// Finds out what Flux would make a kustomization of.
+pub(crate) fn survey(tree: &dyn Tree, path: &str, limits: &Limits) -> Result<Survey, ManifestProblem> {
+    let (dir, mut ignored) = top(tree, path)?;
+    let mut survey = Survey { directory: dir.clone(), file: None, resources: Vec::new(), nests: false };
+    survey.file = enter(tree, &dir, &mut ignored)?;
+    if survey.file.is_some() {
+        return Ok(survey);
+    }
+    let skip = if dir.is_root() { 0 } else { dir.as_str().len() + 1 };
+    walk(tree, &dir, limits, &mut |path, entry| {
+        let is_directory = entry.kind == EntryKind::Directory;
+        if ignored.ignores(path, is_directory) {
+            return Ok(Descend::No);
+        }
+        let is_nested = is_directory && enter(tree, path, &mut ignored)?.is_some();
+        let is_yaml = entry.kind == EntryKind::File && has_ending(&entry.name, &[".yaml", ".yml"]);
+        if is_nested || is_yaml {
+            survey.nests |= is_nested;
+            survey.resources.push(path.as_str()[skip..].to_owned());
+        }
+        Ok(if is_directory && !is_nested { Descend::Yes } else { Descend::No })
+    })?;
+    Ok(survey)
+}
+
+/// Returns the directory that a path names, and what is left out below it.
+fn top(tree: &dyn Tree, path: &str) -> Result<(TreePath, Ignored), ManifestProblem> {
+    let dir = clamped(path);
+    match tree.entry(&dir).map_err(|source| unreadable(&dir, source))?.map(|entry| entry.kind) {
+        Some(EntryKind::Directory) => {}
+        // source-controller leaves symbolic links and submodules out of the artifact.
+        None | Some(EntryKind::Symlink | EntryKind::Submodule) => {
+            return Err(ManifestProblem::PathNotFound { path: path.to_owned() });
+        }
+        Some(EntryKind::File) => return Err(ManifestProblem::NotADirectory { path: path.to_owned() }),
+    }
+    match Ignored::above(tree, &dir)? {
+        Some(ignored) => Ok((dir, ignored)),
+        None => Err(ManifestProblem::PathNotFound { path: path.to_owned() }),
+    }
+}
+
 /// Reads a path as Flux joins it to the artifact: `..` above the root stays at the root.
 fn clamped(text: &str) -> TreePath {
     let mut path = TreePath::root();
@@ -81,7 +112,7 @@ fn clamped(text: &str) -> TreePath {
 }
 
 /// Takes up the ignore file of a directory, and finds a kustomization file in it.
-fn enter(tree: &dyn Tree, dir: &TreePath, ignored: &mut Ignored) -> Result<Option<ManifestProblem>, ManifestProblem> {
+fn enter(tree: &dyn Tree, dir: &TreePath, ignored: &mut Ignored) -> Result<Option<TreePath>, ManifestProblem> {
     let entries = tree.list(dir).map_err(|source| unreadable(dir, source))?;
     let is_file = |name: &str| entries.iter().any(|entry| entry.kind == EntryKind::File && entry.name == name);
     ignored.enter(tree, dir, is_file(IGNORE_FILE))?;
@@ -89,8 +120,11 @@ fn enter(tree: &dyn Tree, dir: &TreePath, ignored: &mut Ignored) -> Result<Optio
         .iter()
         .filter(|name| is_file(name))
         .map(|name| dir.child(name))
-        .find(|path| !ignored.ignores(path, false))
-        .map(|path| ManifestProblem::Unsupported { at: place(&path), what: Foreign::Kustomization }))
+        .find(|path| !ignored.ignores(path, false)))
+}
+
+fn kustomization(file: &TreePath) -> ManifestProblem {
+    ManifestProblem::Unsupported { at: place(file), what: Foreign::Kustomization }
 }
 
 fn read_text(file: &str, text: &[u8], limits: &Limits, rendered: &mut Rendered) {

@@ -97,6 +97,25 @@ pub fn read_printed<'a>(printed: impl IntoIterator<Item = (&'a str, &'a [u8])>, 
     rendered
 }
 
+/// What Flux finds in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// The directory.
+    pub directory: TreePath,
+    /// Its kustomization file; where there is one, nothing else is looked for.
+    pub file: Option<TreePath>,
+    /// What a kustomization made for it would name: manifests, and directories with kustomizations of their own, by
+    /// their paths from here.
+    pub resources: Vec<String>,
+    /// Whether there is any of the latter.
+    pub nests: bool,
+}
+
+/// Finds out what a directory is made of, by the rules of Flux; no manifest is read.
+pub fn survey(tree: &dyn Tree, path: &str, limits: &Limits) -> Result<Survey, ManifestProblem> {
+    flux::survey(tree, path, limits)
+}
+
 /// Reads the manifests of a directory.
 ///
 /// Only what lies under `options.path` is read, but for symbolic links that point elsewhere in the source

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{ChartOptions, Location, Object, ObjectKey, SourceSpec, Wanted};
+use crate::{ChartOptions, KustomizeOptions, Location, Object, ObjectKey, SourceSpec, Wanted};
 
 /// Names an app: the key of the resource it was lowered from.
 pub type AppId = ObjectKey;
@@ -61,8 +61,13 @@ pub enum Render {
     Directory(DirectoryOptions),
     /// A Helm chart.
     Chart(ChartOptions),
-    /// Whatever the files say: a chart where there is a `Chart.yaml`, else plain files.
-    Detect(DirectoryOptions, ChartOptions),
+    /// A kustomization.
+    Kustomize(Box<KustomizeOptions>),
+    /// Whatever the files say: a chart where there is a `Chart.yaml`, a kustomization where there is its file, else
+    /// plain files.
+    Detect(DirectoryOptions, Box<ChartOptions>, Box<KustomizeOptions>),
+    /// A kustomization; where there is no file of one, it is made of the directory's manifests, as Flux does.
+    Generate(DirectoryOptions, Box<KustomizeOptions>),
 }
 
 /// Which files of a directory are manifests.

@@ -44,6 +44,8 @@ pub enum Renderer {
     Directory,
     /// They are a Helm chart.
     Chart,
+    /// They are a kustomization.
+    Kustomize,
 }
 
 /// A chart that was rendered.

@@ -5,11 +5,13 @@
 //! [`ReadSet`]: asking the tree of a newer commit whether the read set still holds costs one look-up per
 //! entry, and tells whether the render must be done again.
 
+mod layered;
 mod links;
 mod memory;
 mod path;
 mod record;
 
+pub use layered::Layered;
 pub use links::{LinkError, Resolved, resolve};
 pub use memory::MemoryTree;
 pub use path::{PathError, TreePath};

@@ -75,16 +75,16 @@ fn last_of_each(parameters: Vec<ChartParameter>) -> Vec<ChartParameter> {
 
 /// What is done to a text so that Helm takes it as one value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Escape {
+pub(super) enum Escape {
     Nothing,
     /// A comma would begin another value, but within a list in braces.
     Commas,
 }
 
 /// Argo CD's build environment.
-struct Environment<'a> {
-    source: &'a ApplicationSource,
-    subject: &'a Subject<'a>,
+pub(super) struct Environment<'a> {
+    pub(super) source: &'a ApplicationSource,
+    pub(super) subject: &'a Subject<'a>,
 }
 
 enum Part<'a> {
@@ -125,7 +125,7 @@ impl Environment<'_> {
     }
 
     /// Fills in variables by the rules of Go's `os.Expand`.
-    fn fill(&self, text: &str, escape: Escape) -> RevisionText {
+    pub(super) fn fill(&self, text: &str, escape: Escape) -> RevisionText {
         join(&self.parts(text), escape)
     }
 

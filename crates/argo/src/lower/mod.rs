@@ -1,6 +1,7 @@
 //! From an `Application` to an [`App`].
 
 mod helm;
+mod kustomize;
 mod operation;
 mod repository;
 mod source;

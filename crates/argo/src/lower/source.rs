@@ -6,6 +6,7 @@ use bowline_model::{
 use serde_json::Value;
 
 use super::helm::{self, Subject};
+use super::kustomize;
 use super::{filled, listed, unsupported};
 use crate::types::{ApplicationSource, ApplicationSourceDirectory, ApplicationSpec};
 
@@ -133,7 +134,6 @@ fn render(source: &ApplicationSource, subject: &Subject<'_>, references: &[&str]
     }
     one_type(source)?;
     for (field, is_set) in [
-        ("kustomize", is_used(source.kustomize.as_ref())),
         // An empty plugin is not nothing: it asks for the plugin to be found.
         ("plugin", source.plugin.is_some()),
         ("tagPrefix", filled(source.tag_prefix.as_deref()).is_some()),
@@ -161,6 +161,10 @@ fn render(source: &ApplicationSource, subject: &Subject<'_>, references: &[&str]
     if is_used(source.helm.as_ref()) {
         return Ok(Some(Render::Chart(chart)));
     }
+    let kustomization = kustomize::options(source, path, subject)?;
+    if is_used(source.kustomize.as_ref()) {
+        return Ok(Some(Render::Kustomize(Box::new(kustomization))));
+    }
     let directory = source.directory.clone().unwrap_or_default();
     check_jsonnet(&directory)?;
     let directory = DirectoryOptions {
@@ -173,7 +177,11 @@ fn render(source: &ApplicationSource, subject: &Subject<'_>, references: &[&str]
     };
     let is_explicit =
         directory.recurse || directory.any_extension || !directory.include.is_empty() || !directory.exclude.is_empty();
-    Ok(Some(if is_explicit { Render::Directory(directory) } else { Render::Detect(directory, chart) }))
+    Ok(Some(if is_explicit {
+        Render::Directory(directory)
+    } else {
+        Render::Detect(directory, Box::new(chart), Box::new(kustomization))
+    }))
 }
 
 /// Returns the directory inside the source; a chart that is fetched by its name is all there is.

@@ -58,6 +58,7 @@ impl<'a> Spec<'a> {
     pub(super) fn write_source_type(&self, status: &mut Map<String, Value>, renderers: &[Option<Renderer>]) {
         let name = |renderer: &Option<Renderer>| match renderer {
             Some(Renderer::Chart) => "Helm",
+            Some(Renderer::Kustomize) => "Kustomize",
             Some(Renderer::Directory) => "Directory",
             None => "",
         };

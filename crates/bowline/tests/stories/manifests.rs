@@ -443,12 +443,13 @@ async fn what_another_renderer_is_for_is_told(stage: &Stage) {
     let bystander = Bystander::install(stage).await;
     pair::install(stage, &repository).await;
     pair::until_installed(stage, "").await;
-    pair::write(&repository, "kustomization.yaml", |_| "resources: [a.yaml]\n".to_owned());
-    repository.commit("a kustomization");
-    let (message, ready) =
-        pair::until_told(stage, "ComparisonError", "{}/kustomization.yaml: a kustomization cannot be rendered").await;
+    pair::write(&repository, "b.jsonnet", |_| "{}\n".to_owned());
+    let commit = repository.commit("a file for another renderer");
+    let told = "one/b.jsonnet: a Jsonnet file cannot be rendered";
+    let message = stage.until_condition("one", "ComparisonError", told).await;
     assert!(message.starts_with("one/"), "{message}");
-    assert_eq!(ready["reason"], "Unsupported");
+    // Flux does not look at such files.
+    stage.until_ready("two", &commit).await;
     for name in ["one", "two"] {
         assert!(stage.object("v1", "ConfigMap", name).await.is_some(), "nothing is pruned");
     }

@@ -1,4 +1,5 @@
 mod chart;
+mod kustomize;
 mod release;
 mod values;
 
@@ -7,8 +8,8 @@ use std::sync::Arc;
 
 use bowline_manifest::{Foreign, Limits, ManifestProblem, detect, render};
 use bowline_model::{
-    AppSource, ApplyRule, ChartReport, DirectoryOptions, Explain as _, Failure, Hook, LastRelease, Location, Object,
-    Phase, Reason, Render, Renderer, Revisions,
+    AppSource, ApplyRule, ChartReport, DirectoryOptions, Explain as _, Failure, Hook, KustomizeOptions, LastRelease,
+    Location, Object, Phase, Reason, Render, Renderer, Revisions,
 };
 use bowline_tree::{EntryKind, LinkError, ReadSet, Recorder, Tree, TreePath, resolve};
 use bowline_yaml::{Rules, parse_first_as};
@@ -138,6 +139,15 @@ impl Rendering {
                 joined.by.push(Some(Renderer::Directory));
                 joined.objects.extend(directory(tree, options)?.into_iter().map(Written::new));
             }
+            What::Kustomize(options) => {
+                joined.by.push(Some(Renderer::Kustomize));
+                joined.objects.extend(kustomize::kustomize(tree, options)?.into_iter().map(Written::new));
+            }
+            What::Generate(files, options) => {
+                let (by, objects) = kustomize::generate(tree, files, options)?;
+                joined.by.push(Some(by));
+                joined.objects.extend(objects.into_iter().map(Written::new));
+            }
             What::Chart(options) => {
                 let Some(surroundings) = &self.surroundings else {
                     return Err(Failure::new(Reason::Internal, "a chart is rendered for no cluster"));
@@ -206,15 +216,20 @@ struct Joined {
 enum What<'a> {
     Directory(&'a DirectoryOptions),
     Chart(&'a bowline_model::ChartOptions),
+    Kustomize(&'a KustomizeOptions),
+    Generate(&'a DirectoryOptions, &'a KustomizeOptions),
 }
 
 fn what<'a>(tree: &dyn Tree, how: &'a Render) -> Result<What<'a>, Failure> {
     Ok(match how {
         Render::Directory(options) => What::Directory(options),
         Render::Chart(options) => What::Chart(options),
-        Render::Detect(directory, chart) => {
+        Render::Kustomize(options) => What::Kustomize(options),
+        Render::Generate(directory, options) => What::Generate(directory, options),
+        Render::Detect(directory, chart, kustomization) => {
             match detect(tree, &directory.path).map_err(|problem| Failure::of(&problem))? {
                 Some(Foreign::HelmChart) => What::Chart(chart),
+                Some(Foreign::Kustomization) => What::Kustomize(kustomization),
                 _ => What::Directory(directory),
             }
         }

@@ -3,17 +3,18 @@ use std::time::Duration;
 use bowline_engine::{LowerError, Lowered, World};
 use bowline_model::{
     App, AppSource, Automatic, Destination, DirectoryOptions, DirectoryRules, Failure, Gvk, HealthJudge, HealthRules,
-    Object, ObjectKey, Propagation, Reason, Render, Retry, SourceSpec, SyncRules, WaitFor,
+    KustomizeImage, KustomizeOptions, Object, ObjectKey, Propagation, Reason, Render, Retry, SourceSpec, SyncRules,
+    WaitFor,
 };
 
 use super::depends::{self, Dependent};
 use super::oci_repository::oci_source_spec;
 use super::source::{is_suspended, source_spec};
 use super::{
-    check_namespace, custom_health, duration, optional_duration, pin_if_suspended, refuse_unsupported, spec_of,
-    unsupported,
+    check_namespace, custom_health, duration, invalid, optional_duration, pin_if_suspended, refuse_unsupported,
+    spec_of, unsupported,
 };
-use crate::api::{GIT_REPOSITORY, KustomizationSpec, OCI_REPOSITORY};
+use crate::api::{GIT_REPOSITORY, Image, KustomizationSpec, OCI_REPOSITORY};
 use crate::{FluxOptions, source_key};
 
 /// The field manager of objects that Kustomizations apply: Flux's own, so that hand-overs change no owner.
@@ -26,20 +27,7 @@ const MIN_TIMEOUT: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_millis(750);
 
 /// Fields of a Kustomization that would change what is applied, or how.
-const UNSUPPORTED: &[&str] = &[
-    "buildMetadata",
-    "commonMetadata",
-    "components",
-    "decryption",
-    "ignore",
-    "images",
-    "kubeConfig",
-    "namePrefix",
-    "nameSuffix",
-    "patches",
-    "postBuild",
-    "serviceAccountName",
-];
+const UNSUPPORTED: &[&str] = &["decryption", "ignore", "kubeConfig", "postBuild", "serviceAccountName"];
 
 /// Lowers a Kustomization.
 pub(crate) fn lower_kustomization(
@@ -76,11 +64,12 @@ pub(crate) fn lower_kustomization(
         any_extension: false,
         rules: DirectoryRules::Flux,
     };
+    let kustomization = kustomize_options(&spec)?;
     Ok(Lowered::App(Box::new(App {
         id: resource.key(),
         uid: resource.uid().to_owned(),
         generation: resource.generation(),
-        sources: vec![AppSource::rendered(source, Render::Directory(directory))],
+        sources: vec![AppSource::rendered(source, Render::Generate(directory, Box::new(kustomization)))],
         destination: Destination { overrides_namespace: target_namespace.is_some(), namespace: target_namespace },
         sync: SyncRules {
             automatic: Some(Automatic { prune: spec.prune, self_heal: true, allow_empty: false }),
@@ -102,6 +91,40 @@ pub(crate) fn lower_kustomization(
         },
         field_manager: FIELD_MANAGER.to_owned(),
     })))
+}
+
+/// Returns what is laid over the kustomization before it is built, and over its objects after.
+fn kustomize_options(spec: &KustomizationSpec) -> Result<KustomizeOptions, LowerError> {
+    let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let image = |image: &Image| KustomizeImage {
+        name: image.name.clone(),
+        new_name: filled(&image.new_name),
+        new_tag: filled(&image.new_tag),
+        digest: filled(&image.digest),
+        replaces: false,
+    };
+    let components = spec.components.clone().unwrap_or_default();
+    if let Some(path) = components.iter().find(|path| path.starts_with('/') || path.contains("://")) {
+        let message = format!("component path '{path}' must be local and relative");
+        return Err(invalid(Reason::InvalidSpec, message));
+    }
+    let metadata = spec.common_metadata.clone().unwrap_or_default();
+    let patches = spec.patches.iter().flatten().map(|patch| serde_json::to_value(patch).unwrap_or_default());
+    Ok(KustomizeOptions {
+        path: spec.path.clone().unwrap_or_default(),
+        reads_everywhere: true,
+        namespace: filled(&spec.target_namespace),
+        name_prefix: filled(&spec.name_prefix),
+        name_suffix: filled(&spec.name_suffix),
+        images: spec.images.iter().flatten().map(image).collect(),
+        patches: patches.collect(),
+        components,
+        ignore_missing_components: spec.ignore_missing_components.unwrap_or(false),
+        build_metadata: spec.build_metadata.clone().unwrap_or_default(),
+        common_labels: metadata.labels.unwrap_or_default(),
+        common_annotations: metadata.annotations.unwrap_or_default(),
+        ..KustomizeOptions::default()
+    })
 }
 
 /// Returns how long a sync may take: `timeout`, or `interval` less 30 seconds; 30 seconds at least.
