@@ -1,6 +1,9 @@
 //! Charts that mean harm: each ends in an error, soon, and the next rendering is as any other. Tests are named for the rows of
 //! what is known to have gone wrong elsewhere.
 
+#[path = "support/links.rs"]
+mod links;
+
 use std::io::Write as _;
 
 use bowline_gotmpl::Limits;
@@ -69,6 +72,67 @@ fn a1_a2_files_of_a_chart_are_all_that_templates_reach() {
         assert!(printed.ends_with("a: \"\"\nb: {}\n"), "{name}: {printed}");
     }
     assert!(TreePath::parse("../../victim/values.yaml").is_err() && TreePath::parse("a/../../..").is_err());
+}
+
+/// Whatever reads a file of a chart: values, `.Files`, a template, a schema, a subchart, what `.helmignore` says.
+const PLACES: [&str; 8] = [
+    "values.yaml",
+    "secret.txt",
+    "templates/leak.yaml",
+    "values.schema.json",
+    "charts/sub",
+    ".helmignore",
+    "Chart.lock",
+    "crds/leak.yaml",
+];
+
+#[test]
+fn a3_links_out_of_the_source_are_refused_wherever_a_chart_reads() {
+    const TARGETS: [&str; 5] =
+        ["/etc/passwd", "/proc/self/environ", "../../../victim", "../../../../etc/passwd", "loop"];
+    let shows = "a: {{ .Files.Get \"secret.txt\" | quote }}\nb: {{ .Values | toJson }}\n";
+    let files = [("app/Chart.yaml", CHART), ("app/templates/a.yaml", shows), ("victim", "canary")];
+    assert!(load_directory(&links::Linked::new(&files, &[]), &path("app")).is_ok(), "without a link it is a chart");
+    for place in PLACES {
+        for target in TARGETS {
+            let name = place.rsplit('/').next().unwrap_or(place);
+            let from = format!("app/{place}");
+            let tree = links::Linked::new(&files, &[(from.as_str(), if target == "loop" { name } else { target })]);
+            match load_directory(&tree, &path("app")) {
+                // What is ignored is not told by a link; nothing is read through it.
+                Ok(chart) => assert!(place == ".helmignore" && !format!("{chart:?}").contains("canary"), "{place}"),
+                Err(error) => {
+                    assert!(matches!(error, LoadError::Symlink { .. }), "{place} to {target}: {error}");
+                    assert!(!error.to_string().contains("canary"), "{place} to {target}: {error}");
+                }
+            }
+        }
+    }
+    // In an archive a link is no file at all: see B2.
+}
+
+#[test]
+fn a3_a_link_within_the_source_is_what_it_names() {
+    let files =
+        [("app/Chart.yaml", CHART), ("app/templates/a.yaml", "a: {{ .Files.Get \"x.txt\" }}\n"), ("shared/x", "7")];
+    let tree = links::Linked::new(&files, &[("app/x.txt", "../shared/x")]);
+    let chart = load_directory(&tree, &path("app")).expect("stays inside");
+    let file = chart.files.iter().find(|file| file.name == "x.txt").expect("is there");
+    assert_eq!(file.data.as_ref(), b"7");
+}
+
+#[test]
+fn a12_a_lock_that_is_a_link_is_never_written_through() {
+    // Nothing here can write: a tree is only read, and dependencies are not fetched into it. A lock elsewhere is refused,
+    // one within the source is read, and stays as it is.
+    let lock = "dependencies: []\ndigest: sha256:0\ngenerated: \"2020-01-01T00:00:00Z\"\n";
+    let files = [("app/Chart.yaml", CHART), ("app/templates/a.yaml", "a: 1\n"), ("victim.lock", lock)];
+    let outside = links::Linked::new(&files, &[("app/Chart.lock", "../../victim.lock")]);
+    assert!(matches!(load_directory(&outside, &path("app")), Err(LoadError::Symlink { .. })));
+    let inside = links::Linked::new(&files, &[("app/Chart.lock", "../victim.lock")]);
+    load_directory(&inside, &path("app")).expect("is a chart");
+    let read = bowline_tree::Tree::read(&inside, &path("victim.lock")).expect("is there");
+    assert_eq!(read.as_ref(), lock.as_bytes());
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Charts from archives and through links, good ones and bad ones.
 
-use std::collections::BTreeMap;
+#[path = "support/links.rs"]
+mod links;
+
 use std::io::Write as _;
 
 use bowline_helm::chart::{LoadError, load_archive, load_directory};
-use bowline_tree::{ContentId, Entry, EntryKind, MemoryTree, Tree, TreeError, TreePath};
-use bytes::Bytes;
+use bowline_tree::{MemoryTree, TreePath};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use links::Linked;
 
 const CHART: &str = "apiVersion: v2\nname: demo\nversion: 1.0.0\n";
 
@@ -90,44 +92,6 @@ fn charts_within_charts_have_a_bound() {
     }
     let error = load_directory(&tree, &TreePath::root()).expect_err("is too deep");
     assert!(error.to_string().ends_with("charts are nested deeper than 50 levels"), "{error}");
-}
-
-/// A tree with links: a target per path, beside files.
-struct Linked {
-    files: MemoryTree,
-    links: BTreeMap<TreePath, &'static str>,
-}
-
-impl Linked {
-    fn new(files: &[(&str, &str)], links: &[(&str, &'static str)]) -> Self {
-        let path = |text: &str| TreePath::parse(text).expect("is inside");
-        let mut tree = MemoryTree::new();
-        for (name, content) in files {
-            tree.insert(path(name), (*content).to_owned());
-        }
-        Self { files: tree, links: links.iter().map(|(from, to)| (path(from), *to)).collect() }
-    }
-}
-
-fn link(path: &TreePath) -> Entry {
-    Entry { name: path.file_name().to_owned(), kind: EntryKind::Symlink, id: ContentId(path.to_string()) }
-}
-
-impl Tree for Linked {
-    fn entry(&self, path: &TreePath) -> Result<Option<Entry>, TreeError> {
-        if self.links.contains_key(path) { Ok(Some(link(path))) } else { self.files.entry(path) }
-    }
-
-    fn read(&self, path: &TreePath) -> Result<Bytes, TreeError> {
-        self.links.get(path).map_or_else(|| self.files.read(path), |target| Ok(Bytes::from_static(target.as_bytes())))
-    }
-
-    fn list(&self, path: &TreePath) -> Result<Vec<Entry>, TreeError> {
-        let mut entries = self.files.list(path)?;
-        entries.extend(self.links.keys().filter(|from| from.parent().as_ref() == Some(path)).map(link));
-        entries.sort();
-        Ok(entries)
-    }
 }
 
 #[test]
