@@ -126,6 +126,13 @@ fn what_fails_says_what_is_not_done_about_it() {
     let gone = Failure::new(Reason::RepositoryNotFound, "the index is not there");
     let unknown = Report { applied: None, objects: Vec::new(), failure: Some(gone), ..report(2, "sha256:2", 3) };
     assert_eq!(ready(&raised(&good, &unknown)).0, "ArtifactFailed");
+    // After a restart nothing is known but what was applied: that is good still, unless something else is asked for.
+    let known = Report { revision: None, chart: None, ..unknown };
+    let known = Report { applied: report(1, "sha256:1", 1).applied, ..known };
+    assert_eq!(ready(&raised(&good, &known)).0, "InstallSucceeded");
+    let mut older = good.clone();
+    older["observedGeneration"] = json!(1);
+    assert_eq!(ready(&raised(&older, &known)).0, "ArtifactFailed");
 }
 
 #[test]

@@ -34,6 +34,10 @@ pub(crate) fn raise_helm_release(resource: &Object, report: &Report) -> Raised {
     let release = Release::of(&draft, &spec, report);
     let events = match standing(report) {
         Standing::Unknown => Vec::new(),
+        // What was applied is not what is asked for now, and that cannot be had.
+        Standing::LastGood if draft.field::<i64>("observedGeneration") != Some(report.generation) => {
+            failed(&mut draft, report, report.failure.as_ref(), &release)
+        }
         Standing::LastGood => {
             draft.answer_request();
             Vec::new()
