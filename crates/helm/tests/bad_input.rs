@@ -91,7 +91,13 @@ fn a3_links_out_of_the_source_are_refused_wherever_a_chart_reads() {
     const TARGETS: [&str; 5] =
         ["/etc/passwd", "/proc/self/environ", "../../../victim", "../../../../etc/passwd", "loop"];
     let shows = "a: {{ .Files.Get \"secret.txt\" | quote }}\nb: {{ .Values | toJson }}\n";
-    let files = [("app/Chart.yaml", CHART), ("app/templates/a.yaml", shows), ("victim", "canary")];
+    let files = [
+        ("app/Chart.yaml", CHART),
+        ("app/templates/a.yaml", shows),
+        ("app/charts/_none", ""),
+        ("app/crds/a.yaml", "a: 1\n"),
+        ("victim", "canary"),
+    ];
     assert!(load_directory(&links::Linked::new(&files, &[]), &path("app")).is_ok(), "without a link it is a chart");
     for place in PLACES {
         for target in TARGETS {
