@@ -5,6 +5,7 @@
 //! program and tells what it used: a process knows that of its children only all together.
 
 #[path = "../src/render/disk.rs"]
+#[expect(dead_code, reason = "what only kustomizations are told")]
 mod disk;
 
 use std::io::Write as _;

@@ -132,7 +132,8 @@ fn repository(folder: &Path, authorization: &'static str) -> Web {
     for version in VERSIONS {
         let archive = packed(folder, version);
         web.put(&format!("/charts/web-{version}.tgz"), std::fs::read(archive).expect("is there"));
-        index += &format!("  - {{apiVersion: v2, name: web, version: {version}, urls: [web-{version}.tgz]}}\n");
+        let entry = format!("  - {{apiVersion: v2, name: web, version: {version}, urls: [web-{version}.tgz]}}\n");
+        index.push_str(&entry);
     }
     web.put("/charts/index.yaml", index);
     web
