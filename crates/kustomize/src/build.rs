@@ -1,10 +1,13 @@
 //! One build: its nodes, its objects, and what is known of kinds.
 
 use std::collections::HashSet;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use bowline_yaml::nodes::Tag;
+use serde::Serialize as _;
 use serde_json::Value;
+use serde_json::ser::{Formatter, Serializer};
 
 use crate::config::FieldSpec;
 use crate::error::BuildError;
@@ -263,9 +266,25 @@ impl<'a> Build<'a> {
     }
 }
 
+/// Numbers as Go's JSON encoder writes them.
+struct GoNumbers;
+
+impl Formatter for GoNumbers {
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        if value == 0.0 || (1e-6..1e21).contains(&value.abs()) {
+            return write!(writer, "{value}");
+        }
+        let text = format!("{value:e}");
+        writer.write_all(if value.abs() < 1.0 { text } else { text.replace('e', "e+") }.as_bytes())
+    }
+}
+
 /// Writes a value as Go's JSON encoder does, which escapes what HTML would not take.
 pub(crate) fn go_json(value: &Value) -> String {
-    let text = value.to_string();
+    let mut text = Vec::new();
+    let written = value.serialize(&mut Serializer::with_formatter(&mut text, GoNumbers));
+    let text = written.ok().and_then(|()| String::from_utf8(text).ok());
+    let text = text.expect("holds because values are written as text, and memory takes all of it");
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -343,5 +362,20 @@ impl SchemaChoice {
         };
         self.known = Some(Arc::clone(&known));
         Ok(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::go_json;
+
+    #[test]
+    fn numbers_are_written_as_in_go() {
+        let values = json!([1e20, 1e21, 1.5e-7, 1e-6, 3.0, -2.5, 0.0, 12345678901234567890_u64, -1.25e30]);
+        let want = "[100000000000000000000,1e+21,1.5e-7,0.000001,3,-2.5,0,12345678901234567890,-1.25e+30]";
+        assert_eq!(go_json(&values), want);
+        assert_eq!(go_json(&json!({"<a>": "&\u{2028}"})), r#"{"\u003ca\u003e":"\u0026\u2028"}"#);
     }
 }
