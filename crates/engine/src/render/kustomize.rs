@@ -347,7 +347,7 @@ mod tests {
             ignore_missing_components: true,
             ..KustomizeOptions::default()
         };
-        let file = "namePrefix: us-\nnameSuffix: -1\npatches: [{path: old.yaml}]\ncomponents: [had]\n\
+        let file = "namePrefix: us-\nnameSuffix: '-1'\npatches: [{path: old.yaml}]\ncomponents: [had]\n\
                     replicas: [{name: web, count: 1}, {name: db, count: 1}]\n\
                     images: [{name: a, newName: x, digest: 'sha256:aa'}, {name: b, newName: y, newTag: '1'}]\n";
         let want = json!({
