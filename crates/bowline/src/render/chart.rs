@@ -20,6 +20,7 @@ use rand::Rng as _;
 
 use super::disk::DiskTree;
 use super::locate::{Fetcher, Found, Network, Place};
+use super::output::Output;
 use super::without_effect::{Refused, WithoutEffect};
 use crate::trouble::{Reason, Trouble};
 
@@ -55,6 +56,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TEMPLATE", conflicts_with = "name")]
     name_template: Option<String>,
 
+    /// Names the release for the chart and the time
+    #[arg(long, short, conflicts_with_all = ["name", "name_template"])]
+    generate_name: bool,
+
     /// The namespace that the release goes to
     #[arg(long, short, value_name = "NAME", default_value = "default")]
     namespace: String,
@@ -85,6 +90,9 @@ pub(crate) struct Options {
     /// Prints only what the files that match render to, for example `templates/*.yaml`
     #[arg(long, short, value_name = "PATTERN")]
     show_only: Vec<String>,
+
+    #[command(flatten)]
+    output: Output,
 
     /// Lets templates see an upgrade, not an install
     #[arg(long)]
@@ -170,6 +178,7 @@ fn render(options: Options) -> Result<Vec<u8>, Failure> {
     capabilities.api_versions.extend(options.api_versions);
     let mut host = Host::new(now(), Box::new(|bytes| rand::rng().fill_bytes(bytes)));
     let name = match &options.name_template {
+        None if options.generate_name => generated_name(&options.chart),
         None => options.name,
         Some(template) => release_name(template, functions::table(), &mut host).map_err(Failure::new)?,
     };
@@ -187,6 +196,7 @@ fn render(options: Options) -> Result<Vec<u8>, Failure> {
     let values = sources.merge(&read_values).map_err(Failure::new)?;
     let update = options.dependency_update.then_some(Update { place: &options.place, fetcher: &fetcher });
     let chart = load(&found, update)?;
+    let of_release = name.clone();
     let release = Release { name, namespace: options.namespace, is_upgrade: options.is_upgrade, revision: 1 };
     let skip_schema = options.skip_schema_validation;
     let limits = Limits { output_bytes: MAX_OUTPUT_BYTES, ..Limits::default() };
@@ -200,6 +210,15 @@ fn render(options: Options) -> Result<Vec<u8>, Failure> {
         anstream::eprintln!("warning: {}", crate::trouble::harmless(warning));
     }
     let printing = Printing { crds: options.include_crds, hooks: !options.no_hooks, tests: !options.skip_tests };
+    if let Some(directory) = &options.output.directory {
+        // Helm writes all the same, and then finds nothing to show.
+        if let Some(pattern) = options.show_only.first() {
+            let why = format!("could not find template {pattern} in chart");
+            return Err(Failure::with_help(why, "leave `--show-only` out: with `--output-dir` every file is written"));
+        }
+        let told = options.output.write(directory, &of_release, &rendered, printing).map_err(Failure::new)?;
+        return Ok(told.into_bytes());
+    }
     let printed = rendered.print(printing);
     if options.show_only.is_empty() {
         return Ok(printed);
@@ -285,6 +304,14 @@ fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     let mut data = Vec::with_capacity(file.metadata().map_or(0, |metadata| metadata.len().min(limit)) as usize);
     file.take(limit + 1).read_to_end(&mut data).map_err(words)?;
     if data.len() as u64 > limit { Err(format!("it is larger than {limit} bytes")) } else { Ok(data) }
+}
+
+/// Returns a name as Helm makes it: the chart's, up to the first dot, and the time.
+fn generated_name(chart: &(impl AsRef<Path> + ?Sized)) -> String {
+    let name =
+        chart.as_ref().file_name().map_or_else(|| "chart".to_owned(), |name| name.to_string_lossy().into_owned());
+    let name = name.split('.').next().unwrap_or_default();
+    format!("{name}-{}", now().0)
 }
 
 /// The time, in seconds since 1970 and nanoseconds.

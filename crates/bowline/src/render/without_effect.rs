@@ -27,6 +27,58 @@ pub(super) struct WithoutEffect {
     wait: Option<String>,
     #[arg(long, hide = true)]
     wait_for_jobs: bool,
+    #[arg(long, hide = true)]
+    atomic: bool,
+    #[arg(long, hide = true)]
+    rollback_on_failure: bool,
+    #[arg(long, hide = true)]
+    force_conflicts: bool,
+    #[arg(long, hide = true)]
+    force_replace: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    server_side: Option<String>,
+    #[arg(long, short, hide = true, value_delimiter = ',', value_parser = label)]
+    labels: Vec<String>,
+    #[arg(long, hide = true)]
+    post_renderer_args: Vec<String>,
+    #[command(flatten)]
+    of_clients: OfClients,
+}
+
+/// Flags that all of Helm's commands have: how it speaks, and to which cluster.
+#[derive(Debug, clap::Args)]
+struct OfClients {
+    #[arg(long, hide = true)]
+    burst_limit: Option<i64>,
+    #[arg(long, hide = true)]
+    qps: Option<f32>,
+    #[arg(long, alias = "colour", hide = true, value_parser = ["never", "auto", "always"])]
+    color: Option<String>,
+    #[arg(long, hide = true)]
+    debug: bool,
+    #[arg(long, hide = true)]
+    kube_apiserver: Option<String>,
+    #[arg(long, hide = true)]
+    kube_as_group: Vec<String>,
+    #[arg(long, hide = true)]
+    kube_as_user: Option<String>,
+    #[arg(long, hide = true)]
+    kube_ca_file: Option<String>,
+    #[arg(long, hide = true)]
+    kube_context: Option<String>,
+    #[arg(long, hide = true)]
+    kube_insecure_skip_tls_verify: bool,
+    #[arg(long, hide = true)]
+    kube_tls_server_name: Option<String>,
+    #[arg(long, hide = true)]
+    kube_token: Option<String>,
+    #[arg(long, hide = true)]
+    kubeconfig: Option<String>,
+}
+
+/// A label is refused where Helm refuses it.
+fn label(text: &str) -> Result<String, String> {
+    if text.contains('=') { Ok(text.to_owned()) } else { Err(format!("{text} must be formatted as key=value")) }
 }
 
 /// Flags of `helm template` that are refused, each with what is done instead.
@@ -47,7 +99,8 @@ pub(super) struct Refused {
 impl Refused {
     /// Returns the first refused flag that was given, and what to do instead.
     pub(super) fn given(&self) -> Option<(&'static str, &'static str)> {
-        let server = self.dry_run.as_ref().is_some_and(|to| to != "client");
+        // By itself the flag says what is done anyway.
+        let server = self.dry_run.as_ref().is_some_and(|to| !matches!(to.as_str(), "client" | "true" | ""));
         let flags = [
             (
                 self.validate,

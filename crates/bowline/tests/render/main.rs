@@ -113,13 +113,14 @@ fn names_are_templates_and_checked() {
 
 #[test]
 fn what_needs_a_cluster_or_a_network_is_refused() {
-    for flag in ["--validate", "--dry-run=server", "--dry-run", "--enable-dns", "--verify"] {
+    for flag in ["--validate", "--dry-run=server", "--enable-dns", "--verify"] {
         let output = bowline(&["web", flag]);
         assert_eq!(output.status.code(), Some(2), "{flag}");
         let says = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(says.contains(" is refused\n") && says.contains("\n help: "), "{says}");
     }
     assert_eq!(bowline(&["web", "--dry-run=client"]).status.code(), Some(0));
+    assert_eq!(bowline(&["web", "--dry-run"]).status.code(), Some(0));
 }
 
 #[test]
@@ -132,4 +133,44 @@ fn an_archive_is_a_chart_too() {
     let from_archive = bowline(&[&archive, "--include-crds"]);
     assert_eq!(from_archive.status.code(), Some(0), "{}", String::from_utf8_lossy(&from_archive.stderr));
     assert_eq!(from_archive.stdout, bowline(&["web", "--include-crds"]).stdout);
+}
+
+/// As Helm 4.3.1 writes the same chart, compared file by file.
+#[test]
+fn files_are_written_where_they_are_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out").display().to_string();
+    let printed = bowline(&["web", "--name", "rel"]);
+    let told = bowline(&["web", "--name", "rel", "--output-dir", &out]);
+    assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
+    let told = String::from_utf8(told.stdout).expect("is text");
+    let names: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("wrote ")).collect();
+    let read = |name: &str| std::fs::read_to_string(name).expect("was written");
+    let printed = String::from_utf8(printed.stdout).expect("is text");
+    let documents = |text: &str| -> Vec<String> {
+        let mut all: Vec<String> = text.split("---\n").map(|part| part.trim_end().to_owned()).collect();
+        all.retain(|part| !part.is_empty());
+        all.sort();
+        all
+    };
+    let distinct: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+    let written: String = distinct.iter().map(|name| read(name)).collect();
+    assert_eq!(documents(&written), documents(&printed), "the same documents, each in the file of its template");
+
+    // Once more changes nothing, and another release has a folder of its own.
+    assert!(bowline(&["web", "--name", "rel", "--output-dir", &out]).status.success());
+    assert_eq!(distinct.iter().map(|name| read(name)).collect::<String>(), written);
+    assert!(bowline(&["web", "--name", "rel", "--output-dir", &out, "--release-name"]).status.success());
+    let moved = names[0].replacen(&out, &format!("{out}/rel"), 1);
+    assert_eq!(read(&moved), read(names[0]));
+
+    // Nothing is written through a link that somebody left there.
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::write(&elsewhere, "mine").expect("written");
+    std::fs::remove_file(names[0]).expect("removed");
+    std::os::unix::fs::symlink(&elsewhere, names[0]).expect("linked");
+    let refused = bowline(&["web", "--name", "rel", "--output-dir", &out]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("nothing is written through links"));
+    assert_eq!(std::fs::read_to_string(&elsewhere).expect("is there"), "mine");
 }
