@@ -244,6 +244,8 @@ mod tests {
             (49 * 3600, "2d1h"),
             (12 * 86400, "12d"),
             (800 * 86400, "2y70d"),
+            (2515 * 86400, "6y325d"),
+            (3000 * 86400, "8y"),
         ];
         for (secs, want) in rows {
             assert_eq!(human_duration(secs), want, "{secs}");

@@ -42,7 +42,7 @@ pattern!(
 );
 pattern!(REVISION_IN_QUOTE, r#"(\\?"resourceVersion\\?":\\?")[1-9]\d*"#);
 pattern!(QUOTED_OBJECT, r#""(\{(?:[^"\\]|\\.)*\})""#);
-pattern!(AGE, r"^(\d+s|<invalid>)$");
+pattern!(AGE, r"^(\d+s|\d+y(\d+d)?|<invalid>)$");
 
 /// Headers that are compared.
 const HEADERS: [&str; 6] = ["content-type", "warning", "retry-after", "allow", "cache-control", "www-authenticate"];
