@@ -1,9 +1,11 @@
 //! `cargo xtask conformance`: how much of what the real programs answer, ours answers too.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 
 use crate::referee;
-use crate::steps::{cargo, run, say};
+use crate::steps::{self, cargo, run, say};
 
 /// How many random sequences of writes, and how many random objects, both servers are given.
 const SEQUENCES: &str = "10000";
@@ -50,60 +52,102 @@ pub(crate) fn api(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many random templates Go and we are given, unless told otherwise.
-const TEMPLATES: u64 = 100_000;
+/// Cases that a referee answers, and we: tests that ask it every recorded case again, then random ones.
+struct Comparison<'a> {
+    /// What is to be built, where a person would look for it.
+    what: &'a str,
+    referee: fn() -> anyhow::Result<Option<PathBuf>>,
+    /// The variable that names the referee's program to the tests.
+    variable: &'a str,
+    package: &'a str,
+    suites: &'a [&'a str],
+    /// How many random cases there are, unless told otherwise.
+    cases: u64,
+    /// What is said when nothing differs.
+    verdict: &'a str,
+}
+
+impl Comparison<'_> {
+    fn run(&self, cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
+        let what = self.what;
+        let referee = (self.referee)()?.with_context(|| format!("{what} needs Go to build, and there is none"))?;
+        let (referee, cases) = (referee.display().to_string(), cases.unwrap_or(self.cases).to_string());
+        let seed = seed.unwrap_or(1).to_string();
+        let corpus = steps::corpus().map(|folder| folder.display().to_string());
+        let mut variables = vec![(self.variable, referee.as_str()), ("BOWLINE_CASES", &cases), ("BOWLINE_SEED", &seed)];
+        variables.extend(corpus.as_deref().map(|folder| ("BOWLINE_CORPUS", folder)));
+        let mut arguments = vec!["test", "--locked", "--release", "--no-fail-fast", "--package", self.package];
+        arguments.extend(self.suites.iter().flat_map(|suite| ["--test", suite]));
+        arguments.extend(["--", "--nocapture"]);
+        steps::run(&cargo(), &arguments, &variables)?;
+        say(self.verdict);
+        Ok(())
+    }
+}
 
 /// Asks Go's `text/template` every recorded case again, then random ones, and compares.
 pub(crate) fn gotemplate(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
-    by_templates(&["--package", "bowline-gotmpl", "--test", "parity"], cases, seed)
+    by_templates("bowline-gotmpl", &["parity"]).run(cases, seed)
 }
 
 /// Asks the functions of sprig and Helm every recorded case again, then random calls, and looks at what they make by
 /// chance.
 pub(crate) fn sprig(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
-    by_templates(&["--package", "bowline-helm", "--test", "functions", "--test", "made_by_chance"], cases, seed)
+    by_templates("bowline-helm", &["functions", "made_by_chance"]).run(cases, seed)
 }
 
-fn by_templates(suites: &[&str], cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
-    let referee = referee::gotemplate()?.context("Go's templates need Go to build, and there is none")?;
-    let (referee, cases) = (referee.display().to_string(), cases.unwrap_or(TEMPLATES).to_string());
-    let seed = seed.unwrap_or(1).to_string();
-    let variables = [("BOWLINE_GOTEMPLATE", referee.as_str()), ("BOWLINE_CASES", &cases), ("BOWLINE_SEED", &seed)];
-    let release = ["test", "--locked", "--release"];
-    run(&cargo(), &[&release[..], suites, &["--", "--nocapture"]].concat(), &variables)?;
-    say("every answer is the same");
-    Ok(())
+fn by_templates<'a>(package: &'a str, suites: &'a [&'a str]) -> Comparison<'a> {
+    Comparison {
+        what: "Go's `text/template`",
+        referee: referee::gotemplate,
+        variable: "BOWLINE_GOTEMPLATE",
+        package,
+        suites,
+        cases: 100_000,
+        verdict: "every answer is the same",
+    }
 }
-
-/// How many random objects are judged, unless told otherwise.
-const JUDGED: u64 = 200_000;
 
 /// Asks kstatus and Argo CD's checks about random objects, and compares.
 pub(crate) fn health(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
-    let referee = referee::health()?.context("kstatus needs Go to build, and there is none")?;
-    let (referee, cases) = (referee.display().to_string(), cases.unwrap_or(JUDGED).to_string());
-    let seed = seed.unwrap_or(1).to_string();
-    let variables = [("BOWLINE_HEALTH", referee.as_str()), ("BOWLINE_CASES", &cases), ("BOWLINE_SEED", &seed)];
-    let suite =
-        ["test", "--locked", "--release", "--package", "bowline-health", "--test", "referee", "--", "--nocapture"];
-    run(&cargo(), &suite, &variables)?;
-    say("every verdict is the same");
-    Ok(())
+    let comparison = Comparison {
+        what: "kstatus",
+        referee: referee::health,
+        variable: "BOWLINE_HEALTH",
+        package: "bowline-health",
+        suites: &["referee"],
+        cases: 200_000,
+        verdict: "every verdict is the same",
+    };
+    comparison.run(cases, seed)
 }
-
-/// How many random texts and values Go's YAML libraries and we are given, unless told otherwise.
-const YAML: u64 = 200_000;
 
 /// Asks Go's YAML libraries what random texts say, and how they write random values, and compares.
 pub(crate) fn yaml(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
-    let referee = referee::yaml()?.context("Go's YAML libraries need Go to build, and there is none")?;
-    let (referee, cases) = (referee.display().to_string(), cases.unwrap_or(YAML).to_string());
-    let seed = seed.unwrap_or(1).to_string();
-    let variables = [("BOWLINE_YAML", referee.as_str()), ("BOWLINE_CASES", &cases), ("BOWLINE_SEED", &seed)];
-    let suite = ["test", "--locked", "--release", "--package", "bowline-yaml", "--test", "differential"];
-    run(&cargo(), &[&suite[..], &["--", "--nocapture"]].concat(), &variables)?;
-    say("every answer is the same, but for the differences that the test lists");
-    Ok(())
+    let comparison = Comparison {
+        what: "what reads YAML as Go does",
+        referee: referee::yaml,
+        variable: "BOWLINE_YAML",
+        package: "bowline-yaml",
+        suites: &["differential"],
+        cases: 200_000,
+        verdict: "every answer is the same, but for the differences that the test lists",
+    };
+    comparison.run(cases, seed)
+}
+
+/// Compares kustomizations with Kustomize: public ones and its own scenarios where a corpus is there, then random ones.
+pub(crate) fn kustomize(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
+    let comparison = Comparison {
+        what: "Kustomize",
+        referee: referee::kustomize,
+        variable: "BOWLINE_KUSTOMIZE",
+        package: "bowline-kustomize",
+        suites: &["corpus", "differential"],
+        cases: 10_000,
+        verdict: "every kustomization is the same",
+    };
+    comparison.run(cases, seed)
 }
 
 /// Compares charts with Helm: those of our own making, and public ones where a corpus is there.
@@ -113,30 +157,17 @@ pub(crate) fn helm() -> anyhow::Result<()> {
     let clients = referee::clients()?.context("Helm needs Go to build, and there is none")?;
     let (folder, program) = (clients.display().to_string(), clients.join("helm4").display().to_string());
     let package = ["test", "--locked", "--release", "--package", "bowline-helm"];
-    let suites: [(&str, &[(&str, &str)]); 2] =
-        [("charts", &[("BOWLINE_HELM", &program)]), ("corpus", &[("BOWLINE_CLIENTS", &folder)])];
+    let corpus = steps::corpus().map(|folder| folder.display().to_string());
+    let suites: [(&str, (&str, &str)); 2] =
+        [("charts", ("BOWLINE_HELM", &program)), ("corpus", ("BOWLINE_CLIENTS", &folder))];
     let mut differ = Vec::new();
-    for (suite, variables) in suites {
-        if run(&cargo(), &[&package[..], &["--test", suite, "--", "--nocapture"]].concat(), variables).is_err() {
+    for (suite, variable) in suites {
+        let mut variables = vec![variable];
+        variables.extend(corpus.as_deref().map(|folder| ("BOWLINE_CORPUS", folder)));
+        if run(&cargo(), &[&package[..], &["--test", suite, "--", "--nocapture"]].concat(), &variables).is_err() {
             differ.push(suite);
         }
     }
     anyhow::ensure!(differ.is_empty(), "not every chart is the same: {}", differ.join(", "));
-    Ok(())
-}
-
-/// How many random trees of overlays Kustomize and we are given, unless told otherwise.
-const OVERLAYS: u64 = 10_000;
-
-/// Compares kustomizations with Kustomize: public ones and its own scenarios where a corpus is there, then random ones.
-pub(crate) fn kustomize(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result<()> {
-    let referee = referee::kustomize()?.context("Kustomize needs Go to build, and there is none")?;
-    let (referee, cases) = (referee.display().to_string(), cases.unwrap_or(OVERLAYS).to_string());
-    let seed = seed.unwrap_or(1).to_string();
-    let variables = [("BOWLINE_KUSTOMIZE", referee.as_str()), ("BOWLINE_CASES", &cases), ("BOWLINE_SEED", &seed)];
-    let package = ["test", "--locked", "--release", "--package", "bowline-kustomize"];
-    let suites = ["--test", "corpus", "--test", "differential", "--no-fail-fast", "--", "--nocapture"];
-    run(&cargo(), &[&package[..], &suites].concat(), &variables)?;
-    say("every kustomization is the same");
     Ok(())
 }

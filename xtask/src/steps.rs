@@ -22,6 +22,13 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// Returns the folder of public charts, kustomizations and cases, where there is one: it is no part of the project.
+pub(crate) fn corpus() -> Option<PathBuf> {
+    let beside = || root().join("../shared/corpus");
+    let folder = std::env::var_os("BOWLINE_CORPUS").map_or_else(beside, PathBuf::from);
+    folder.is_dir().then_some(folder)
+}
+
 /// Tells whether a missing tool is an error rather than a reason to skip.
 pub(crate) fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")

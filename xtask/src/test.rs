@@ -44,6 +44,13 @@ fn all(skipped: &mut Vec<String>) -> anyhow::Result<()> {
         Some(path) => variables.push(("BOWLINE_REGISTRY", path.display().to_string())),
         None => skipped.push("charts that Helm pushes to a real registry: Go is not installed".to_owned()),
     }
+    match steps::corpus() {
+        Some(folder) => variables.push(("BOWLINE_CORPUS", folder.display().to_string())),
+        None => skipped.push(
+            "public charts, kustomizations and health cases: there is no corpus at $BOWLINE_CORPUS or beside the project"
+                .to_owned(),
+        ),
+    }
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     steps::run(&cargo, &["test", "--locked", "--workspace", "--no-fail-fast"], &variables)?;
     say(&format!("start: {:.0} ms, of the embedded API server as tests build it", start_millis()?));

@@ -1,7 +1,7 @@
 //! Public charts: what an Application and a HelmRelease make of them on the real control plane is what Helm makes there.
 //!
-//! `BOWLINE_CORPUS` names the folder with the charts, `BOWLINE_HELM` the real Helm; without either the story says that
-//! it was skipped.
+//! `BOWLINE_CORPUS` names the folder with the charts, `BOWLINE_CLIENTS` the one with the real Helm; without either the
+//! story says that it was skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -68,9 +68,10 @@ async fn ten_public_charts_are_what_helm_makes_of_them() {
 fn referees(story: &str) -> Option<(PathBuf, PathBuf)> {
     let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
     let charts = named("BOWLINE_CORPUS").map(|corpus| corpus.join("helm/charts"));
-    let found = charts.zip(named("BOWLINE_HELM")).filter(|(charts, helm)| charts.is_dir() && helm.is_file());
+    let helm = named("BOWLINE_CLIENTS").map(|clients| clients.join("helm4"));
+    let found = charts.zip(helm).filter(|(charts, helm)| charts.is_dir() && helm.is_file());
     if found.is_none() {
-        eprintln!("skipped: {story} needs charts at $BOWLINE_CORPUS and Helm at $BOWLINE_HELM");
+        eprintln!("skipped: {story} needs charts at $BOWLINE_CORPUS and helm4 at $BOWLINE_CLIENTS");
     }
     found
 }
