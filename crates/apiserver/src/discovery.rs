@@ -33,11 +33,7 @@ impl Tagged {
 
 /// Prints a digest as upstream's `ETag`s do.
 pub(crate) fn hex_upper(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02X}");
-        out
-    })
+    hex::encode_upper(bytes)
 }
 
 /// What one catalog's documents are, once somebody asked.

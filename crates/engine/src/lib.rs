@@ -24,6 +24,7 @@ mod task;
 mod world;
 
 pub use bowline_helm::build::Locking;
+pub use bowline_helm::manifest::install_rank;
 pub use dependencies::{Surroundings as ChartSurroundings, complete_chart};
 pub use dialect::*;
 pub use happening::{Cause, Counters, Happening};

@@ -1,5 +1,6 @@
 //! The marks on objects of HelmReleases, and the order in which Helm installs them.
 
+use bowline_engine::install_rank;
 use bowline_model::{AppId, ApplyRule, LiveMarks, Object, ObjectRules, Phase};
 
 use crate::helm_release_key;
@@ -8,48 +9,6 @@ const OWNER_NAME: &str = "helm.toolkit.fluxcd.io/name";
 const OWNER_NAMESPACE: &str = "helm.toolkit.fluxcd.io/namespace";
 /// Helm's own word on keeping an object.
 const RESOURCE_POLICY: &str = "helm.sh/resource-policy";
-
-/// The order of kinds in an install (Helm 4: `pkg/release/v1/util/kind_sorter.go`); others come after.
-const KIND_ORDER: &[&str] = &[
-    "PriorityClass",
-    "Namespace",
-    "NetworkPolicy",
-    "ResourceQuota",
-    "LimitRange",
-    "PodSecurityPolicy",
-    "PodDisruptionBudget",
-    "ServiceAccount",
-    "Secret",
-    "SecretList",
-    "ConfigMap",
-    "StorageClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "CustomResourceDefinition",
-    "ClusterRole",
-    "ClusterRoleList",
-    "ClusterRoleBinding",
-    "ClusterRoleBindingList",
-    "Role",
-    "RoleList",
-    "RoleBinding",
-    "RoleBindingList",
-    "Service",
-    "DaemonSet",
-    "Pod",
-    "ReplicationController",
-    "ReplicaSet",
-    "Deployment",
-    "HorizontalPodAutoscaler",
-    "StatefulSet",
-    "Job",
-    "CronJob",
-    "IngressClass",
-    "Ingress",
-    "APIService",
-    "MutatingWebhookConfiguration",
-    "ValidatingWebhookConfiguration",
-];
 
 /// Puts the owner's labels on a rendered object and says where it stands.
 ///
@@ -63,7 +22,7 @@ pub(crate) fn adopt(app: &AppId, object: &mut Object) -> ObjectRules {
     ObjectRules {
         phase: if is_definition { Phase::PreSync } else { Phase::Sync },
         wave: if is_definition { i32::MIN } else { 0 },
-        rank: KIND_ORDER.iter().position(|known| *known == kind).unwrap_or(KIND_ORDER.len()) as u32,
+        rank: install_rank(kind).0 as u32,
         hook: None,
         apply: ApplyRule::Always,
         prune: !(is_definition || keeps(object)),

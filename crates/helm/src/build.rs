@@ -192,7 +192,7 @@ impl<E> Build<'_, E> {
 
 /// The digest of a lock: of the text that Go writes.
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    format!("sha256:{}", hex::encode(Sha256::digest(text)))
 }
 
 /// Writes dependencies as Go writes Helm's `[]*chart.Dependency`.

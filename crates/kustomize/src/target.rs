@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bowline_model::KUSTOMIZATION_FILES;
+
 use crate::build::{Build, ObjectId, Objects};
 use crate::config::Config;
 use crate::configurations::{load_configurations, load_crds};
@@ -18,8 +20,6 @@ use crate::plugins::{self, Generator};
 use crate::read::read_objects;
 use crate::resource::ORIGIN;
 use crate::steps::{self, Planned, in_file};
-
-const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Kustomizations that one build may go through, each as often as it is gone through.
 const MAX_VISITS: usize = 10_000;
@@ -495,7 +495,7 @@ fn plugin_origin(build: &Build<'_>, id: ObjectId) -> Result<Option<Origin>, Buil
 /// Reads the one kustomization file of a directory.
 fn read_kustomization(build: &mut Build<'_>, loader: &Loader<'_>) -> Result<(Kustomization, &'static str), BuildError> {
     let mut found = None;
-    for name in FILE_NAMES {
+    for name in KUSTOMIZATION_FILES {
         if let Ok(content) = loader.load(name)
             && found.replace((content, name)).is_some()
         {
@@ -503,7 +503,7 @@ fn read_kustomization(build: &mut Build<'_>, loader: &Loader<'_>) -> Result<(Kus
         }
     }
     let Some((content, name)) = found else {
-        let names = FILE_NAMES.map(|name| format!("'{name}'"));
+        let names = KUSTOMIZATION_FILES.map(|name| format!("'{name}'"));
         return Err(BuildError::new(format!(
             "unable to find one of {}, {} or {} in directory '{}'",
             names[0],

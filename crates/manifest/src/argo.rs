@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use bowline_model::{DirectoryOptions, Location, ObjectKey};
+use bowline_model::{DirectoryOptions, KUSTOMIZATION_FILES, Location, ObjectKey};
 use bowline_tree::{Entry, EntryKind, Tree, TreePath};
 use bowline_yaml::{Document, Problem, Rules};
 use serde_json::Value;
@@ -77,7 +77,7 @@ fn marker(tree: &dyn Tree, dir: &TreePath) -> Result<Option<(Location, Foreign)>
     let found = entries.iter().filter(|entry| entry.kind != EntryKind::Directory).find_map(|entry| {
         let what = match entry.name.as_str() {
             "Chart.yaml" => Foreign::HelmChart,
-            "kustomization.yaml" | "kustomization.yml" | "Kustomization" => Foreign::Kustomization,
+            name if KUSTOMIZATION_FILES.contains(&name) => Foreign::Kustomization,
             _ => return None,
         };
         Some((place(&dir.child(&entry.name)), what))

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use bowline_model::{DirectoryOptions, Location, ObjectError, ObjectKey};
+use bowline_model::{DirectoryOptions, KUSTOMIZATION_FILES, Location, ObjectError, ObjectKey};
 use bowline_tree::{EntryKind, Tree, TreePath};
 use bowline_yaml::Rules;
 use serde_json::Value;
@@ -15,8 +15,6 @@ use crate::file::{add_objects, kind_of, no_kind, yaml_problem};
 use crate::ignore::{IGNORE_FILE, Ignored};
 use crate::walk::{Budget, Descend, has_ending, place, unreadable, walk};
 use crate::{Foreign, Limits, ManifestProblem, Rendered, Survey};
-
-const KUSTOMIZATION_FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Objects with this annotation are for tools only: Kustomize drops them from its output.
 const LOCAL_CONFIG: &str = "config.kubernetes.io/local-config";

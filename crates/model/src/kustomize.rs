@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+/// What the file of a kustomization may be called.
+pub const KUSTOMIZATION_FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
 /// How a kustomization is built: what is laid over its file before, and over its objects after.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KustomizeOptions {

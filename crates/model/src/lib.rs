@@ -18,6 +18,7 @@ mod report;
 mod revision;
 mod revisions;
 mod secret;
+pub mod semver;
 mod wanted;
 
 pub use app::*;
@@ -25,7 +26,7 @@ pub use chart::*;
 pub use duration::{DurationError, format_go_duration, parse_go_duration};
 pub use failure::{Explain, Failure, Location, Reason};
 pub use key::{GroupKind, Gvk, ObjectKey};
-pub use kustomize::{KustomizeImage, KustomizeLabels, KustomizeOptions, KustomizePairs};
+pub use kustomize::{KUSTOMIZATION_FILES, KustomizeImage, KustomizeLabels, KustomizeOptions, KustomizePairs};
 pub use object::{Object, ObjectError};
 pub use remote::{Credentials, Remote, SourceSpec};
 pub use report::*;

@@ -12,9 +12,9 @@ use crate::SourceError;
 use crate::commit::Commit;
 use crate::limits::MAX_DEPTH;
 use crate::resolve::{Listed, Listing};
-use crate::semver::{Constraint, Version};
 use crate::store::{Store, pack_error};
 use crate::tree::RawEntry;
+use bowline_model::semver::{Constraint, Version};
 
 /// Opens a repository by the path of its work tree or of its Git directory.
 ///
@@ -70,7 +70,7 @@ pub(crate) fn list(repository: &Repository, wanted: &GitRef) -> Result<Listing, 
         GitRef::Semver(_) => all(repository, "refs/tags/*"),
         GitRef::Any(text) if matches!(text.as_str(), "" | "HEAD") => exact(vec!["HEAD".into()]),
         GitRef::Any(text) => {
-            if Version::parse(text).is_some() || Constraint::parse(text).is_err() {
+            if Version::parse(text).is_ok() || Constraint::parse(text).is_err() {
                 let names = vec![text.clone(), format!("refs/heads/{text}"), format!("refs/tags/{text}")];
                 let listing = exact(names)?;
                 if !listing.refs.is_empty() {

@@ -3,7 +3,7 @@
 use bowline_model::GitRef;
 use git2::Oid;
 
-use crate::semver::{Constraint, Version};
+use bowline_model::semver::{Constraint, Version, VersionError};
 
 /// What a remote lists: its references, sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -182,7 +182,7 @@ impl Listing {
         self.tip("HEAD", shown)
     }
 
-    fn highest(&self, constraint: &Constraint, read: fn(&str) -> Option<Version>) -> Option<Resolved> {
+    fn highest(&self, constraint: &Constraint, read: fn(&str) -> Result<Version, VersionError>) -> Option<Resolved> {
         let tags = self.refs.iter().filter_map(|listed| listed.name.strip_prefix(TAGS));
         let tag = constraint.highest(tags, read)?;
         self.get(&format!("{TAGS}{tag}")).map(|listed| listed.tip(tag))
@@ -197,7 +197,7 @@ impl Listing {
         if let Some(commit) = full_commit(text) {
             return Ok(Resolved::Commit(commit));
         }
-        if Version::parse(text).is_none()
+        if Version::parse(text).is_err()
             && let Ok(constraint) = Constraint::parse(text)
             && let Some(found) = self.highest(&constraint, Version::parse)
         {

@@ -217,7 +217,7 @@ impl Hub {
     fn dir_name(&self, key: RemoteKey) -> Result<String, SourceError> {
         let salt = self.salt()?;
         let digest = Sha256::new().chain_update(salt).chain_update(key.0).finalize();
-        Ok(hex(&digest))
+        Ok(hex::encode(digest))
     }
 
     fn salt(&self) -> Result<[u8; 32], SourceError> {
@@ -242,10 +242,6 @@ async fn sweep_often(hub: Weak<Hub>) {
             tracing::debug!(%error, "Unused clones cannot be removed");
         }
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn read_or_make_salt(cache_dir: &Path, random: &dyn Fn() -> u64) -> std::io::Result<[u8; 32]> {

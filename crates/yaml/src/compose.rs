@@ -11,7 +11,7 @@ use libyaml_safer::{
 
 use crate::scanner::{MOST_STAND_INS, Strict, comma_in_tag, misread, stand_in};
 use crate::split::Chunk;
-use crate::{Problem, ProblemKind};
+use crate::{Problem, ProblemKind, nodes};
 
 /// An index into [`Tree::nodes`].
 pub(crate) type Id = usize;
@@ -39,15 +39,19 @@ pub(crate) struct Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     Alias,
-    Plain,
-    Single,
-    Double,
-    Literal,
-    Folded,
+    Scalar(nodes::Style),
     /// A map or list by indentation.
     Block,
     /// A map or list by brackets.
     Flow,
+}
+
+impl Style {
+    pub(crate) const PLAIN: Self = Self::Scalar(nodes::Style::Plain);
+    pub(crate) const SINGLE: Self = Self::Scalar(nodes::Style::Single);
+    pub(crate) const DOUBLE: Self = Self::Scalar(nodes::Style::Double);
+    pub(crate) const LITERAL: Self = Self::Scalar(nodes::Style::Literal);
+    pub(crate) const FOLDED: Self = Self::Scalar(nodes::Style::Folded);
 }
 
 #[derive(Debug)]
@@ -377,16 +381,7 @@ impl Composer {
 fn span_of(event: &Event) -> Option<Span> {
     let (anchor, style) = match &event.data {
         EventData::Alias { .. } => (None, Style::Alias),
-        EventData::Scalar { anchor, style, .. } => {
-            let style = match style {
-                ScalarStyle::SingleQuoted => Style::Single,
-                ScalarStyle::DoubleQuoted => Style::Double,
-                ScalarStyle::Literal => Style::Literal,
-                ScalarStyle::Folded => Style::Folded,
-                _ => Style::Plain,
-            };
-            (anchor.clone(), style)
-        }
+        EventData::Scalar { anchor, style, .. } => (anchor.clone(), Style::Scalar(nodes::Style::of(*style))),
         EventData::SequenceStart { anchor, style, .. } => {
             (anchor.clone(), if *style == SequenceStyle::Flow { Style::Flow } else { Style::Block })
         }

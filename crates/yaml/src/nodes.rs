@@ -56,6 +56,18 @@ pub enum Style {
     Folded,
 }
 
+impl Style {
+    pub(crate) fn of(style: ScalarStyle) -> Self {
+        match style {
+            ScalarStyle::SingleQuoted => Self::Single,
+            ScalarStyle::DoubleQuoted => Self::Double,
+            ScalarStyle::Literal => Self::Literal,
+            ScalarStyle::Folded => Self::Folded,
+            _ => Self::Plain,
+        }
+    }
+}
+
 /// What a node holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
@@ -104,13 +116,7 @@ fn node(node: compose::Node) -> Node {
         Content::Map(entries) => (Held::Map(entries), Tag::Map),
         Content::Alias(target) => (Held::Alias(target), Tag::Implicit),
         Content::Scalar { text, style, .. } => {
-            let style = match style {
-                ScalarStyle::SingleQuoted => Style::Single,
-                ScalarStyle::DoubleQuoted => Style::Double,
-                ScalarStyle::Literal => Style::Literal,
-                ScalarStyle::Folded => Style::Folded,
-                _ => Style::Plain,
-            };
+            let style = Style::of(style);
             let own = if style == Style::Plain { meaning_of(&text) } else { Tag::Text };
             (Held::Scalar(text, style), own)
         }

@@ -95,11 +95,6 @@ fn answer(question: &Json) -> Json {
 }
 
 /// Prints a value as the judge does.
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
 fn show(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -122,7 +117,7 @@ fn show(value: &Value) -> String {
             format!("double:{digits}e{sign}{:02}", exponent.abs())
         }
         Value::String(text) => crate::error::go_json(&json!(&**text)),
-        Value::Bytes(bytes) => format!("bytes:{}", hex(bytes)),
+        Value::Bytes(bytes) => format!("bytes:{}", hex::encode(bytes)),
         Value::Duration(nanos) => format!("duration:{nanos}"),
         Value::Timestamp(at, _) => {
             let nanos = at.as_nanosecond();

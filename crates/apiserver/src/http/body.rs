@@ -1,7 +1,5 @@
 //! Request bodies: what they hold, which kind they say they are, and upstream's words for those that cannot be read.
 
-use std::fmt::Write as _;
-
 use bowline_yaml::{Limits, Problem, ProblemKind, Rules};
 use serde_json::{Value, json};
 
@@ -291,10 +289,7 @@ fn summarize(bytes: &[u8]) -> String {
     let mut out = match bytes.first() {
         None => return "<empty>".to_owned(),
         Some(b'{') => String::from_utf8_lossy(shown).into_owned(),
-        Some(_) => shown.iter().fold(String::new(), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        }),
+        Some(_) => hex::encode(shown),
     };
     if bytes.len() > SHOWN {
         out.push_str(" ...");

@@ -1,7 +1,5 @@
 //! A sync that is asked for by writing `operation`.
 
-use std::fmt::Write as _;
-
 use bowline_model::{Failure, Object, ObjectKey, Reason, SyncRequest, Wanted};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -24,11 +22,7 @@ pub(crate) fn operation_id(resource: &Object) -> Option<String> {
     let writers = entries.into_iter().flatten().filter(|entry| entry["fieldsV1"].get("f:operation").is_some());
     let written_at = writers.filter_map(|entry| entry["time"].as_str()).max().unwrap_or_default();
     let digest = Sha256::digest(format!("{written_at}\n{operation}").as_bytes());
-    let mut id = String::with_capacity(2 * ID_BYTES);
-    for byte in digest.iter().take(ID_BYTES) {
-        let _ = write!(id, "{byte:02x}");
-    }
-    Some(id)
+    Some(hex::encode(&digest[..ID_BYTES]))
 }
 
 /// Returns the sync that an operation asks for; `None` when it asks for none.

@@ -66,7 +66,7 @@ pub(super) fn overridden(
         if listed(spec.sources.as_ref()).is_empty() { "/spec/source" } else { &*format!("/spec/sources/{at}") };
     let mut merged = resource.at(pointer).cloned().ok_or_else(missing)?;
     for (name, patch) in files {
-        merge(&mut merged, patch);
+        json_patch::merge(&mut merged, patch);
         if !merged.is_object() {
             let place = Location { file: name.clone(), line: None, column: None };
             return Err(Failure::new(Reason::InvalidManifest, "it is no map of a source's fields").at(place));
@@ -86,25 +86,6 @@ pub(super) fn overridden(
     };
     let render = render(&merged, subject, &references(&sources)?)?;
     render.ok_or_else(|| Failure::new(Reason::Internal, "a source that is not rendered is asked how it is"))
-}
-
-/// Merges one value over another, as RFC 7386 says.
-fn merge(value: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        value.clone_from(patch);
-        return;
-    };
-    if !value.is_object() {
-        *value = Value::Object(serde_json::Map::new());
-    }
-    let Value::Object(map) = value else { return };
-    for (key, change) in patch {
-        if change.is_null() {
-            map.remove(key);
-        } else {
-            merge(map.entry(key.clone()).or_insert(Value::Null), change);
-        }
-    }
 }
 
 /// Returns the names by which sources refer to others.

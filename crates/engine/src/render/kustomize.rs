@@ -6,16 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use bowline_kustomize::{LoadRestrictions, Options, build};
 use bowline_manifest::{Limits, directory, survey};
 use bowline_model::{
-    DirectoryOptions, Failure, KustomizeImage, KustomizeOptions, KustomizePairs, Location, Object, Reason, Renderer,
+    DirectoryOptions, Failure, KUSTOMIZATION_FILES, KustomizeImage, KustomizeOptions, KustomizePairs, Location, Object,
+    Reason, Renderer,
 };
 use bowline_tree::{ContentId, Entry, Layered, Tree, TreeError, TreePath};
 use bowline_yaml::{Rules, parse_first_as};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-
-/// What a kustomization's file may be called.
-const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The version of Kustomize that builds are equal to.
 const VERSION: &str = "v5.8.2";
@@ -24,14 +22,14 @@ const VERSION: &str = "v5.8.2";
 pub(super) fn kustomize(tree: &dyn Tree, options: &KustomizeOptions) -> Result<Vec<(Object, Location)>, Failure> {
     let top = directory(tree, &options.path).map_err(|problem| Failure::of(&problem))?;
     let mut file = None;
-    for name in FILES {
+    for name in KUSTOMIZATION_FILES {
         let path = top.child(name);
         if tree.entry(&path).map_err(|error| unreadable(&path, &error))?.is_some() {
             file = Some(path);
             break;
         }
     }
-    let file = file.unwrap_or_else(|| top.child(FILES[0]));
+    let file = file.unwrap_or_else(|| top.child(KUSTOMIZATION_FILES[0]));
     build_file(tree, &top, &file, options)
 }
 
@@ -55,7 +53,7 @@ pub(super) fn generate(
     let made = json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": found.resources,
     });
-    let file = found.directory.child(FILES[0]);
+    let file = found.directory.child(KUSTOMIZATION_FILES[0]);
     let content = edited(made, &file, options, &|path| exists(tree, &found.directory, path))?;
     let mut built = build_edited(tree, &found.directory, &file, content, options)?;
     let name = |object: &Object| (object.gvk(), object.name().to_owned());
@@ -91,7 +89,7 @@ fn build_edited(
     content: String,
     options: &KustomizeOptions,
 ) -> Result<Vec<(Object, Location)>, Failure> {
-    let id = ContentId(format!("{:x?}", Sha256::digest(&content)));
+    let id = ContentId(hex::encode(Sha256::digest(&content)));
     let layered = Layered::new(tree, top.clone(), file.file_name(), Bytes::from(content), id);
     build_tree(&layered, top, file, options)
 }

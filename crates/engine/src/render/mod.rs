@@ -3,7 +3,6 @@ mod kustomize;
 mod release;
 mod values;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bowline_manifest::{Foreign, Limits, ManifestProblem, detect, render};
@@ -268,8 +267,5 @@ fn digest(objects: &[Written]) -> String {
         hasher.update(written.object.value().to_string().as_bytes());
         hasher.update(b"\n");
     }
-    hasher.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex::encode(hasher.finalize()))
 }

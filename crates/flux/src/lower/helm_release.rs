@@ -1,6 +1,5 @@
 //! From a HelmRelease to an app whose files are a chart.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bowline_engine::{LowerError, Lowered, World};
@@ -175,10 +174,7 @@ pub(crate) fn release_name(resource: &Object, spec: &HelmReleaseSpec) -> String 
     }
     let digest = Sha256::digest(name.as_bytes());
     let cut = format!("{}-", name.get(..CUT_RELEASE_NAME).unwrap_or(&name));
-    digest.iter().take(DIGEST_DIGITS / 2).fold(cut, |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    cut + &hex::encode(&digest[..DIGEST_DIGITS / 2])
 }
 
 fn install_step(install: Option<&Install>) -> Result<ReleaseStep, LowerError> {

@@ -78,7 +78,6 @@ fn text(holder: &Object, key: &str) -> Result<Option<String>, &'static str> {
 
 /// Names the values that are given beside the chart's own: another name is another configuration.
 pub(super) fn digest(from: &[ChartValues], inline: &str) -> String {
-    use std::fmt::Write as _;
     let mut hasher = Sha256::new();
     let mut add = |text: &str| {
         hasher.update(text.len().to_le_bytes());
@@ -91,8 +90,5 @@ pub(super) fn digest(from: &[ChartValues], inline: &str) -> String {
         add(values.text.reveal());
     }
     add(inline);
-    hasher.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex::encode(hasher.finalize()))
 }

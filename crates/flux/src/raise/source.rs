@@ -176,10 +176,5 @@ fn new_artifact(artifact: &Artifact, stored: &str, commit: Option<&Commit>) -> E
 /// There is no archive whose bytes could be hashed. A commit id names its files for good, so its hash does
 /// what consumers want of a digest: it is the same for the same files, and another for others.
 pub fn commit_digest(commit: &str) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::from("sha256:");
-    for byte in Sha256::digest(commit.as_bytes()) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("sha256:{}", hex::encode(Sha256::digest(commit.as_bytes())))
 }

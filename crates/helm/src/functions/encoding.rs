@@ -67,9 +67,13 @@ pub(super) static TABLE: [Function; 20] = [
         let yaml = yaml(ctx, &args[0])?;
         string(yaml)
     }),
-    Function::new("sha1sum", S, STRING, |_, args| string(hex(&sha1::Sha1::digest(text(&args[0]).as_bytes())))),
-    Function::new("sha256sum", S, STRING, |_, args| string(hex(&sha2::Sha256::digest(text(&args[0]).as_bytes())))),
-    Function::new("sha512sum", S, STRING, |_, args| string(hex(&sha2::Sha512::digest(text(&args[0]).as_bytes())))),
+    Function::new("sha1sum", S, STRING, |_, args| string(hex::encode(sha1::Sha1::digest(text(&args[0]).as_bytes())))),
+    Function::new("sha256sum", S, STRING, |_, args| {
+        string(hex::encode(sha2::Sha256::digest(text(&args[0]).as_bytes())))
+    }),
+    Function::new("sha512sum", S, STRING, |_, args| {
+        string(hex::encode(sha2::Sha512::digest(text(&args[0]).as_bytes())))
+    }),
     Function::new("toJson", A, STRING, |ctx, args| or_empty(json::encode(ctx, &args[0], Style::Escaped))),
     Function::new("toPrettyJson", A, STRING, |ctx, args| or_empty(json::encode(ctx, &args[0], Style::Pretty))),
     Function::new("toRawJson", A, STRING, |ctx, args| string(json::encode(ctx, &args[0], Style::Raw)?)),
@@ -139,14 +143,6 @@ fn error_list(message: String) -> Value {
 
 fn illegal(base: u32, at: usize) -> Vec<u8> {
     format!("illegal base{base} data at input byte {at}").into_bytes()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 fn adler32(bytes: &[u8]) -> u32 {

@@ -5,7 +5,7 @@ use blowfish::Blowfish;
 use bowline_gotmpl::{Context, FuncError, Function, Type, UintKind, Value};
 
 use super::args::{Gives, STRING, fail, int, string, text};
-use super::encoding::{base64, base64_decoded, hex};
+use super::encoding::{base64, base64_decoded};
 use super::host::host;
 
 const SS: &[Type] = &[STRING, STRING];
@@ -69,7 +69,7 @@ pub(super) static TABLE: [Function; 11] = [
         host(ctx).fill(&mut bytes);
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        let all = hex(&bytes);
+        let all = hex::encode(bytes);
         string([&all[..8], &all[8..12], &all[12..16], &all[16..20], &all[20..]].join("-"))
     }),
 ];

@@ -9,7 +9,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::SourceError;
 use crate::limits::MAX_IDLE;
-use crate::sources::hex;
 
 /// Archives and manifests on the disk, each in a file named by its digest.
 pub(super) struct Blobs {
@@ -80,7 +79,7 @@ impl Blobs {
 
 /// Returns the digest of some content, as hexadecimal digits.
 pub(super) fn sha256(data: &[u8]) -> String {
-    hex(&Sha256::digest(data))
+    hex::encode(Sha256::digest(data))
 }
 
 /// Tells whether a text is a digest as files and revisions are named by it.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::blobs::is_digest;
 use crate::limits::{MAX_INDEX_BYTES, MAX_INDEX_VERSIONS};
-use crate::semver::{Constraint, Version};
+use bowline_model::semver::{Constraint, Version};
 
 /// What a Helm repository offers: of each chart its versions, the newest first.
 #[derive(Debug, Default)]
@@ -106,7 +106,7 @@ impl Index {
 impl Entry {
     fn listed(self) -> Option<Listed> {
         let version = self.version.filter(|_| self.name.as_ref().is_some_and(|name| !name.is_empty()))?;
-        let read = Version::parse(&version)?;
+        let read = Version::parse(&version).ok()?;
         let digest = self.digest.map(|digest| digest.trim_start_matches("sha256:").to_ascii_lowercase());
         Some(Listed {
             version,

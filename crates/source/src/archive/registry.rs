@@ -13,9 +13,9 @@ use super::fetch::{Question, Web};
 use super::manifest::{ACCEPTED, Manifest, Part, bare};
 use crate::SourceError;
 use crate::limits::{MAX_MANIFEST_BYTES, MAX_TAG_PAGES, MAX_TAGS, MAX_TOKEN_BYTES};
-use crate::semver::{Constraint, Version};
 use crate::store::lock;
 use crate::wire::authorization;
+use bowline_model::semver::{Constraint, Version, VersionError};
 
 /// One repository of an OCI registry (`https://github.com/opencontainers/distribution-spec`, version 1.1).
 pub(super) struct Registry {
@@ -77,14 +77,13 @@ impl Registry {
     /// Returns the tag of a chart's version: that very version, or the greatest that meets the constraint.
     pub(super) async fn chart_tag(&self, name: &str, version: &str) -> Result<String, SourceError> {
         // A tag cannot hold a plus sign: Helm writes an underscore.
-        if Version::parse(version).is_some() {
+        if Version::parse(version).is_ok() {
             return Ok(version.replace('+', "_"));
         }
         let wanted = Wanted::Chart { name: name.to_owned(), version: version.to_owned() };
         let versions: Vec<String> = self.tags(&wanted).await?.iter().map(|tag| tag.replace('_', "+")).collect();
         let read = |text: &str| {
-            let is_strict = !text.starts_with('v');
-            Version::parse_strict(text).filter(|_| is_strict)
+            if text.starts_with('v') { Err(VersionError::Invalid) } else { Version::parse_strict(text) }
         };
         self.greatest(&versions, if version.is_empty() { "*" } else { version }, read, &wanted)
             .map(|version| version.replace('+', "_"))
@@ -105,7 +104,7 @@ impl Registry {
         &self,
         tags: &[String],
         constraint: &str,
-        read: impl Fn(&str) -> Option<Version>,
+        read: impl Fn(&str) -> Result<Version, VersionError>,
         wanted: &Wanted,
     ) -> Result<String, SourceError> {
         let constraint = Constraint::parse(constraint)

@@ -188,7 +188,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send, site: &Mutex<
 }
 
 pub fn sha256(data: &[u8]) -> String {
-    Sha256::digest(data).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hex::encode(Sha256::digest(data))
 }
 
 pub fn basic(user: &str, password: &str) -> String {

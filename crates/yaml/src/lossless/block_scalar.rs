@@ -28,7 +28,7 @@ pub(super) fn edits(site: &Site<'_>, place: &Place, text: &str) -> Vec<Vec<Splic
     let header_length = header.find([' ', '\t']).unwrap_or(header.len());
     let lines_start = after_break(site.text, header_line_end).min(extent.end.max(header_line_end));
     let written = Written {
-        sign: if site.layout.style(place.node) == Style::Folded { '>' } else { '|' },
+        sign: if site.layout.style(place.node) == Style::FOLDED { '>' } else { '|' },
         indicator: header[..header_length].chars().find(char::is_ascii_digit),
         header_end: extent.content + header_length,
         lines: if lines_start < extent.end { lines(&site.text[lines_start..extent.end]) } else { Vec::new() },

@@ -70,8 +70,8 @@ impl Site<'_> {
             Content::List(items) => texts = items.iter().rev().find_map(|item| self.habit(*item)),
             Content::Scalar { .. } | Content::Alias(_) => {}
         }
-        let keys = keys.unwrap_or(Style::Plain);
-        let texts = texts.unwrap_or(if keys == Style::Double { keys } else { Style::Plain });
+        let keys = keys.unwrap_or(Style::PLAIN);
+        let texts = texts.unwrap_or(if keys == Style::DOUBLE { keys } else { Style::PLAIN });
         let (step, list_offset) = self.indentation();
         Manner { step, list_offset, keys, texts, quotes: self.quotes(), spaced }
     }
@@ -80,9 +80,9 @@ impl Site<'_> {
     fn habit(&self, id: Id) -> Option<Style> {
         let Content::Scalar { text, plain, .. } = &self.layout.tree.nodes[id].content else { return None };
         match self.layout.style(id) {
-            Style::Plain if *plain && !text.is_empty() && !needs_quotes(text) => Some(Style::Plain),
-            style @ (Style::Single | Style::Double) => {
-                (write::styled(text, Style::Plain, style, false) == *text).then_some(style)
+            Style::PLAIN if *plain && !text.is_empty() && !needs_quotes(text) => Some(Style::PLAIN),
+            style @ (Style::SINGLE | Style::DOUBLE) => {
+                (write::styled(text, Style::PLAIN, style, false) == *text).then_some(style)
             }
             _ => None,
         }
@@ -91,7 +91,7 @@ impl Site<'_> {
     /// The quotes that are there most.
     fn quotes(&self) -> Style {
         let count = |style| self.layout.tree.spans.iter().filter(|span| span.style == style).count();
-        if count(Style::Single) > count(Style::Double) { Style::Single } else { Style::Double }
+        if count(Style::SINGLE) > count(Style::DOUBLE) { Style::SINGLE } else { Style::DOUBLE }
     }
 
     /// Returns how far maps are indented in this document, and lists under their keys.
@@ -203,7 +203,7 @@ impl Site<'_> {
 
     /// Makes the block scalar that ends where the text does, without a line break, one that has none.
     fn without_break(&self, at: usize) -> Option<Splice> {
-        let is_block = |id: &Id| matches!(self.layout.style(*id), Style::Literal | Style::Folded);
+        let is_block = |id: &Id| matches!(self.layout.style(*id), Style::LITERAL | Style::FOLDED);
         let ends_here = |id: &Id| self.layout.extents[*id].end == at && at == self.text.len();
         let id = (0..self.layout.extents.len()).rev().find(|id| is_block(id) && ends_here(id))?;
         let content = self.layout.extents[id].content;

@@ -56,7 +56,7 @@ impl Layout {
 
     /// Tells whether a node is a scalar of no characters at all.
     pub(super) fn is_empty(&self, id: Id) -> bool {
-        self.style(id) == Style::Plain && self.extents[id].content == self.extents[id].end
+        self.style(id) == Style::PLAIN && self.extents[id].content == self.extents[id].end
     }
 
     /// Tells whether the document is one only by its `---`.
@@ -70,7 +70,7 @@ impl Layout {
         let (start, end) = (span.start.min(text.len()), span.end.min(text.len()));
         let (named, content) = after_properties(text, start, span.anchor.is_some(), self.tree.nodes[id].tag.is_some());
         match span.style {
-            Style::Literal | Style::Folded => Extent { start, named, content, end: block_end(text, content, end) },
+            Style::LITERAL | Style::FOLDED => Extent { start, named, content, end: block_end(text, content, end) },
             Style::Block => Extent { start, named, content, end: content },
             // Of nothing but an anchor or tag, what follows them is not its.
             _ => Extent { start, named, content: content.min(end), end },

@@ -23,7 +23,7 @@ impl Site<'_> {
         let manner = self.manner(place);
         let extent = self.layout.extents[place.node];
         let mut ways = Vec::new();
-        if let (Style::Literal | Style::Folded, Value::String(text)) = (self.layout.style(place.node), value) {
+        if let (Style::LITERAL | Style::FOLDED, Value::String(text)) = (self.layout.style(place.node), value) {
             ways.extend(block_scalar::edits(self, place, text));
         }
         let mut holes = vec![Hole { from: extent.content, prefix: String::new() }];
@@ -60,11 +60,11 @@ impl Site<'_> {
         }
         if let Value::String(text) = value {
             let of_old = match old {
-                Style::Single | Style::Double => old,
-                _ => Style::Plain,
+                Style::SINGLE | Style::DOUBLE => old,
+                _ => Style::PLAIN,
             };
             let line = write::styled(text, of_old, manner.quotes, place.in_flow);
-            if of_old == Style::Plain && !place.in_flow {
+            if of_old == Style::PLAIN && !place.in_flow {
                 let (base, offset) = self.block_base(place, manner);
                 if let Some(block) = literal(text, offset, base + offset) {
                     ways.push(self.put(place, hole, Some(block.header), &block.lines));
@@ -144,7 +144,7 @@ impl Site<'_> {
             return splices;
         }
         let old_line_end = match self.layout.style(place.node) {
-            Style::Literal | Style::Folded => {
+            Style::LITERAL | Style::FOLDED => {
                 let header_end = line_end(self.text, extent.content);
                 let header = &self.text[extent.content..header_end];
                 extent.content + header.find([' ', '\t']).unwrap_or(header.len())
@@ -177,7 +177,7 @@ impl Site<'_> {
             }
         }
         let end_of_line = match self.layout.style(place.node) {
-            Style::Literal | Style::Folded => line_end(self.text, extent.content),
+            Style::LITERAL | Style::FOLDED => line_end(self.text, extent.content),
             _ if lines.is_empty() => return splices,
             _ => line_end(self.text, extent.end),
         };

@@ -30,7 +30,7 @@ pub(super) struct Manner {
 impl Manner {
     /// The same, with everything in double quotes: what is read right wherever it stands.
     pub(super) fn careful(self) -> Self {
-        Self { keys: Style::Double, texts: Style::Double, ..self }
+        Self { keys: Style::DOUBLE, texts: Style::DOUBLE, ..self }
     }
 }
 
@@ -86,11 +86,11 @@ fn append_entry(out: &mut String, key: &str, value: &Value, manner: &Manner) {
 /// Returns a text in the wanted style, or in another that can hold it.
 pub(super) fn styled(text: &str, style: Style, quotes: Style, in_flow: bool) -> String {
     let quotes = match style {
-        Style::Single | Style::Double => style,
+        Style::SINGLE | Style::DOUBLE => style,
         _ if is_plain(text, in_flow) => return text.to_owned(),
         _ => quotes,
     };
-    if quotes == Style::Single && is_single(text) {
+    if quotes == Style::SINGLE && is_single(text) {
         return format!("'{}'", text.replace('\'', "''"));
     }
     double(text)
@@ -255,7 +255,7 @@ pub(super) fn item_lines(value: &Value, manner: &Manner, gap: usize) -> Vec<Stri
 
 fn scalar_lines(mut first: String, value: &Value, offset: usize, manner: &Manner) -> Vec<String> {
     if let Value::String(text) = value
-        && manner.texts == Style::Plain
+        && manner.texts == Style::PLAIN
         && let Some(block) = literal(text, offset, offset)
     {
         first.push_str(&block.header);
