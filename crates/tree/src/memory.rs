@@ -1,14 +1,29 @@
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
 use crate::{ContentId, Entry, EntryKind, Tree, TreeError, TreePath};
 
 /// A tree of files held in memory: for tests, local manifests and generated files.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryTree {
-    files: BTreeMap<TreePath, Bytes>,
+    files: BTreeMap<TreePath, File>,
+}
+
+#[derive(Debug, Clone)]
+struct File {
+    content: Bytes,
+    id: OnceLock<ContentId>,
+}
+
+impl File {
+    /// Names the content, in this process and in others.
+    fn id(&self) -> ContentId {
+        self.id.get_or_init(|| id(&Sha256::digest(&self.content))).clone()
+    }
 }
 
 impl MemoryTree {
@@ -18,10 +33,10 @@ impl MemoryTree {
 
     /// Adds or replaces one file; directories come to be with their files.
     pub fn insert(&mut self, path: TreePath, content: impl Into<Bytes>) {
-        self.files.insert(path, content.into());
+        self.files.insert(path, File { content: content.into(), id: OnceLock::new() });
     }
 
-    fn below<'a>(&'a self, dir: &'a TreePath) -> impl Iterator<Item = (&'a TreePath, &'a Bytes)> {
+    fn below<'a>(&'a self, dir: &'a TreePath) -> impl Iterator<Item = (&'a TreePath, &'a File)> {
         let prefix = if dir.is_root() { String::new() } else { format!("{}/", dir.as_str()) };
         self.files.iter().filter(move |(path, _)| path.as_str().starts_with(&prefix))
     }
@@ -31,22 +46,28 @@ impl MemoryTree {
     }
 
     fn directory_id(&self, path: &TreePath) -> ContentId {
-        id(&self.below(path).collect::<Vec<_>>())
+        let mut hasher = Sha256::new();
+        for (path, file) in self.below(path) {
+            hasher.update(path.as_str());
+            hasher.update([0]);
+            hasher.update(file.id().0);
+        }
+        id(&hasher.finalize())
     }
 }
 
-/// An id good within one process, which is all a tree in memory needs.
-fn id(content: &impl Hash) -> ContentId {
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    ContentId(format!("{:016x}", hasher.finish()))
+fn id(digest: &[u8]) -> ContentId {
+    ContentId(digest.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 impl Tree for MemoryTree {
     fn entry(&self, path: &TreePath) -> Result<Option<Entry>, TreeError> {
         let name = path.file_name().to_owned();
         Ok(match self.files.get(path) {
-            Some(content) => Some(Entry { name, kind: EntryKind::File, id: id(content) }),
+            Some(file) => Some(Entry { name, kind: EntryKind::File, id: file.id() }),
             None if self.is_directory(path) => {
                 Some(Entry { name, kind: EntryKind::Directory, id: self.directory_id(path) })
             }
@@ -56,7 +77,7 @@ impl Tree for MemoryTree {
 
     fn read(&self, path: &TreePath) -> Result<Bytes, TreeError> {
         match self.files.get(path) {
-            Some(content) => Ok(content.clone()),
+            Some(file) => Ok(file.content.clone()),
             None if self.is_directory(path) => Err(TreeError::NotAFile(path.clone())),
             None => Err(TreeError::NotFound(path.clone())),
         }
@@ -71,11 +92,11 @@ impl Tree for MemoryTree {
         }
         let depth = path.parts().count();
         let mut entries = BTreeMap::new();
-        for (file, content) in self.below(path) {
-            let mut rest = file.parts().skip(depth);
+        for (below, file) in self.below(path) {
+            let mut rest = below.parts().skip(depth);
             let Some(name) = rest.next() else { continue };
             let entry = if rest.next().is_none() {
-                Entry { name: name.to_owned(), kind: EntryKind::File, id: id(content) }
+                Entry { name: name.to_owned(), kind: EntryKind::File, id: file.id() }
             } else {
                 Entry { name: name.to_owned(), kind: EntryKind::Directory, id: self.directory_id(&path.child(name)) }
             };

@@ -40,6 +40,12 @@ impl ReadSet {
     }
 }
 
+impl FromIterator<(TreePath, Mark)> for ReadSet {
+    fn from_iter<I: IntoIterator<Item = (TreePath, Mark)>>(marks: I) -> Self {
+        Self { marks: marks.into_iter().collect() }
+    }
+}
+
 fn mark_of(entry: Option<&Entry>) -> Mark {
     entry.map_or(Mark::Absent, |entry| Mark::Content(entry.id.clone()))
 }
