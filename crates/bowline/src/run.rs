@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bowline_argo::{Argo, ArgoOptions};
 use bowline_cluster::Cluster;
-use bowline_engine::{Dialect, Engine};
+use bowline_engine::{CacheOptions, Dialect, Engine};
 use bowline_flux::{Flux, FluxOptions};
 use bowline_model::parse_go_duration;
 use bowline_source::Sources;
@@ -29,9 +29,13 @@ pub(crate) struct Options {
     #[arg(long)]
     context: Option<String>,
 
-    /// Where clones are cached; it may be lost at any moment
+    /// Where clones and renders are cached; it may be lost at any moment
     #[arg(long, value_name = "DIR", default_value = ".bowline")]
     state_dir: PathBuf,
+
+    /// The most that renders may take there, in MiB; 0 keeps none
+    #[arg(long, value_name = "MIB", default_value_t = RENDERS_MIB)]
+    render_cache: u64,
 
     /// The address of the pages, the JSON, `/healthz`, `/readyz` and `/metrics`
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
@@ -58,9 +62,14 @@ pub(crate) struct Options {
     no_local_sources: bool,
 }
 
+/// What renders may take on disk: those of some ten thousand apps.
+pub(crate) const RENDERS_MIB: u64 = 512;
+
 /// What it takes to make an engine.
 pub(crate) struct Wiring {
     pub(crate) state_dir: PathBuf,
+    /// The most that renders may take there, in MiB; 0 keeps none.
+    pub(crate) renders_mib: u64,
     pub(crate) poll_interval: Duration,
     pub(crate) argocd_namespace: String,
     pub(crate) allow_local: bool,
@@ -84,9 +93,22 @@ pub(crate) fn engine(cluster: Cluster, wiring: Wiring, shutdown: CancellationTok
     let options = bowline_engine::Options {
         seed: wiring.seed,
         only_namespaces: wiring.namespaces.into_iter().collect(),
+        cache: (wiring.renders_mib > 0).then(|| CacheOptions {
+            folder: wiring.state_dir.join("renders"),
+            max_bytes: wiring.renders_mib << 20,
+            build: build(),
+        }),
         ..Default::default()
     };
     Engine::new(cluster, sources, dialects, options, shutdown)
+}
+
+/// Names this program: what another one rendered may not be what this one would.
+fn build() -> String {
+    let file = std::env::current_exe().and_then(std::fs::metadata);
+    let made = file.as_ref().ok().and_then(|file| file.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok());
+    let size = file.as_ref().map_or(0, std::fs::Metadata::len);
+    format!("{} {size} {}", env!("CARGO_PKG_VERSION"), made.unwrap_or_default().as_nanos())
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
@@ -106,6 +128,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let wiring = Wiring {
         state_dir: options.state_dir,
+        renders_mib: options.render_cache,
         poll_interval: options.poll_interval,
         argocd_namespace: options.argocd_namespace,
         allow_local: !options.no_local_sources,

@@ -42,6 +42,8 @@ pub enum Cause {
 #[derive(Debug, Default)]
 pub struct Counters {
     pub renders: AtomicU64,
+    /// Renders that were had from the disk.
+    pub renders_kept: AtomicU64,
     /// Looks at a new revision that needed no render, because nothing that was read had changed.
     pub renders_spared: AtomicU64,
     pub syncs: AtomicU64,
@@ -59,10 +61,11 @@ impl Counters {
     }
 
     /// Returns each counter's name and value, for metrics.
-    pub fn read(&self) -> [(&'static str, u64); 9] {
+    pub fn read(&self) -> [(&'static str, u64); 10] {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         [
             ("renders", get(&self.renders)),
+            ("renders_kept", get(&self.renders_kept)),
             ("renders_spared", get(&self.renders_spared)),
             ("syncs", get(&self.syncs)),
             ("syncs_failed", get(&self.syncs_failed)),

@@ -6,6 +6,7 @@
 //! ([`decide`]), carries the plan out if there is one ([`carry`]), and writes what came of it to the resource
 //! ([`publish`]). No task waits for another, and none holds anything while it waits.
 
+mod cache;
 mod carry;
 mod decide;
 mod dependencies;
@@ -25,6 +26,7 @@ mod world;
 
 pub use bowline_helm::build::Locking;
 pub use bowline_helm::manifest::install_rank;
+pub use cache::CacheOptions;
 pub use dependencies::{Surroundings as ChartSurroundings, complete_chart};
 pub use dialect::*;
 pub use happening::{Cause, Counters, Happening};

@@ -12,6 +12,7 @@ use rand::rngs::SmallRng;
 use tokio::sync::{OnceCell, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::{CacheOptions, RenderCache};
 use crate::dialect::{Dialect, ResourceKind};
 use crate::events::Events;
 use crate::happening::{Counters, Happening};
@@ -35,11 +36,19 @@ pub struct Options {
     pub only_namespaces: BTreeSet<String>,
     /// How long lowering or looking may wait for a first answer of the cluster before the wait is reported.
     pub patience: Duration,
+    /// Where renders are kept; `None` keeps none.
+    pub cache: Option<CacheOptions>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { now: Timestamp::now, seed: 0, only_namespaces: BTreeSet::new(), patience: Duration::from_secs(30) }
+        Self {
+            now: Timestamp::now,
+            seed: 0,
+            only_namespaces: BTreeSet::new(),
+            patience: Duration::from_secs(30),
+            cache: None,
+        }
     }
 }
 
@@ -62,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) happenings: broadcast::Sender<Happening>,
     pub(crate) background: Semaphore,
     pub(crate) events: Events,
+    pub(crate) cache: Option<Arc<RenderCache>>,
     pub(crate) shutdown: CancellationToken,
     views: Mutex<BTreeMap<AppId, AppView>>,
     /// Counts changes of `views`.
@@ -107,6 +117,7 @@ impl Shared {
             happenings: broadcast::channel(HAPPENINGS).0,
             background: Semaphore::new(BACKGROUND_WRITES),
             events: Events::new(),
+            cache: options.cache.clone().map(|options| Arc::new(RenderCache::open(options))),
             shutdown,
             views: Mutex::default(),
             edition: watch::channel(0).0,

@@ -345,6 +345,7 @@ impl Task {
     }
 
     fn report(&self, generation: i64, activity: Activity) -> Report {
+        let rendered = self.rendered.as_ref().map(|(_, rendered)| rendered);
         Report {
             id: self.id.clone(),
             generation,
@@ -353,10 +354,11 @@ impl Task {
             applied: self.memory.applied.clone(),
             commit: self.commit(),
             objects: Vec::new(),
-            render_digest: self.rendered.as_ref().map(|(_, rendered)| rendered.digest.clone()),
-            renderers: self.rendered.as_ref().map(|(_, rendered)| rendered.by.clone()).unwrap_or_default(),
-            chart: self.rendered.as_ref().and_then(|(_, rendered)| rendered.chart.clone()),
+            render_digest: rendered.map(|rendered| rendered.digest.clone()),
+            renderers: rendered.map(|rendered| rendered.by.clone()).unwrap_or_default(),
+            chart: rendered.and_then(|rendered| rendered.chart.clone()),
             repeated: self.repeated.clone(),
+            unstable: rendered.map(|rendered| rendered.unstable.clone()).unwrap_or_default(),
             sync: self.memory.sync.clone(),
             failure: None,
             now: self.shared.now(),

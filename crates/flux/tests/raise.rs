@@ -170,6 +170,7 @@ fn starting() -> Report {
         renderers: Vec::new(),
         chart: None,
         repeated: Vec::new(),
+        unstable: Vec::new(),
         sync: None,
         failure: None,
         now: at(0),
@@ -203,6 +204,7 @@ fn syncing(commit: &str, start: i64, objects: Vec<ObjectReport>) -> Report {
         renderers: Vec::new(),
         chart: None,
         repeated: Vec::new(),
+        unstable: Vec::new(),
         sync: Some(sync(commit, start)),
         now: at(start),
         ..starting()

@@ -61,6 +61,7 @@ fn report(release: u32, digest: &str, second: i64) -> Report {
             config_digest: "sha256:cc".to_owned(),
         }),
         repeated: Vec::new(),
+        unstable: Vec::new(),
         sync: None,
         failure: None,
         now: at(second),

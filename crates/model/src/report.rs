@@ -1,3 +1,5 @@
+use std::fmt;
+
 use jiff::Timestamp;
 
 use crate::{AppId, Failure, Hook, LastRelease, Location, ObjectKey, Phase, Revisions};
@@ -29,12 +31,35 @@ pub struct Report {
     pub chart: Option<ChartReport>,
     /// Objects that the sources hold more than once, and how often.
     pub repeated: Vec<(ObjectKey, usize)>,
+    /// What comes of time or chance in the render: another render gives something else.
+    pub unstable: Vec<Unstable>,
     /// The sync that runs, or the last one that this process ran.
     pub sync: Option<SyncReport>,
     /// What stands in the way.
     pub failure: Option<Failure>,
     /// When this was so.
     pub now: Timestamp,
+}
+
+/// An object in whose render time or chance has a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unstable {
+    /// The object.
+    pub key: ObjectKey,
+    /// The fields that another render gives otherwise, as `.spec.replicas`: not all where there are many.
+    pub paths: Vec<String>,
+}
+
+impl fmt::Display for Unstable {
+    /// Writes what is wrong and what to do; never a value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths = self.paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+        write!(
+            f,
+            "{} is rendered otherwise each time: {paths}; give a fixed value where the template takes a random one or the time",
+            self.key
+        )
+    }
 }
 
 /// What makes objects of files.

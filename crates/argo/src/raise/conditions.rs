@@ -12,6 +12,7 @@ use super::{put, text, time};
 const JUDGED: &[&str] = &[
     "ComparisonError",
     "InvalidSpecError",
+    "NonDeterministicWarning",
     "RepeatedResourceWarning",
     "SharedResourceWarning",
     "SyncError",
@@ -39,6 +40,8 @@ pub(super) fn write(status: &mut Map<String, Value>, report: &Report, spec: &Spe
     }
     if !blame.is_comparison() {
         wanted.extend(report.repeated.iter().map(|repeated| ("RepeatedResourceWarning", repeated_message(repeated))));
+        let unstable = report.unstable.iter().map(ToString::to_string);
+        wanted.extend(unstable.map(|message| ("NonDeterministicWarning", message)));
     }
     set(status, &wanted, report.now);
 }

@@ -46,6 +46,7 @@ pub(crate) fn report(activity: Activity, objects: Vec<ObjectReport>, seconds: i6
         renderers: vec![Some(bowline_model::Renderer::Directory)],
         chart: None,
         repeated: Vec::new(),
+        unstable: Vec::new(),
         objects,
         sync: None,
         failure: None,

@@ -67,6 +67,7 @@ pub(crate) async fn demo(options: Options) -> anyhow::Result<()> {
 
     let wiring = Wiring {
         state_dir: dir.join("state"),
+        renders_mib: crate::run::RENDERS_MIB,
         poll_interval: Duration::from_mins(1),
         argocd_namespace: "argocd".to_owned(),
         allow_local: true,

@@ -21,6 +21,7 @@ mod manifests;
 mod process;
 mod public_charts;
 mod releases;
+mod renders;
 mod repositories;
 mod several;
 mod sources;

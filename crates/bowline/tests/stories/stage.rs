@@ -287,8 +287,19 @@ impl Stage {
         };
         let dialects: Vec<Arc<dyn Dialect>> =
             vec![Arc::new(Argo::new(argo)), Arc::new(Flux::new(FluxOptions::default()))];
-        let options = bowline_engine::Options { only_namespaces: [self.home()].into(), ..Default::default() };
+        let cache = bowline_engine::CacheOptions {
+            folder: self.renders_folder(),
+            max_bytes: 64 << 20,
+            build: "stories".to_owned(),
+        };
+        let options =
+            bowline_engine::Options { only_namespaces: [self.home()].into(), cache: Some(cache), ..Default::default() };
         Engine::new(cluster, sources, dialects, options, shutdown)
+    }
+
+    /// Where renders are kept.
+    pub(crate) fn renders_folder(&self) -> std::path::PathBuf {
+        self.state.path().join("renders")
     }
 
     /// Stops Bowline as Kubernetes would, and waits until it has stopped.

@@ -1,21 +1,25 @@
 //! A Helm chart in a source, rendered as Argo CD has Helm render it, or as Helm renders a release.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bowline_helm::capabilities::{Capabilities, KubeVersion};
 use bowline_helm::chart::{Chart, LoadError, load_directory};
 use bowline_helm::engine::{Execution, Release};
-use bowline_helm::functions::{Host, Random};
+use bowline_helm::functions::{Host, Random, Used};
 use bowline_helm::template::{self, TemplateError};
 use bowline_helm::values::Table;
 use bowline_manifest::{Limits, directory, read_printed};
-use bowline_model::{ChartOptions, ChartReport, Failure, LastRelease, Location, Reason, ReleaseStep, Revision};
+use bowline_model::{
+    ChartOptions, ChartReport, Failure, LastRelease, Location, Reason, ReleaseStep, Revision, Unstable,
+};
 use bowline_tree::{EntryKind, Tree, TreeError, TreePath};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::release::Step;
+use super::unstable::differences;
 use super::values::ValueFiles;
 use super::{Written, complete};
 
@@ -40,6 +44,26 @@ pub(crate) struct Chance {
     pub(crate) seed: [u8; 32],
 }
 
+impl Chance {
+    /// Another time and other chances, to find out what comes of them.
+    fn other(&self) -> Self {
+        Self { now: self.now + SOME_TIME_SECS, seed: self.seed.map(|byte| !byte) }
+    }
+}
+
+/// Another second, minute, hour, day, month and year.
+const SOME_TIME_SECS: i64 = 400 * 86_400 + 3_661;
+
+/// What a chart was rendered to.
+pub(super) struct RenderedChart {
+    pub(super) objects: Vec<Written>,
+    pub(super) report: ChartReport,
+    /// Templates made use of chance: another render gives something else.
+    pub(super) is_random: bool,
+    /// What comes of time or chance.
+    pub(super) unstable: Vec<Unstable>,
+}
+
 /// What a chart is rendered with, beside its files.
 pub(super) struct Context<'a> {
     pub(super) surroundings: &'a Surroundings,
@@ -53,11 +77,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Renders the chart of a source.
-pub(super) fn chart(
-    tree: &dyn Tree,
-    options: &ChartOptions,
-    context: &Context<'_>,
-) -> Result<(Vec<Written>, ChartReport), Failure> {
+pub(super) fn chart(tree: &dyn Tree, options: &ChartOptions, context: &Context<'_>) -> Result<RenderedChart, Failure> {
     let capabilities = capabilities(options, context.surroundings)?;
     let top = top(tree, options)?;
     let files = ValueFiles::new(tree, &top, options, context.others);
@@ -66,16 +86,32 @@ pub(super) fn chart(
     if let Some(defaults) = files.defaults()? {
         chart.values = defaults;
     }
-    let work = Work { options, capabilities: &capabilities, values: &values, chart: &chart, top: &top, context };
-    let (objects, release) = work.objects()?;
+    let work = Work {
+        options,
+        capabilities: &capabilities,
+        values: &values,
+        chart: &chart,
+        top: &top,
+        context,
+        chance: context.chance.clone(),
+        used: Cell::default(),
+    };
+    let (objects, step) = work.objects()?;
+    let used = work.used.get();
+    let unstable = if used.is_deterministic() {
+        Vec::new()
+    } else {
+        let other = Work { chance: work.chance.other(), used: Cell::default(), ..work };
+        other.step(step).map(|other| differences(&objects, &other)).unwrap_or_default()
+    };
     let report = ChartReport {
         name: chart.name().to_owned(),
         version: chart.metadata.version.clone(),
         app_version: chart.metadata.app_version.clone(),
-        release,
+        release: step.map_or(1, |(_, number)| number),
         config_digest: options.releases.as_ref().map(|rules| rules.config_digest.clone()).unwrap_or_default(),
     };
-    Ok((objects, report))
+    Ok(RenderedChart { objects, report, is_random: used.random, unstable })
 }
 
 /// Finds the directory of the chart.
@@ -96,6 +132,9 @@ fn top(tree: &dyn Tree, options: &ChartOptions) -> Result<TreePath, Failure> {
     }
 }
 
+/// A step of a release, and the release's number.
+type Numbered<'a> = (&'a ReleaseStep, u32);
+
 /// A chart and all that it is rendered with.
 struct Work<'a> {
     options: &'a ChartOptions,
@@ -104,24 +143,35 @@ struct Work<'a> {
     chart: &'a Chart,
     top: &'a TreePath,
     context: &'a Context<'a>,
+    chance: Chance,
+    /// What templates made use of.
+    used: Cell<Used>,
 }
 
-impl Work<'_> {
-    /// Returns the objects, and the number of the release that they are.
+impl<'a> Work<'a> {
+    /// Returns the objects, and the step of a release that they are, with its number; `None` where there are no
+    /// releases.
     ///
     /// Where installs are told from upgrades, a chart that renders to what the last release is goes on being that one:
     /// it is rendered with that number, and again with the next where something else comes of it.
-    fn objects(&self) -> Result<(Vec<Written>, u32), Failure> {
-        let Some(rules) = &self.options.releases else { return Ok((self.template()?, 1)) };
-        let Some(last) = self.context.last else { return Ok((self.release(&rules.install, 1)?, 1)) };
-        let step = if last.number > 1 { &rules.upgrade } else { &rules.install };
-        if let Ok(objects) = self.release(step, last.number)
+    fn objects(&self) -> Result<(Vec<Written>, Option<Numbered<'a>>), Failure> {
+        let made = |step| Ok((self.step(step)?, step));
+        let Some(rules) = &self.options.releases else { return made(None) };
+        let Some(last) = self.context.last else { return made(Some((&rules.install, 1))) };
+        let step = Some((if last.number > 1 { &rules.upgrade } else { &rules.install }, last.number));
+        if let Ok(objects) = self.step(step)
             && super::digest(&objects) == last.digest
         {
-            return Ok((objects, last.number));
+            return Ok((objects, step));
         }
-        let number = last.number.saturating_add(1);
-        Ok((self.release(&rules.upgrade, number)?, number))
+        made(Some((&rules.upgrade, last.number.saturating_add(1))))
+    }
+
+    fn step(&self, step: Option<Numbered<'_>>) -> Result<Vec<Written>, Failure> {
+        match step {
+            Some((rules, number)) => self.release(rules, number),
+            None => self.template(),
+        }
     }
 
     /// What `helm template` prints, with hooks among the objects.
@@ -143,9 +193,8 @@ impl Work<'_> {
     }
 
     fn render(&self, number: u32, skip_schema: bool) -> Result<template::Rendered, Failure> {
-        let chance = self.context.chance;
-        let rng = StdRng::from_seed(chance.seed);
-        let mut host = Host::new((chance.now, 0), random(rng));
+        let rng = StdRng::from_seed(self.chance.seed);
+        let mut host = Host::new((self.chance.now, 0), random(rng));
         let mut execution = Execution::new(&mut host);
         let release = Release {
             name: self.options.release.clone(),
@@ -154,8 +203,15 @@ impl Work<'_> {
             revision: i64::from(number),
         };
         let wanted = template::Options { release, capabilities: self.capabilities.clone(), skip_schema };
-        template::template(self.chart.clone(), self.values, &wanted, &mut execution)
-            .map_err(|error| not_rendered(self.chart.name(), self.top, &error))
+        let rendered = template::template(self.chart.clone(), self.values, &wanted, &mut execution);
+        drop(execution);
+        let used = self.used.get();
+        self.used.set(Used {
+            time: used.time || host.used.time,
+            random: used.random || host.used.random,
+            lookup: used.lookup || host.used.lookup,
+        });
+        rendered.map_err(|error| not_rendered(self.chart.name(), self.top, &error))
     }
 
     fn namespace(&self) -> &str {

@@ -1,6 +1,7 @@
 mod chart;
 mod kustomize;
 mod release;
+mod unstable;
 mod values;
 
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use bowline_manifest::{Foreign, Limits, ManifestProblem, detect, render};
 use bowline_model::{
     AppSource, ApplyRule, ChartReport, DirectoryOptions, Explain as _, Failure, Hook, KustomizeOptions, LastRelease,
-    Location, Object, Phase, Reason, Render, Renderer, Revisions,
+    Location, Object, Phase, Reason, Render, Renderer, Revisions, Unstable,
 };
 use bowline_tree::{EntryKind, LinkError, ReadSet, Recorder, Tree, TreePath, resolve};
 use bowline_yaml::{Rules, parse_first_as};
@@ -47,7 +48,7 @@ impl Written {
 #[derive(Debug, Clone)]
 pub(crate) struct Rendered {
     /// How they were rendered: another way is another render.
-    how: Vec<AppSource>,
+    pub(crate) how: Vec<AppSource>,
     /// What made objects of the files of each source.
     pub(crate) by: Vec<Option<Renderer>>,
     /// What else it went by, beside the files; `None` where that is nothing.
@@ -63,6 +64,10 @@ pub(crate) struct Rendered {
     pub(crate) digest: String,
     /// The first chart among them.
     pub(crate) chart: Option<ChartReport>,
+    /// What comes of time or chance.
+    pub(crate) unstable: Vec<Unstable>,
+    /// The objects themselves, where chance had a part in them: another render would not be the same.
+    pub(crate) pinned: Option<Arc<Vec<Written>>>,
 }
 
 impl Rendered {
@@ -98,7 +103,7 @@ pub(crate) struct Rendering {
 
 impl Rendering {
     /// Renders all sources, and joins what comes of them. Blocks: reads the trees.
-    pub(crate) fn run(self) -> (Rendered, Vec<Written>) {
+    pub(crate) fn run(&self) -> (Rendered, Vec<Written>) {
         let recorders: Vec<Recorder<'_>> = self.trees.iter().map(|tree| Recorder::new(&**tree)).collect();
         let mut joined = Joined::default();
         let mut outcome = Ok(());
@@ -108,20 +113,22 @@ impl Rendering {
                 break;
             }
         }
-        let Joined { mut by, mut objects, chart, names_revision } = joined;
+        let Joined { mut by, mut objects, chart, names_revision, is_random, unstable } = joined;
         by.resize(self.sources.len(), None);
         if outcome.is_err() {
             objects.clear();
         }
         let rendered = Rendered {
             digest: if outcome.is_ok() { digest(&objects) } else { String::new() },
-            surroundings: self.surroundings.filter(|_| by.contains(&Some(Renderer::Chart))),
+            surroundings: self.surroundings.clone().filter(|_| by.contains(&Some(Renderer::Chart))),
             reads: recorders.into_iter().map(Recorder::finish).collect(),
-            how: self.sources,
-            named: names_revision.then_some(self.revisions),
+            how: self.sources.clone(),
+            named: names_revision.then(|| self.revisions.clone()),
             by,
+            pinned: (is_random && outcome.is_ok()).then(|| Arc::new(objects.clone())),
             outcome,
             chart,
+            unstable,
         };
         (rendered, objects)
     }
@@ -160,9 +167,11 @@ impl Rendering {
                     last: self.last.as_ref(),
                     others: &self.others(trees),
                 };
-                let (objects, chart) = chart::chart(tree, options, &context)?;
-                joined.objects.extend(objects);
-                joined.chart.get_or_insert(chart);
+                let chart = chart::chart(tree, options, &context)?;
+                joined.objects.extend(chart.objects);
+                joined.chart.get_or_insert(chart.report);
+                joined.is_random |= chart.is_random;
+                joined.unstable.extend(chart.unstable);
             }
         }
         Ok(())
@@ -209,6 +218,8 @@ struct Joined {
     objects: Vec<Written>,
     chart: Option<ChartReport>,
     names_revision: bool,
+    is_random: bool,
+    unstable: Vec<Unstable>,
 }
 
 /// What there is to render.
@@ -261,7 +272,7 @@ fn together(problems: &[ManifestProblem]) -> Failure {
     failure
 }
 
-fn digest(objects: &[Written]) -> String {
+pub(crate) fn digest(objects: &[Written]) -> String {
     let mut hasher = Sha256::new();
     for written in objects {
         hasher.update(written.object.value().to_string().as_bytes());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bowline_cluster::ApiError;
 use bowline_model::{
     App, AppSource, Commit, Explain as _, Failure, Object, Reason, Remote, Render, Revision, Revisions, SourceSpec,
-    Wanted,
+    Unstable, Wanted,
 };
 use bowline_source::Subscription;
 use bowline_tree::Tree;
@@ -14,10 +14,10 @@ use futures::future::select_all;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::dialect::SourceReport;
+use crate::dialect::{EventDraft, SourceReport};
 use crate::happening::Counters;
 use crate::publish::publish;
-use crate::render::{Chance, Rendering, Surroundings, Written};
+use crate::render::{Chance, Rendered, Rendering, Surroundings, Written};
 use crate::shared::Shared;
 
 use super::{Next, SAFETY_NET, Task};
@@ -211,6 +211,9 @@ impl Task {
         {
             return Err(failure.clone());
         }
+        if let Some(pinned) = self.pinned(app, revisions).await? {
+            return Ok(pinned);
+        }
         let trees = self.trees(app, revisions).await?;
         self.wanted = None;
         let rendering = Rendering {
@@ -227,19 +230,43 @@ impl Task {
             resource: resource.clone(),
         };
         // Reading a tree blocks on the disk.
-        let (rendered, objects) = tokio::task::spawn_blocking(move || rendering.run())
+        let shared = self.shared.clone();
+        let (rendered, objects) = tokio::task::spawn_blocking(move || kept_or_made(&shared, &rendering))
             .await
             .map_err(|error| Failure::new(Reason::Internal, format!("a render broke off: {error}")))?;
-        Counters::add(&self.shared.counters.renders);
         if rendered.outcome.is_err() {
             // Whatever is wrong may be wrong with the clone.
             for (source, revision) in app.sources.iter().zip(revisions.all()) {
                 self.shared.forget_tree(&source.spec, revision);
             }
         }
+        self.tell_unstable(resource, &rendered.unstable);
         let outcome = rendered.outcome.clone();
         self.rendered = Some((revisions.clone(), rendered));
         outcome.map(|()| objects)
+    }
+
+    /// Returns the objects of the last render where chance had a part in them and these revisions are no others.
+    async fn pinned(&mut self, app: &App, revisions: &Revisions) -> Result<Option<Vec<Written>>, Failure> {
+        let pinned = self.rendered.as_ref().and_then(|(_, rendered)| rendered.pinned.clone());
+        let Some(pinned) = pinned else { return Ok(None) };
+        Ok(self.renders_the_same(app, revisions).await?.then(|| pinned.to_vec()))
+    }
+
+    /// Says once what comes of time or chance: nobody can tell from the files what will be applied.
+    fn tell_unstable(&self, resource: &Object, unstable: &[Unstable]) {
+        let told = self.rendered.as_ref().map_or(&[][..], |(_, rendered)| &rendered.unstable);
+        if told == unstable {
+            return;
+        }
+        let event = |unstable: &Unstable| EventDraft {
+            warning: true,
+            reason: "NonDeterministic".to_owned(),
+            message: unstable.to_string(),
+            annotations: Vec::new(),
+        };
+        let events = unstable.iter().filter(|unstable| !told.contains(unstable)).map(event).collect();
+        self.shared.events.send(&self.speaker, resource, events, self.shared.now());
     }
 
     /// Returns what a chart would see of the world; `None` where there is no chart.
@@ -304,6 +331,20 @@ impl Task {
         }
         Ok(holds)
     }
+}
+
+/// Returns a render from the cache, or makes and keeps it. Blocks.
+fn kept_or_made(shared: &Shared, rendering: &Rendering) -> (Rendered, Vec<Written>) {
+    if let Some(found) = shared.cache.as_ref().and_then(|cache| cache.find(rendering)) {
+        Counters::add(&shared.counters.renders_kept);
+        return found;
+    }
+    let (rendered, objects) = rendering.run();
+    Counters::add(&shared.counters.renders);
+    if let Some(cache) = &shared.cache {
+        cache.keep(rendering, &rendered, &objects);
+    }
+    (rendered, objects)
 }
 
 pub(super) fn source_failure(error: &bowline_source::SourceError) -> Failure {
