@@ -13,7 +13,7 @@ use crate::config::FieldSpec;
 use crate::error::BuildError;
 use crate::id::ResId;
 use crate::node::{Kind, Node, NodeId, Store};
-use crate::resource::{BEHAVIOR, BUILD_ANNOTATIONS, NEEDS_HASH, ORIGIN, Texts};
+use crate::resource::{BEHAVIOR, BUILD_ANNOTATIONS, Called, NEEDS_HASH, ORIGIN, Texts};
 use crate::schema::Schemas;
 use crate::transform::field_spec::each_field;
 use crate::{Options, generate};
@@ -24,6 +24,9 @@ pub(crate) struct ObjectId(u32);
 
 /// Objects in the order in which they were loaded or made.
 pub(crate) type Objects = Vec<ObjectId>;
+
+/// What objects are called.
+pub(crate) type Names = HashSet<Option<Called>>;
 
 /// An object: its root node, unless it was deleted, and the vars that take their values from it.
 #[derive(Debug, Clone, Default)]
@@ -108,12 +111,30 @@ impl<'a> Build<'a> {
         ids
     }
 
+    /// What an object is called now, to be looked up by; nothing once it is deleted.
+    pub(crate) fn called(&self, id: ObjectId) -> Option<Called> {
+        self.node(id).map(|node| self.store.called(node))
+    }
+
+    pub(crate) fn names(&self, objects: &[ObjectId]) -> Names {
+        objects.iter().map(|id| self.called(*id)).collect()
+    }
+
     /// Adds objects, none of which may be called as another one is.
     pub(crate) fn append_all(&self, objects: &mut Objects, others: &[ObjectId]) -> Result<(), BuildError> {
-        let mut names: HashSet<_> = objects.iter().map(|id| self.current_id(*id).lookup_key()).collect();
+        self.append_new(&mut self.names(objects), objects, others)
+    }
+
+    /// The same, where the names of all objects are known; none may have been renamed since.
+    pub(crate) fn append_new(
+        &self,
+        names: &mut Names,
+        objects: &mut Objects,
+        others: &[ObjectId],
+    ) -> Result<(), BuildError> {
         for other in others {
-            let id = self.current_id(*other);
-            if !names.insert(id.lookup_key()) {
+            if !names.insert(self.called(*other)) {
+                let id = self.current_id(*other);
                 return Err(BuildError::new(format!("may not add resource with an already registered id: {id}")));
             }
             objects.push(*other);
@@ -128,7 +149,7 @@ impl<'a> Build<'a> {
 
     fn absorb(&mut self, objects: &mut Objects, other: ObjectId) -> Result<(), BuildError> {
         let id = self.current_id(other);
-        let matches = self.matching_any_id(objects, &|other| id.equals(other));
+        let matches = self.matching_id(objects, &id);
         let Some(node) = self.node(other) else { return Ok(()) };
         let behavior = self.store.annotation(node, BEHAVIOR).unwrap_or_default().to_owned();
         match matches[..] {
@@ -164,7 +185,8 @@ impl<'a> Build<'a> {
     /// Puts an object in the place of another, which must be called the same.
     fn replace(&self, objects: &mut Objects, old: ObjectId, new: ObjectId) -> Result<(), BuildError> {
         let id = self.current_id(new);
-        let mut same = (0..objects.len()).filter(|at| id.equals(&self.current_id(objects[*at])));
+        let is_same = |node: NodeId| self.store.name(node) == id.name && id.equals(&self.store.current_id(node));
+        let mut same = (0..objects.len()).filter(|at| self.node(objects[*at]).is_some_and(is_same));
         match (same.next(), same.count()) {
             (None, _) => Err(BuildError::new(format!("cannot find resource with id {id} to replace"))),
             (Some(_), more) if more > 0 => {
@@ -241,9 +263,16 @@ impl<'a> Build<'a> {
         objects.iter().copied().filter(of).collect()
     }
 
+    /// The objects that are, or were, called so.
+    pub(crate) fn matching_id(&self, objects: &[ObjectId], id: &ResId) -> Objects {
+        let may_be = |it: &ObjectId| self.node(*it).is_some_and(|node| self.store.may_be_called(node, &id.name));
+        let near: Objects = objects.iter().copied().filter(may_be).collect();
+        self.matching_any_id(&near, &|other| id.equals(other))
+    }
+
     /// The one object that is, or was, called so.
     pub(crate) fn get_by_id(&self, objects: &[ObjectId], id: &ResId) -> Result<ObjectId, BuildError> {
-        let count = match self.matching_any_id(objects, &|other| id.equals(other))[..] {
+        let count = match self.matching_id(objects, id)[..] {
             [one] => return Ok(one),
             [] => "no",
             _ => "multiple",

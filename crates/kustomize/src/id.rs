@@ -1,12 +1,22 @@
 //! What objects are called: group, version and kind, name and namespace.
 
-use std::collections::HashSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
-/// The kinds that Kustomize knows to be outside namespaces, as `apiVersion kind`.
-static CLUSTER_SCOPED: LazyLock<HashSet<(&str, &str)>> =
-    LazyLock::new(|| include_str!("data/cluster-scoped.txt").lines().filter_map(|line| line.split_once(' ')).collect());
+/// The kinds that Kustomize knows to be outside namespaces, and their versions, sorted.
+static CLUSTER_SCOPED: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let lines = include_str!("data/cluster-scoped.txt").lines();
+    let mut kinds: Vec<_> =
+        lines.filter_map(|line| line.split_once(' ').map(|(version, kind)| (kind, version))).collect();
+    kinds.sort_unstable();
+    kinds
+});
+
+/// Tells whether objects of a kind are known to be outside namespaces.
+pub(crate) fn is_cluster_scoped(api_version: &str, kind: &str) -> bool {
+    CLUSTER_SCOPED.binary_search(&(kind, api_version)).is_ok()
+}
 
 /// A kind. Two are equal whether it is known or not that they are outside namespaces.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +35,12 @@ impl PartialEq for Gvk {
 
 impl Eq for Gvk {}
 
+impl Hash for Gvk {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.kind, &self.group, &self.version).hash(state);
+    }
+}
+
 /// Takes an API version apart into group and version.
 pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
@@ -33,7 +49,7 @@ pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
 impl Gvk {
     /// A kind of which it is found out whether it is outside namespaces.
     pub(crate) fn known(api_version: &str, kind: &str) -> Self {
-        let is_cluster_scoped = CLUSTER_SCOPED.contains(&(api_version, kind));
+        let is_cluster_scoped = is_cluster_scoped(api_version, kind);
         Self { is_cluster_scoped, ..Self::plain(api_version, kind) }
     }
 
@@ -78,7 +94,7 @@ pub(crate) struct ResId {
 
 /// Stands for the namespace of what has none.
 pub(crate) const NOT_A_NAMESPACE: &str = "_non_namespaceable_";
-const DEFAULT_NAMESPACE: &str = "default";
+pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
 impl ResId {
     pub(crate) fn effective_namespace(&self) -> &str {
@@ -102,11 +118,6 @@ impl ResId {
 
     pub(crate) fn is_in_same_namespace(&self, other: &Self) -> bool {
         self.effective_namespace() == other.effective_namespace()
-    }
-
-    /// What two equal ids have in common, to look them up by.
-    pub(crate) fn lookup_key(&self) -> (String, String, String) {
-        (self.gvk.to_string(), self.name.clone(), self.effective_namespace().to_owned())
     }
 
     /// Tells whether every part that a selector names is the same.

@@ -20,6 +20,7 @@ mod node;
 mod order;
 mod origin;
 mod path;
+mod pattern;
 mod plugins;
 mod read;
 mod resource;
@@ -40,7 +41,7 @@ use serde_json::Value;
 
 use build::{Build, Objects};
 use loader::Loader;
-use resource::{ORIGIN, TRANSFORMATIONS};
+use resource::{BUILD_ANNOTATIONS, ORIGIN, TRANSFORMATIONS};
 use target::{Gathered, Memory, Target};
 
 /// The order in which objects are written.
@@ -84,9 +85,26 @@ pub struct Built {
 impl Built {
     /// Returns what `kustomize build` prints.
     pub fn to_yaml(&self) -> String {
-        let documents: Vec<String> = self.objects.iter().map(bowline_yaml::to_yaml).collect();
-        documents.join("---\n")
+        let mut text = String::new();
+        self.objects.iter().for_each(|object| add_document(&mut text, object));
+        text
     }
+}
+
+fn add_document(text: &mut String, object: &Value) {
+    if !text.is_empty() {
+        text.push_str("---\n");
+    }
+    text.push_str(&bowline_yaml::to_yaml(object));
+}
+
+/// What came of a build, printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Printed {
+    /// What `kustomize build` prints.
+    pub text: String,
+    /// What Kustomize would warn of.
+    pub warnings: Vec<String>,
 }
 
 /// Builds the kustomization of a directory.
@@ -95,6 +113,30 @@ impl Built {
 ///
 /// The first mistake there is, in Kustomize's words.
 pub fn build(tree: &dyn Tree, directory: &TreePath, options: &Options<'_>) -> Result<Built, BuildError> {
+    let mut objects = Vec::new();
+    let warnings = build_each(tree, directory, options, &mut |value| objects.push(value))?;
+    Ok(Built { objects, warnings })
+}
+
+/// Builds the kustomization of a directory, and prints it: with less memory than [`Built::to_yaml`] of what [`build`]
+/// returns, for there is never more than one object beside its text.
+///
+/// # Errors
+///
+/// The first mistake there is, in Kustomize's words.
+pub fn print(tree: &dyn Tree, directory: &TreePath, options: &Options<'_>) -> Result<Printed, BuildError> {
+    let mut text = String::new();
+    let warnings = build_each(tree, directory, options, &mut |value| add_document(&mut text, &value))?;
+    Ok(Printed { text, warnings })
+}
+
+/// Builds a kustomization, hands its objects over in order, and returns what there is to warn of.
+fn build_each(
+    tree: &dyn Tree,
+    directory: &TreePath,
+    options: &Options<'_>,
+    take: &mut dyn FnMut(Value),
+) -> Result<Vec<String>, BuildError> {
     let loader = Loader::new(tree, directory, options.restrictions, &options.shown_root, options.remotes)?;
     let mut build = Build::new(options);
     let mut memory = Memory::default();
@@ -102,12 +144,12 @@ pub fn build(tree: &dyn Tree, directory: &TreePath, options: &Options<'_>) -> Re
     target.choose_schemas(&mut build, true)?;
     target.begin_origins();
     let gathered = target.gather(&mut build, &mut memory, Gathered::default())?;
+    drop(memory);
     let objects = finish(&mut build, &target, gathered)?;
-    let mut values = Vec::with_capacity(objects.len());
     for node in objects.into_iter().filter_map(|id| build.node(id)) {
-        values.push(build.store.value(node).map_err(|why| not_printed(&build, node, why))?);
+        take(build.store.value(node).map_err(|why| not_printed(&build, node, why))?);
     }
-    Ok(Built { objects: values, warnings: build.warnings })
+    Ok(build.warnings)
 }
 
 /// Tells why an object cannot be printed, and of which object it is told.
@@ -142,15 +184,18 @@ fn finish(build: &mut Build<'_>, target: &Target<'_>, gathered: Gathered) -> Res
     }
     objects.retain(|id| build.node(*id).is_some());
     for node in objects.iter().filter_map(|id| build.node(*id)).collect::<Vec<_>>() {
-        build.store.remove_build_annotations(node)?;
         let mut annotations = build.store.annotations(node);
+        let had_some = !annotations.is_empty();
+        for name in BUILD_ANNOTATIONS {
+            annotations.remove(name);
+        }
         if !asks("originAnnotations") {
             annotations.remove(ORIGIN);
         }
         if !asks("transformerAnnotations") {
             annotations.remove(TRANSFORMATIONS);
         }
-        if !(asks("originAnnotations") && asks("transformerAnnotations")) {
+        if had_some || !(asks("originAnnotations") && asks("transformerAnnotations")) {
             build.store.set_annotations(node, &annotations)?;
         }
     }

@@ -164,6 +164,11 @@ impl<'a> Loader<'a> {
         if self.shown.is_empty() { "/" } else { &self.shown }
     }
 
+    /// Tells whether there is anything of a name in the directory itself, which links have been followed to.
+    pub(crate) fn may_have(&self, name: &str) -> bool {
+        !matches!(self.tree().entry(&self.root.child(name)), Ok(None))
+    }
+
     /// Reads a file that the kustomization names.
     pub(crate) fn load(&self, path: &str) -> Result<Bytes, BuildError> {
         if is_remote_file(path) {

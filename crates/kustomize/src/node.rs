@@ -4,7 +4,7 @@
 //! both: a label that `commonLabels` set in `metadata` and in a selector is one node. So nodes are kept by number, and
 //! maps and lists hold numbers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use bowline_yaml::nodes::{self, Style, Tag};
@@ -93,8 +93,8 @@ impl Node {
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     nodes: Vec<Node>,
-    /// Texts of keys, which are few and everywhere.
-    words: HashMap<Box<str>, Rc<str>>,
+    /// Texts of keys and short values, which are few and everywhere.
+    words: HashSet<Rc<str>>,
 }
 
 impl std::ops::Index<NodeId> for Store {
@@ -123,13 +123,24 @@ impl Store {
         self.nodes.len()
     }
 
+    /// Forgets the nodes that were made last, which hang nowhere.
+    pub(crate) fn forget_from(&mut self, len: usize) {
+        self.nodes.truncate(len);
+    }
+
+    /// Returns a text of a value: short ones are there many times (`string`, `true`, `80`).
+    pub(crate) fn shared_if_short(&mut self, text: &str) -> Rc<str> {
+        const SHORT: usize = 16;
+        if text.len() <= SHORT { self.word(text) } else { text.into() }
+    }
+
     /// Returns a text that many nodes share.
     pub(crate) fn word(&mut self, text: &str) -> Rc<str> {
         if let Some(word) = self.words.get(text) {
             return Rc::clone(word);
         }
         let word: Rc<str> = text.into();
-        self.words.insert(text.into(), Rc::clone(&word));
+        self.words.insert(Rc::clone(&word));
         word
     }
 

@@ -1,5 +1,7 @@
 //! Paths to fields, taken apart.
 
+use std::borrow::Cow;
+
 /// Takes a path apart at its delimiter, which a backslash makes a part of a name; one in front of all is left out.
 pub(crate) fn split(path: &str, delimiter: char) -> Vec<String> {
     let mut parts: Vec<&str> = path.split(delimiter).collect();
@@ -18,6 +20,17 @@ pub(crate) fn split(path: &str, delimiter: char) -> Vec<String> {
         }
     }
     result
+}
+
+/// Takes the first part off a path, as [`split`] does of a path that begins with no delimiter.
+pub(crate) fn first(path: &str, delimiter: char) -> (Cow<'_, str>, Option<&str>) {
+    let is_end = |at: &usize| !path[..*at].ends_with('\\');
+    let end = path.match_indices(delimiter).map(|(at, _)| at).find(is_end);
+    let (part, rest) = end.map_or((path, None), |at| (&path[..at], Some(&path[at + delimiter.len_utf8()..])));
+    if part.contains('\\') {
+        return (part.replace(&format!("\\{delimiter}"), delimiter.encode_utf8(&mut [0; 4])).into(), rest);
+    }
+    (part.into(), rest)
 }
 
 /// The same, but what is in brackets stays together: `[name=a.b]`; without a `=` it is a name, as in `[a.b]`.
@@ -51,6 +64,20 @@ mod tests {
         assert_eq!(split("metadata/annotations/a\\/b", '/'), ["metadata", "annotations", "a/b"]);
         assert_eq!(split("/spec/x", '/'), ["spec", "x"]);
         assert_eq!(split("", '/'), [""]);
+    }
+
+    #[test]
+    fn parts_are_taken_off_as_they_are_split() {
+        for path in ["a/b/c", "a", "", "a/", "a//b", "metadata/annotations/a\\/b/c", "a\\", "\\/a", "a\\/\\/b", "é/ü"]
+        {
+            let (mut parts, mut rest) = (Vec::new(), Some(path));
+            while let Some(path) = rest {
+                let (part, next) = first(path, '/');
+                parts.push(part.into_owned());
+                rest = next;
+            }
+            assert_eq!(parts, split(path, '/'), "{path}");
+        }
     }
 
     #[test]

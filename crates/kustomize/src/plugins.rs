@@ -1,5 +1,6 @@
 //! Generators and transformers with configurations of their own: those that Kustomize has built in.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
@@ -171,7 +172,11 @@ pub(crate) fn generator(build: &Build<'_>, id: ObjectId) -> Result<Generator, Bu
 }
 
 /// Makes a transformer ready.
-pub(crate) fn transformer(build: &mut Build<'_>, loader: &Loader<'_>, id: ObjectId) -> Result<Step, BuildError> {
+pub(crate) fn transformer(
+    build: &mut Build<'_>,
+    loader: &Loader<'_>,
+    id: ObjectId,
+) -> Result<Step<'static>, BuildError> {
     let (kind, value) = settings_of(build, id)?;
     let Some((_, taken)) = TAKEN.iter().find(|(name, _)| *name == kind) else {
         if matches!(
@@ -201,8 +206,8 @@ fn step(
     kind: &str,
     settings: Settings,
     shown: &str,
-) -> Result<Step, BuildError> {
-    let fields = settings.field_specs.clone().unwrap_or_default();
+) -> Result<Step<'static>, BuildError> {
+    let fields = Cow::from(settings.field_specs.clone().unwrap_or_default());
     let affix = |side: Side, text: String| {
         if settings.field_specs.is_none() {
             return Err(BuildError::new("fieldSpecs is not expected to be nil"));
@@ -227,7 +232,9 @@ fn step(
         }
         "PatchTransformer" => {
             let (path, inline, target, options) = (settings.path, settings.patch, settings.target, settings.options);
-            Step::Patch(Box::new(patch::load(build, loader, &Patch { path, inline, target, options }, shown)?))
+            Step::Patch(Box::new(patch::load(build, loader, &Patch { path, inline, target, options }, &|| {
+                shown.to_owned()
+            })?))
         }
         "PrefixTransformer" => affix(Side::Before, settings.prefix.clone())?,
         "SuffixTransformer" => affix(Side::After, settings.suffix.clone())?,
@@ -242,7 +249,7 @@ fn step(
     })
 }
 
-fn value_add(loader: &Loader<'_>, settings: Settings) -> Result<Step, BuildError> {
+fn value_add(loader: &Loader<'_>, settings: Settings) -> Result<Step<'static>, BuildError> {
     let mut value = settings.value.trim().to_owned();
     if value.is_empty() {
         loader.root_path().file_name().clone_into(&mut value);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bowline_yaml::nodes::{self as written, Held, Tag};
+use bowline_yaml::nodes::{self as written, Held, Style, Tag};
 use bowline_yaml::{Problem, ProblemKind};
 use serde_json::Value;
 
@@ -46,6 +46,11 @@ pub(crate) fn read_documents(store: &mut Store, text: &[u8]) -> Result<Vec<NodeI
 
 /// Reads the first document of a text; nothing where there is none.
 pub(crate) fn read_one(store: &mut Store, text: &str) -> Result<Option<NodeId>, BuildError> {
+    let before = store.len();
+    if let Some(root) = written::read_usual(text, MAX_DEPTH, &mut Usual { store }) {
+        return Ok(Some(root));
+    }
+    store.forget_from(before);
     let nodes = written::read(text.as_bytes(), MAX_DEPTH)
         .map_err(|problem| BuildError::malformed(format!("MalformedYAMLError: {}", problem_text(&problem))))?;
     if nodes.is_empty() {
@@ -94,6 +99,33 @@ pub(crate) fn problem_text(problem: &Problem) -> String {
     format!("yaml: line {line}: {message}")
 }
 
+/// Makes nodes right away of a text that is as programs write it.
+struct Usual<'a> {
+    store: &'a mut Store,
+}
+
+impl written::Make for Usual<'_> {
+    type Made = NodeId;
+
+    fn scalar(&mut self, text: &str, style: Style, tag: Tag) -> NodeId {
+        let text = self.store.shared_if_short(text);
+        self.store.add(Node { tag, style, text, ..Node::new(Kind::Scalar) })
+    }
+
+    fn key(&mut self, text: &str, style: Style, tag: Tag) -> NodeId {
+        let text = self.store.word(text);
+        self.store.add(Node { tag, style, text, ..Node::new(Kind::Scalar) })
+    }
+
+    fn list(&mut self, items: Vec<NodeId>) -> NodeId {
+        self.store.add(Node { content: items, tag: Tag::List, ..Node::new(Kind::List) })
+    }
+
+    fn map(&mut self, entries: Vec<NodeId>) -> NodeId {
+        self.store.add(Node { content: entries, tag: Tag::Map, ..Node::new(Kind::Map) })
+    }
+}
+
 struct Builder<'a> {
     store: &'a mut Store,
     nodes: &'a [written::Node],
@@ -122,7 +154,7 @@ impl Builder<'_> {
                 made
             }
             Held::Scalar(text, style) => {
-                let text = text.as_str().into();
+                let text = self.store.shared_if_short(text);
                 let node =
                     Node { text, style: *style, tag: from.tag, is_tagged: from.is_tagged, ..Node::new(Kind::Scalar) };
                 Ok(self.store.add(node))

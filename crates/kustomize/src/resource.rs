@@ -1,11 +1,12 @@
 //! Objects: what they are called now, what they were called, and what is noted in their annotations on the way.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use bowline_yaml::nodes::{Style, Tag};
 
 use crate::error::BuildError;
-use crate::id::{Gvk, ResId};
+use crate::id::{DEFAULT_NAMESPACE, Gvk, ResId, is_cluster_scoped};
 use crate::node::{Kind, Node, NodeId, Store};
 
 /// Annotations that are taken off at the end of a build.
@@ -51,6 +52,15 @@ pub(crate) const BUILD_ANNOTATIONS: [&str; 19] = [
 
 pub(crate) type Texts = BTreeMap<String, String>;
 
+/// Kind, name and namespace of an object, where they are not empty and not the default ones.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Called {
+    api_version: Option<Rc<str>>,
+    kind: Option<Rc<str>>,
+    name: Option<Rc<str>>,
+    namespace: Option<Rc<str>>,
+}
+
 impl Store {
     pub(crate) fn kind(&self, id: NodeId) -> &str {
         self.field_text(id, "kind")
@@ -91,23 +101,55 @@ impl Store {
 
     /// What an object was called before all that renamed it.
     pub(crate) fn original_id(&self, id: NodeId) -> ResId {
-        self.previous_ids(id).into_iter().next().unwrap_or_else(|| self.current_id(id))
+        self.previous(id).next().unwrap_or_else(|| self.current_id(id))
     }
 
     /// What an object was called, the first name first.
     pub(crate) fn previous_ids(&self, id: NodeId) -> Vec<ResId> {
-        let Some(annotations) = self.metadata_map(id, "annotations") else { return Vec::new() };
-        let Some(names) = self.field(annotations, PREVIOUS_NAMES) else { return Vec::new() };
-        let names = self[names].text.split(',');
-        let namespaces = self.field_text(annotations, PREVIOUS_NAMESPACES).split(',');
-        let kinds = self.field_text(annotations, PREVIOUS_KINDS).split(',');
-        let api_version = self.api_version(id);
-        let ids = names.zip(namespaces.zip(kinds)).map(|(name, (namespace, kind))| ResId {
-            gvk: Gvk::plain(api_version, kind),
-            name: name.to_owned(),
-            namespace: namespace.to_owned(),
-        });
-        ids.collect()
+        self.previous(id).collect()
+    }
+
+    fn previous(&self, id: NodeId) -> impl Iterator<Item = ResId> {
+        let annotations = self.metadata_map(id, "annotations");
+        let noted = annotations.and_then(|map| Some((map, self.field(map, PREVIOUS_NAMES)?)));
+        noted.into_iter().flat_map(move |(annotations, names)| {
+            let names = self[names].text.split(',');
+            let namespaces = self.field_text(annotations, PREVIOUS_NAMESPACES).split(',');
+            let kinds = self.field_text(annotations, PREVIOUS_KINDS).split(',');
+            let api_version = self.api_version(id);
+            names.zip(namespaces.zip(kinds)).map(move |(name, (namespace, kind))| ResId {
+                gvk: Gvk::plain(api_version, kind),
+                name: name.to_owned(),
+                namespace: namespace.to_owned(),
+            })
+        })
+    }
+
+    /// Tells whether an object is called so, or may once have been: what nothing else needs to be asked of.
+    pub(crate) fn may_be_called(&self, id: NodeId, name: &str) -> bool {
+        self.name(id) == name || self.annotation(id, PREVIOUS_NAMES).is_some_and(|names| names.contains(name))
+    }
+
+    /// What an object is called now, to be looked up by: of two whose ids are equal it is the same.
+    pub(crate) fn called(&self, id: NodeId) -> Called {
+        let text = |map: Option<NodeId>, name: &str| {
+            let value = map.and_then(|map| self.field(map, name)).filter(|value| !self[*value].text.is_empty());
+            value.map(|value| Rc::clone(&self[value].text))
+        };
+        let metadata = self.metadata(id);
+        let is_written =
+            |name: &str| metadata.and_then(|it| self.field(it, name)).is_some_and(|it| !self[it].is_empty());
+        let (api_version, kind) = (text(Some(id), "apiVersion"), text(Some(id), "kind"));
+        let is_cluster_scoped =
+            is_cluster_scoped(api_version.as_deref().unwrap_or_default(), kind.as_deref().unwrap_or_default());
+        let namespace = text(metadata, "namespace").filter(|_| !is_cluster_scoped && is_written("namespace"));
+        Called {
+            // Without a group there may be a slash all the same.
+            api_version: api_version.map(|text| text.strip_prefix('/').map_or_else(|| Rc::clone(&text), Rc::from)),
+            kind,
+            name: text(metadata, "name").filter(|_| is_written("name")),
+            namespace: namespace.filter(|namespace| **namespace != *DEFAULT_NAMESPACE),
+        }
     }
 
     /// What an object is called now, then what it was called; all count as inside namespaces.
@@ -262,17 +304,6 @@ impl Store {
         let mut annotations = self.annotations(id);
         annotations.retain(|name, _| name.starts_with(INTERNAL) || LEGACY.contains(&name.as_str()));
         annotations
-    }
-
-    pub(crate) fn remove_build_annotations(&mut self, id: NodeId) -> Result<(), BuildError> {
-        let mut annotations = self.annotations(id);
-        if annotations.is_empty() {
-            return Ok(());
-        }
-        for name in BUILD_ANNOTATIONS {
-            annotations.remove(name);
-        }
-        self.set_annotations(id, &annotations)
     }
 
     /// Refuses what has no kind or no name.

@@ -1,20 +1,19 @@
 //! Selecting objects: by patterns of their names, by labels and annotations.
 
-use regex::Regex;
-
 use crate::build::{Build, ObjectId, Objects};
 use crate::error::BuildError;
-use crate::id::{Gvk, ResId};
+use crate::id::{ResId, split_api_version};
 use crate::kustomization::Selector;
+use crate::pattern::Pattern;
 use crate::resource::Texts;
 
 /// The patterns of a selector; one that is left out fits everything.
 pub(crate) struct Patterns {
-    group: Option<Regex>,
-    version: Option<Regex>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    group: Option<Pattern>,
+    version: Option<Pattern>,
+    kind: Option<Pattern>,
+    name: Option<Pattern>,
+    namespace: Option<Pattern>,
 }
 
 impl Patterns {
@@ -23,8 +22,8 @@ impl Patterns {
             if text.is_empty() {
                 return Ok(None);
             }
-            let whole = format!("^(?:{text})$");
-            Regex::new(&whole).map(Some).map_err(|_| BuildError::new(format!("error parsing regexp: `{whole}`")))
+            let wrong = || BuildError::new(format!("error parsing regexp: `^(?:{text})$`"));
+            Pattern::whole(text).map(Some).ok_or_else(wrong)
         };
         Ok(Self {
             group: pattern(&selector.group)?,
@@ -35,10 +34,8 @@ impl Patterns {
         })
     }
 
-    pub(crate) fn fits_gvk(&self, gvk: &Gvk) -> bool {
-        fits(self.group.as_ref(), &gvk.group)
-            && fits(self.version.as_ref(), &gvk.version)
-            && fits(self.kind.as_ref(), &gvk.kind)
+    pub(crate) fn fits_kind(&self, group: &str, version: &str, kind: &str) -> bool {
+        fits(self.kind.as_ref(), kind) && fits(self.group.as_ref(), group) && fits(self.version.as_ref(), version)
     }
 
     pub(crate) fn fits_name(&self, name: &str) -> bool {
@@ -51,12 +48,14 @@ impl Patterns {
 
     /// Tells whether an id fits, by its namespace as it is written.
     pub(crate) fn fits(&self, id: &ResId) -> bool {
-        self.fits_gvk(&id.gvk) && self.fits_name(&id.name) && self.fits_namespace(&id.namespace)
+        self.fits_kind(&id.gvk.group, &id.gvk.version, &id.gvk.kind)
+            && self.fits_name(&id.name)
+            && self.fits_namespace(&id.namespace)
     }
 }
 
-fn fits(pattern: Option<&Regex>, text: &str) -> bool {
-    pattern.is_none_or(|pattern| pattern.is_match(text))
+fn fits(pattern: Option<&Pattern>, text: &str) -> bool {
+    pattern.is_none_or(|pattern| pattern.fits(text))
 }
 
 impl Build<'_> {
@@ -68,14 +67,17 @@ impl Build<'_> {
         let mut selected = Vec::new();
         for id in objects {
             let Some(node) = self.node(*id) else { continue };
+            let (group, version) = split_api_version(self.store.api_version(node));
+            if !patterns.fits_kind(group, version, self.store.kind(node)) {
+                continue;
+            }
             let (current, original) = (self.store.current_id(node), self.store.original_id(node));
             let fits_namespace = patterns.fits_namespace(original.effective_namespace())
                 || patterns.fits_namespace(current.effective_namespace());
             if fits_namespace
                 && (patterns.fits_name(&original.name) || patterns.fits_name(&current.name))
-                && patterns.fits_gvk(&current.gvk)
-                && labels.fit(&self.store.labels(node))
-                && annotations.fit(&self.store.annotations(node))
+                && (labels.is_empty() || labels.fit(&self.store.labels(node)))
+                && (annotations.is_empty() || annotations.fit(&self.store.annotations(node)))
             {
                 selected.push(*id);
             }
@@ -114,6 +116,10 @@ impl Requirements {
             requirements.push(Requirement::parse(part).ok_or_else(refused)?);
         }
         Ok(Self(requirements))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn fit(&self, labels: &Texts) -> bool {

@@ -1,5 +1,7 @@
 //! The steps that change objects, made ready before the first is taken.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::build::{Build, ObjectId, Objects};
@@ -22,21 +24,24 @@ use crate::transform::replacement::replace;
 use crate::transform::replicas::set_replicas;
 use crate::transform::value_add::add_value;
 
+/// The fields that a step looks at: those of the configuration, or its own.
+pub(crate) type Fields<'c> = Cow<'c, [FieldSpec]>;
+
 /// One step.
 #[derive(Debug, Clone)]
-pub(crate) enum Step {
+pub(crate) enum Step<'c> {
     Merges(Vec<NodeId>),
     Patch(Box<LoadedPatch>),
     JsonPatch { target: Option<Box<Selector>>, patch: JsonPatch },
-    Namespace { namespace: String, fields: Vec<FieldSpec>, unset_only: bool, subjects: String },
-    Affix { side: Side, text: String, fields: Vec<FieldSpec> },
-    Entries { entries: Texts, fields: Vec<FieldSpec> },
-    Replicas { replica: Replica, fields: Vec<FieldSpec> },
-    Image { image: Box<Image>, fields: Vec<FieldSpec> },
+    Namespace { namespace: String, fields: Fields<'c>, unset_only: bool, subjects: String },
+    Affix { side: Side, text: String, fields: Fields<'c> },
+    Entries { entries: Texts, fields: Fields<'c> },
+    Replicas { replica: Replica, fields: Fields<'c> },
+    Image { image: Box<Image>, fields: Fields<'c> },
     Replacements(Vec<Replacement>),
     Hash,
     AddValue { value: String, targets: Vec<ValueTarget> },
-    Several(Vec<Step>),
+    Several(Vec<Step<'c>>),
 }
 
 /// Where a value is put.
@@ -52,13 +57,13 @@ crate::decode::decode_struct!(ValueTarget, "builtins.Target", {
 
 /// A step and where it comes from, where that is noted.
 #[derive(Debug, Clone)]
-pub(crate) struct Planned {
-    pub(crate) step: Step,
+pub(crate) struct Planned<'c> {
+    pub(crate) step: Step<'c>,
     pub(crate) origin: Option<Origin>,
 }
 
 /// Takes steps one after the other.
-pub(crate) fn take(build: &mut Build<'_>, objects: &mut Objects, steps: &[Planned]) -> Result<(), BuildError> {
+pub(crate) fn take(build: &mut Build<'_>, objects: &mut Objects, steps: &[Planned<'_>]) -> Result<(), BuildError> {
     for planned in steps {
         planned.step.apply(build, objects)?;
         if let Some(origin) = &planned.origin {
@@ -70,7 +75,7 @@ pub(crate) fn take(build: &mut Build<'_>, objects: &mut Objects, steps: &[Planne
     Ok(())
 }
 
-impl Step {
+impl Step<'_> {
     pub(crate) fn apply(&self, build: &mut Build<'_>, objects: &mut Objects) -> Result<(), BuildError> {
         match self {
             Self::Merges(patches) => merge_by_name(build, objects, patches),
@@ -118,15 +123,15 @@ fn add_values(
 }
 
 /// Makes the steps of a kustomization's own fields ready, in the order in which they are taken.
-pub(crate) fn plan(
+pub(crate) fn plan<'c>(
     build: &mut Build<'_>,
     loader: &Loader<'_>,
     kustomization: &Kustomization,
-    config: &Config,
+    config: &'c Config,
     origin: &dyn Fn(&str) -> Option<Origin>,
-) -> Result<Vec<Planned>, BuildError> {
+) -> Result<Vec<Planned<'c>>, BuildError> {
     let mut steps = Vec::new();
-    let mut add = |kind: &str, step: Step| steps.push(Planned { step, origin: origin(kind) });
+    let mut add = |kind: &str, step: Step<'c>| steps.push(Planned { step, origin: origin(kind) });
     let merges = kustomization.patches_strategic_merge.as_deref().unwrap_or_default();
     if !merges.is_empty() {
         let kind = "PatchStrategicMergeTransformer";
@@ -136,12 +141,11 @@ pub(crate) fn plan(
     }
     for entry in &kustomization.patches {
         let kind = "PatchTransformer";
-        let shown = patch_config(entry);
-        let loaded = patch::load(build, loader, entry, &bowline_yaml::to_yaml(&shown));
-        add(kind, Step::Patch(Box::new(loaded.map_err(|error| trouble(error, kind, &shown))?)));
+        let loaded = patch::load(build, loader, entry, &|| bowline_yaml::to_yaml(&patch_config(entry)));
+        add(kind, Step::Patch(Box::new(loaded.map_err(|error| trouble(error, kind, &patch_config(entry)))?)));
     }
     if !kustomization.namespace.is_empty() {
-        let (namespace, fields) = (kustomization.namespace.clone(), config.namespace.clone());
+        let (namespace, fields) = (kustomization.namespace.clone(), Cow::from(&config.namespace));
         add("NamespaceTransformer", Step::Namespace { namespace, fields, unset_only: false, subjects: String::new() });
     }
     for (side, kind, text, fields) in [
@@ -149,19 +153,19 @@ pub(crate) fn plan(
         (Side::After, "SuffixTransformer", &kustomization.name_suffix, &config.name_suffix),
     ] {
         if !text.is_empty() {
-            add(kind, Step::Affix { side, text: text.clone(), fields: fields.clone() });
+            add(kind, Step::Affix { side, text: text.clone(), fields: Cow::from(fields) });
         }
     }
     let common = kustomization.common_labels.clone().unwrap_or_default();
     if !kustomization.labels.is_empty() || !common.is_empty() {
         for label in &kustomization.labels {
-            let fields = label_fields(label, config)?;
+            let fields = Cow::from(label_fields(label, config)?);
             add("LabelTransformer", Step::Entries { entries: label.pairs.clone(), fields });
         }
-        add("LabelTransformer", Step::Entries { entries: common, fields: config.common_labels.clone() });
+        add("LabelTransformer", Step::Entries { entries: common, fields: Cow::from(&config.common_labels) });
     }
     if !kustomization.common_annotations.is_empty() {
-        let (entries, fields) = (kustomization.common_annotations.clone(), config.common_annotations.clone());
+        let (entries, fields) = (kustomization.common_annotations.clone(), Cow::from(&config.common_annotations));
         add("AnnotationsTransformer", Step::Entries { entries, fields });
     }
     for entry in kustomization.patches_json6902.iter().flatten() {
@@ -170,10 +174,13 @@ pub(crate) fn plan(
         add(kind, step.map_err(|error| trouble(error, kind, &json_config(entry)))?);
     }
     for replica in &kustomization.replicas {
-        add("ReplicaCountTransformer", Step::Replicas { replica: replica.clone(), fields: config.replicas.clone() });
+        add(
+            "ReplicaCountTransformer",
+            Step::Replicas { replica: replica.clone(), fields: Cow::from(&config.replicas) },
+        );
     }
     for image in &kustomization.images {
-        add("ImageTagTransformer", Step::Image { image: Box::new(image.clone()), fields: config.images.clone() });
+        add("ImageTagTransformer", Step::Image { image: Box::new(image.clone()), fields: Cow::from(&config.images) });
     }
     if !kustomization.replacements.is_empty() {
         let kind = "ReplacementTransformer";
@@ -287,7 +294,7 @@ pub(crate) fn load_json(
     target: Option<&Selector>,
     path: &str,
     inline: &str,
-) -> Result<Step, BuildError> {
+) -> Result<Step<'static>, BuildError> {
     if target.is_none_or(|target| target.name.is_empty()) {
         return Err(BuildError::new("must specify the target name"));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bowline_model::KUSTOMIZATION_FILES;
 
-use crate::build::{Build, ObjectId, Objects};
+use crate::build::{Build, Names, ObjectId, Objects};
 use crate::config::Config;
 use crate::configurations::{load_configurations, load_crds};
 use crate::error::BuildError;
@@ -160,8 +160,9 @@ impl<'a> Target<'a> {
         all: &mut Gathered,
         paths: &[String],
     ) -> Result<(), BuildError> {
+        let mut names = build.names(&all.objects);
         for path in paths {
-            let Err(as_file) = self.add_file(build, all, path) else { continue };
+            let Err(as_file) = self.add_file(build, &mut names, all, path) else { continue };
             if as_file.is_final() {
                 return Err(as_file);
             }
@@ -175,7 +176,7 @@ impl<'a> Target<'a> {
             };
             let base = self.base(build, memory, loader, path).map_err(within)?;
             build
-                .append_all(&mut all.objects, &base.objects)
+                .append_new(&mut names, &mut all.objects, &base.objects)
                 .and_then(|()| all.merge_config(&base.config))
                 .and_then(|()| base.vars.into_values().try_for_each(|var| all.merge_var(var)))
                 .map_err(|error| {
@@ -186,7 +187,13 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    fn add_file(&self, build: &mut Build<'_>, all: &mut Gathered, path: &str) -> Result<(), BuildError> {
+    fn add_file(
+        &self,
+        build: &mut Build<'_>,
+        names: &mut Names,
+        all: &mut Gathered,
+        path: &str,
+    ) -> Result<(), BuildError> {
         let within = |error: BuildError| error.within(format!("accumulating resources from '{path}'"));
         let content = self.loader.load(path).map_err(|error| if error.is_final() { error } else { within(error) })?;
         let nodes = read_objects(&mut build.store, &content).map_err(|error| within(in_file(error, path)))?;
@@ -200,7 +207,7 @@ impl<'a> Target<'a> {
             }
         }
         build
-            .append_all(&mut all.objects, &objects)
+            .append_new(names, &mut all.objects, &objects)
             .map_err(|error| error.within(format!("merging resources from '{path}'")))
     }
 
@@ -381,7 +388,7 @@ impl<'a> Target<'a> {
         build: &mut Build<'_>,
         memory: &mut Memory,
         entries: &[String],
-    ) -> Result<Vec<Planned>, BuildError> {
+    ) -> Result<Vec<Planned<'static>>, BuildError> {
         let mut planned = Vec::new();
         for id in self.plugin_objects(build, memory, entries)? {
             let step = plugins::transformer(build, &self.loader, id)?;
@@ -496,7 +503,8 @@ fn plugin_origin(build: &Build<'_>, id: ObjectId) -> Result<Option<Origin>, Buil
 fn read_kustomization(build: &mut Build<'_>, loader: &Loader<'_>) -> Result<(Kustomization, &'static str), BuildError> {
     let mut found = None;
     for name in KUSTOMIZATION_FILES {
-        if let Ok(content) = loader.load(name)
+        if loader.may_have(name)
+            && let Ok(content) = loader.load(name)
             && found.replace((content, name)).is_some()
         {
             return Err(BuildError::new(format!("Found multiple kustomization files under: {}\n", loader.root())));

@@ -3,6 +3,8 @@
 //! What is changed before it is written again needs more than values: whether a text was quoted, which nodes an
 //! alias stands for, that a key is there twice. [`read`] tells all of it.
 
+use std::borrow::Cow;
+
 use libyaml_safer::ScalarStyle;
 use serde_json::Value;
 
@@ -10,7 +12,7 @@ use crate::compose::{self, Content};
 use crate::number::{self, Num};
 use crate::resolve::{Meaning, resolve, resolve_tagged, short_tag};
 use crate::split::Chunk;
-use crate::{Problem, Rules};
+use crate::{Problem, Rules, quick};
 
 /// What a node is said to be, or means by its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,11 @@ impl Style {
             _ => Self::Plain,
         }
     }
+
+    /// The style of what begins with a quote.
+    pub(crate) fn of_quote(quote: u8) -> Self {
+        if quote == b'"' { Self::Double } else { Self::Single }
+    }
 }
 
 /// What a node holds.
@@ -107,6 +114,83 @@ pub fn read(text: &[u8], max_depth: usize) -> Result<Vec<Node>, Problem> {
         return problem.map_or(Ok(Vec::new()), Err);
     }
     Ok(trees.swap_remove(0).nodes.into_iter().map(node).collect())
+}
+
+/// Makes nodes of one's own of what is read, without the ones in between.
+pub trait Make {
+    /// A node that was made.
+    type Made;
+
+    /// Makes a scalar without a tag.
+    fn scalar(&mut self, text: &str, style: Style, tag: Tag) -> Self::Made;
+
+    /// Makes a scalar without a tag that is a key.
+    fn key(&mut self, text: &str, style: Style, tag: Tag) -> Self::Made;
+
+    /// Makes a list.
+    fn list(&mut self, items: Vec<Self::Made>) -> Self::Made;
+
+    /// Makes a map of keys and values in turn; a key may be there twice.
+    fn map(&mut self, entries: Vec<Self::Made>) -> Self::Made;
+}
+
+/// Reads a text that holds one document, if it is as programs write it: without anchors, tags, merge keys, and mistakes.
+///
+/// Gives what [`read`] gives, or declines; what was made until then is of no use.
+pub fn read_usual<M: Make>(text: &str, max_depth: usize, maker: &mut M) -> Option<M::Made> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match quick::read_by(Maker(maker), text, max_depth)? {
+        quick::Read::Document(made, _) => Some(made),
+        quick::Read::Nothing => None,
+    }
+}
+
+/// What makes nodes, as the quick reader asks for it.
+struct Maker<'m, M>(&'m mut M);
+
+impl<M: Make> quick::Make for Maker<'_, M> {
+    type Made = M::Made;
+    type Key<'t> = M::Made;
+    type List = Vec<M::Made>;
+    type Map = Vec<M::Made>;
+
+    fn key(&mut self, name: quick::Name<'_>) -> Option<M::Made> {
+        if name.style != Style::Plain {
+            return Some(self.0.key(&name.text, name.style, Tag::Text));
+        }
+        let tag = meaning_of(&name.text);
+        (tag != Tag::Merge).then(|| self.0.key(&name.text, Style::Plain, tag))
+    }
+
+    fn nothing(&mut self) -> M::Made {
+        self.0.scalar("", Style::Plain, Tag::Null)
+    }
+
+    fn plain(&mut self, text: &str, _keep: bool) -> Option<M::Made> {
+        Some(self.0.scalar(text, Style::Plain, meaning_of(text)))
+    }
+
+    fn text(&mut self, text: Cow<'_, str>, style: Style, _keep: bool) -> M::Made {
+        self.0.scalar(&text, style, Tag::Text)
+    }
+
+    fn add_item(&mut self, list: &mut Vec<M::Made>, item: M::Made) {
+        list.push(item);
+    }
+
+    fn list(&mut self, list: Vec<M::Made>) -> M::Made {
+        self.0.list(list)
+    }
+
+    fn add_entry(&mut self, map: &mut Vec<M::Made>, key: M::Made, value: M::Made) -> Option<()> {
+        map.push(key);
+        map.push(value);
+        Some(())
+    }
+
+    fn map(&mut self, map: Vec<M::Made>) -> M::Made {
+        self.0.map(map)
+    }
 }
 
 fn node(node: compose::Node) -> Node {

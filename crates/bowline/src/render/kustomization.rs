@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use bowline_kustomize::{Charts, LoadRestrictions, Order, build};
+use bowline_kustomize::{Charts, LoadRestrictions, Order, print};
 use rand::Rng as _;
 
 use super::disk::DiskTree;
@@ -123,11 +123,11 @@ pub(crate) fn kustomization(options: Options) -> anyhow::Result<()> {
         shown_root: tree.shown(),
         remotes: None,
     };
-    let built = build(&tree, &inside, &wanted).map_err(|error| trouble(error.to_string(), error.help))?;
-    for warning in &built.warnings {
+    let printed = print(&tree, &inside, &wanted).map_err(|error| trouble(error.to_string(), error.help))?;
+    for warning in &printed.warnings {
         anstream::eprintln!("{}", crate::trouble::harmless(warning));
     }
-    let text = built.to_yaml();
+    let text = printed.text;
     match &options.output {
         Some(file) => std::fs::write(file, text).with_context(|| format!("cannot write `{}`", file.display())),
         None => std::io::stdout().lock().write_all(text.as_bytes()).context("cannot print"),

@@ -24,12 +24,22 @@ pub(crate) fn each_field(
     if !is_of_kind(store, spec, object) {
         return Ok(());
     }
-    let path = path::split(&spec.path, '/');
-    let mut walker = Walker { spec, made, set };
-    walker.walk(store, object, &path).map_err(|error| {
+    each_field_at(store, &spec.path, object, made.filter(|_| spec.create), set)
+}
+
+/// The same of an object that is known to be of the kind; a field is made where a kind is given.
+pub(crate) fn each_field_at(
+    store: &mut Store,
+    path: &str,
+    object: NodeId,
+    made: Option<(Kind, Tag)>,
+    set: Set<'_>,
+) -> Result<(), BuildError> {
+    let inner = path.strip_prefix('/').unwrap_or(path);
+    Walker { made, set }.walk(store, object, Some(inner)).map_err(|error| {
         let mut id: ResId = store.current_id(object);
         id.gvk.is_cluster_scoped = false;
-        error.within(format!("considering field '{}' of object {id}", spec.path))
+        error.within(format!("considering field '{path}' of object {id}"))
     })
 }
 
@@ -38,29 +48,30 @@ fn is_of_kind(store: &Store, spec: &FieldSpec, object: NodeId) -> bool {
     if !want.kind.is_empty() && want.kind != store.kind(object) {
         return false;
     }
+    if want.group.is_empty() && want.version.is_empty() {
+        return true;
+    }
     let (group, version) = split_api_version(store.api_version(object));
     (want.group.is_empty() || want.group == group) && (want.version.is_empty() || want.version == version)
 }
 
-struct Walker<'a, 'f> {
-    spec: &'a FieldSpec,
+struct Walker<'f> {
     made: Option<(Kind, Tag)>,
     set: Set<'f>,
 }
 
-impl Walker<'_, '_> {
-    fn walk(&mut self, store: &mut Store, at: NodeId, path: &[String]) -> Result<(), BuildError> {
-        if path.is_empty() {
-            return (self.set)(store, at);
-        }
+impl Walker<'_> {
+    /// Goes on from a node by what is left of the path.
+    fn walk(&mut self, store: &mut Store, at: NodeId, path: Option<&str>) -> Result<(), BuildError> {
+        let Some(path) = path else { return (self.set)(store, at) };
         if store[at].is_null() {
             return Ok(());
         }
         match store[at].kind {
             Kind::List => {
                 for item in store[at].content.clone() {
-                    self.walk(store, item, path)
-                        .map_err(|error| error.within(format!("visit traversal on path: [{}]", path.join(" "))))?;
+                    self.walk(store, item, Some(path))
+                        .map_err(|error| error.within(format!("visit traversal on path: [{}]", shown(path))))?;
                 }
                 Ok(())
             }
@@ -69,24 +80,46 @@ impl Walker<'_, '_> {
         }
     }
 
-    fn walk_map(&mut self, store: &mut Store, at: NodeId, path: &[String]) -> Result<(), BuildError> {
-        let (name, is_list) = path[0].strip_suffix("[]").map_or((path[0].as_str(), false), |name| (name, true));
+    fn walk_map(&mut self, store: &mut Store, at: NodeId, path: &str) -> Result<(), BuildError> {
+        let (part, rest) = path::first(path, '/');
+        let (name, is_list) = part.strip_suffix("[]").map_or((&*part, false), |name| (name, true));
         if name.is_empty() {
             return Err(BuildError::new("cannot set or create an empty field name"));
         }
-        let made = self.made.filter(|_| self.spec.create && !is_list);
+        let made = self.made.filter(|_| !is_list);
         let (create, becomes) = match made {
             None => (None, is_list.then_some((Kind::List, Tag::Implicit))),
-            Some((kind, tag)) if path.len() == 1 => (Some(kind), Some((kind, tag))),
+            Some((kind, tag)) if rest.is_none() => (Some(kind), Some((kind, tag))),
             Some(_) => (Some(Kind::Map), Some((Kind::Map, Tag::Map))),
         };
-        let field = store.lookup(at, &[name], create).map_err(|error| error.within(format!("fieldName: {name}")))?;
+        // Nearly always it is the name of a field, and is there or is not to be made.
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.ends_with(char::is_whitespace);
+        let found = if is_name { store.field(at, name) } else { None };
+        let field = match found {
+            None if is_name && create.is_none() => None,
+            None => store.lookup(at, &[name], create).map_err(|error| error.within(format!("fieldName: {name}")))?,
+            found => found,
+        };
         let Some(field) = field else { return Ok(()) };
         if store[field].is_null()
             && let Some((kind, tag)) = becomes
         {
             store.set_kind(field, kind, tag);
         }
-        self.walk(store, field, &path[1..])
+        self.walk(store, field, rest)
     }
+}
+
+/// What is left of a path, as Go prints a list.
+fn shown(path: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), Some(path));
+    while let Some(path) = rest {
+        let (part, next) = path::first(path, '/');
+        if !shown.is_empty() {
+            shown.push(' ');
+        }
+        shown.push_str(&part);
+        rest = next;
+    }
+    shown
 }

@@ -8,6 +8,7 @@ use crate::config::FieldSpec;
 use crate::error::BuildError;
 use crate::kustomization::Image;
 use crate::node::{Kind, Node, NodeId, Store};
+use crate::pattern;
 
 /// Changes an image wherever objects name it.
 pub(crate) fn set_image(
@@ -16,7 +17,7 @@ pub(crate) fn set_image(
     image: &Image,
     fields: &[FieldSpec],
 ) -> Result<(), BuildError> {
-    let setter = Setter { image, pattern: pattern(&image.name) };
+    let setter = Setter { image, names: Names::of(&image.name) };
     let nodes: Vec<NodeId> = objects.iter().filter_map(|id| build.node(*id)).collect();
     // Wherever a list of containers is, in whatever kind.
     for node in &nodes {
@@ -37,20 +38,25 @@ pub(crate) fn set_image(
 
 struct Setter<'a> {
     image: &'a Image,
-    /// What names the image; nothing does where the name is no pattern.
-    pattern: Option<Regex>,
+    names: Names<'a>,
 }
 
 impl Setter<'_> {
     fn walk(&self, store: &mut Store, at: NodeId) -> Result<(), BuildError> {
         match store[at].kind {
-            Kind::List => store[at].content.clone().into_iter().try_for_each(|item| self.walk(store, item)),
+            // Texts are changed on the way, and nothing else.
+            Kind::List => (0..store[at].content.len()).try_for_each(|place| {
+                let item = store[at].content[place];
+                self.walk(store, item)
+            }),
             Kind::Map => {
-                for pair in store[at].content.clone().chunks_exact(2) {
-                    self.walk(store, pair[1])?;
-                    let is_list = matches!(&*store[pair[0]].text, "containers" | "initContainers");
-                    if is_list && store[pair[1]].kind == Kind::List {
-                        for item in store[pair[1]].content.clone() {
+                for place in (0..store[at].content.len()).step_by(2) {
+                    let (key, value) = (store[at].content[place], store[at].content[place + 1]);
+                    self.walk(store, value)?;
+                    let is_list = matches!(&*store[key].text, "containers" | "initContainers");
+                    if is_list && store[value].kind == Kind::List {
+                        for place in 0..store[value].content.len() {
+                            let item = store[value].content[place];
                             if let Some(image) = store.get(item, "image")? {
                                 self.set(store, image)?;
                             }
@@ -66,7 +72,7 @@ impl Setter<'_> {
     fn set(&self, store: &mut Store, at: NodeId) -> Result<(), BuildError> {
         store.expect_kind(at, Kind::Scalar)?;
         let text = &store[at].text;
-        if !self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(text)) {
+        if !self.names.fit(text) {
             return Ok(());
         }
         let name = changed(text, self.image);
@@ -75,11 +81,42 @@ impl Setter<'_> {
     }
 }
 
-/// The name is a pattern, as it always was.
-fn pattern(name: &str) -> Option<Regex> {
-    const TAG: &str = "(:[a-zA-Z0-9_.{}-]*)?";
-    const DIGEST: &str = "(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?";
-    Regex::new(&format!("^{name}{TAG}{DIGEST}$")).ok()
+/// What names an image. The name is a pattern, as it always was.
+enum Names<'a> {
+    Plain(&'a str),
+    Any(Regex),
+    /// What is no pattern names nothing.
+    None,
+}
+
+impl<'a> Names<'a> {
+    fn of(name: &'a str) -> Self {
+        const TAG: &str = "(:[a-zA-Z0-9_.{}-]*)?";
+        const DIGEST: &str = "(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?";
+        if pattern::is_plain(name) {
+            return Self::Plain(name);
+        }
+        Regex::new(&format!("^{name}{TAG}{DIGEST}$")).map_or(Self::None, Self::Any)
+    }
+
+    fn fit(&self, text: &str) -> bool {
+        match self {
+            Self::Plain(name) => pattern::after(name, text).is_some_and(is_tag_and_digest),
+            Self::Any(regex) => regex.is_match(text),
+            Self::None => false,
+        }
+    }
+}
+
+/// Tells whether a text is a tag and a digest, either of which may be left out.
+fn is_tag_and_digest(text: &str) -> bool {
+    let without =
+        |text: &'_ str| text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_.{}-".contains(c)).len();
+    let rest = text.strip_prefix(':').map_or(text, |tag| &tag[tag.len() - without(tag)..]);
+    let Some(digest) = rest.strip_prefix('@') else { return rest.is_empty() };
+    let Some((algorithm, sum)) = digest.split_once(':') else { return false };
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    algorithm.split(['.', '+', '_', '-']).all(is_part) && without(sum) == 0
 }
 
 fn changed(text: &str, image: &Image) -> String {
@@ -121,6 +158,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn plain_names_fit_what_their_patterns_fit() {
+        for name in ["nginx", "docker.io/library/nginx", "nginx:1", ""] {
+            let plain = Names::of(name);
+            assert!(matches!(plain, Names::Plain(_)));
+            // The same name, as a pattern.
+            let Names::Any(regex) = Names::of(&format!("(?:{name})")) else { panic!("is a pattern") };
+            for tag in [
+                "",
+                ":",
+                ":1.2",
+                ":{{x}}",
+                ":a b",
+                "-x",
+                "@sha256:0a",
+                "@sha256",
+                "@:",
+                "@a.b+c_d-e:f",
+                "@a..b:f",
+                ":1@sha256:0",
+                ":1@",
+                "@a:b:c",
+            ] {
+                for start in [name, "docker-io/library/nginx", "x"] {
+                    let text = format!("{start}{tag}");
+                    assert_eq!(plain.fit(&text), regex.is_match(&text), "{name} {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn images_are_taken_apart() {
         assert_eq!(split("nginx"), ("nginx", "", ""));
         assert_eq!(split("host:5000/nginx:1.2"), ("host:5000/nginx", "1.2", ""));
@@ -140,9 +208,10 @@ mod tests {
 
     #[test]
     fn names_are_patterns() {
-        let pattern = pattern("a.c").expect("is a pattern");
-        assert!(pattern.is_match("abc:1"));
-        assert!(!pattern.is_match("abcd"));
-        assert!(super::pattern("[").is_none());
+        for name in ["a.c", "[a]bc"] {
+            assert!(Names::of(name).fit("abc:1"));
+            assert!(!Names::of(name).fit("abcd"));
+        }
+        assert!(!Names::of("[").fit("["));
     }
 }

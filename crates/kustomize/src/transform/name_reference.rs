@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::field_spec::each_field;
+use super::field_spec::each_field_at;
 use crate::build::{Build, ObjectId};
-use crate::config::{FieldSpec, NameReference};
+use crate::config::NameReference;
 use crate::error::BuildError;
 use crate::id::{Gvk, NOT_A_NAMESPACE, ResId};
 use crate::node::{Kind, Node, NodeId, Store};
@@ -37,6 +37,8 @@ pub(crate) fn fix_references(
             }
         }
     }
+    // Few of the many fields are those of a kind.
+    let mut by_kind: HashMap<&Gvk, Vec<(&Gvk, &str)>> = HashMap::new();
     for referrer in &candidates {
         let Some(node) = build.node(referrer.id) else { continue };
         let original = referrer.previous.first().unwrap_or(&referrer.current);
@@ -45,30 +47,30 @@ pub(crate) fn fix_references(
             continue;
         }
         let role = role_ref(&build.store, node);
-        for reference in references {
-            for field in reference.referrers.iter().filter(|field| original.gvk.is_selected_by(&field.gvk)) {
-                let field =
-                    FieldSpec { gvk: referrer.current.gvk.clone(), path: field.path.clone(), create: field.create };
-                let search = Search {
-                    candidates: &candidates,
-                    by_name: &by_name,
-                    referrer,
-                    target: &reference.gvk,
-                    role: role.as_ref().filter(|_| field.path.ends_with("roleRef/name")),
-                    role_namespaces: &role_namespaces,
-                };
-                each_field(&mut build.store, &field, node, None, &mut |store, at| search.set(store, at)).map_err(
-                    |error| {
-                        error.within(format!(
-                            "updating name reference in '{}' field of '{}'",
-                            field.path, referrer.current
-                        ))
-                    },
-                )?;
-            }
+        for (target, path) in by_kind.entry(&original.gvk).or_insert_with(|| fields_of(references, &original.gvk)) {
+            let search = Search {
+                candidates: &candidates,
+                by_name: &by_name,
+                referrer,
+                target,
+                role: role.as_ref().filter(|_| path.ends_with("roleRef/name")),
+                role_namespaces: &role_namespaces,
+            };
+            each_field_at(&mut build.store, path, node, None, &mut |store, at| search.set(store, at)).map_err(
+                |error| error.within(format!("updating name reference in '{path}' field of '{}'", referrer.current)),
+            )?;
         }
     }
     Ok(())
+}
+
+/// The fields of a kind that hold names, each with the kind whose names it holds.
+fn fields_of<'r>(references: &'r [NameReference], gvk: &Gvk) -> Vec<(&'r Gvk, &'r str)> {
+    let fields = references.iter().flat_map(|reference| {
+        let of_kind = reference.referrers.iter().filter(|field| gvk.is_selected_by(&field.gvk));
+        of_kind.map(|field| (&reference.gvk, field.path.as_str()))
+    });
+    fields.collect()
 }
 
 fn candidate(build: &Build<'_>, id: ObjectId) -> Option<Candidate> {

@@ -7,7 +7,7 @@ use crate::build::{Build, ObjectId};
 use crate::config::FieldSpec;
 use crate::error::BuildError;
 use crate::node::{Kind, Node, NodeId, Store};
-use crate::resource::HELM_GENERATED;
+use crate::resource::{Called, HELM_GENERATED};
 
 /// Which subjects of role bindings get the namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl SetNamespace<'_> {
             }
             build.store.store_previous_id(node)?;
             self.apply_to(&mut build.store, node, mode)?;
-            if !taken.rename(at, build.current_id(*id).lookup_key()) {
+            if !taken.rename(at, build.called(*id)) {
                 let own = build.current_id(*id);
                 let same = objects.iter().filter(|other| build.current_id(**other).equals(&own));
                 let texts: Vec<String> = same.filter_map(|other| Some(build.json(build.node(*other)?))).collect();
@@ -137,13 +137,13 @@ fn set_subjects(
 
 /// How many objects are called by each name, kept up while they are renamed one by one.
 struct Taken {
-    names: Vec<(String, String, String)>,
-    counts: std::collections::HashMap<(String, String, String), usize>,
+    names: Vec<Option<Called>>,
+    counts: std::collections::HashMap<Option<Called>, usize>,
 }
 
 impl Taken {
     fn new(build: &Build<'_>, objects: &[ObjectId]) -> Self {
-        let names: Vec<_> = objects.iter().map(|id| build.current_id(*id).lookup_key()).collect();
+        let names: Vec<_> = objects.iter().map(|id| build.called(*id)).collect();
         let mut counts = std::collections::HashMap::new();
         for name in &names {
             *counts.entry(name.clone()).or_insert(0) += 1;
@@ -152,7 +152,7 @@ impl Taken {
     }
 
     /// Renames one object; tells whether no other is called so.
-    fn rename(&mut self, at: usize, name: (String, String, String)) -> bool {
+    fn rename(&mut self, at: usize, name: Option<Called>) -> bool {
         if let Some(count) = self.counts.get_mut(&self.names[at]) {
             *count -= 1;
         }

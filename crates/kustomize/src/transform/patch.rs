@@ -1,5 +1,7 @@
 //! Patches: strategic merges and JSON patches, laid over what they name or select.
 
+use std::fmt;
+
 use crate::build::{Build, ObjectId, Objects};
 use crate::error::BuildError;
 use crate::kustomization::{Patch, Selector};
@@ -22,7 +24,23 @@ pub(crate) enum Loaded {
 pub(crate) struct LoadedPatch {
     loaded: Loaded,
     target: Option<Selector>,
-    source: String,
+    source: Source,
+}
+
+/// Where a patch is written.
+#[derive(Debug, Clone)]
+enum Source {
+    Inline(String),
+    File(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(text) => write!(f, "[patch: {text:?}]"),
+            Self::File(path) => write!(f, "[path: {path:?}]"),
+        }
+    }
 }
 
 /// Reads an entry of `patches`.
@@ -30,29 +48,32 @@ pub(crate) fn load(
     build: &mut Build<'_>,
     loader: &Loader<'_>,
     patch: &Patch,
-    shown: &str,
+    shown: &dyn Fn() -> String,
 ) -> Result<LoadedPatch, BuildError> {
     let inline = patch.inline.trim();
     let (text, source) = match (inline.is_empty(), patch.path.is_empty()) {
-        (true, true) => return Err(BuildError::new(format!("must specify one of patch and path in\n{shown}"))),
+        (true, true) => return Err(BuildError::new(format!("must specify one of patch and path in\n{}", shown()))),
         (false, false) => {
-            return Err(BuildError::new(format!("patch and path can't be set at the same time\n{shown}")));
+            return Err(BuildError::new(format!("patch and path can't be set at the same time\n{}", shown())));
         }
-        (false, true) => (inline.to_owned(), format!("[patch: {inline:?}]")),
+        (false, true) => (inline.to_owned(), Source::Inline(inline.to_owned())),
         (true, false) => {
             let content = loader
                 .load(&patch.path)
                 .map_err(|error| error.within(format!("failed to get the patch file from path({})", patch.path)))?;
-            (String::from_utf8_lossy(&content).into_owned(), format!("[path: {:?}]", patch.path))
+            (String::from_utf8_lossy(&content).into_owned(), Source::File(patch.path.clone()))
         }
     };
     let merges = read_objects(&mut build.store, text.as_bytes());
-    let json = if text.is_empty() { Err("empty json patch operations".to_owned()) } else { JsonPatch::parse(&text) };
+    // What holds objects is no list of operations.
+    let has_objects = merges.as_ref().is_ok_and(|merges| !merges.is_empty());
+    let json = if text.is_empty() || has_objects {
+        Err("empty json patch operations".to_owned())
+    } else {
+        JsonPatch::parse(&text)
+    };
     let loaded = match (merges, json) {
         (Err(error), _) if error.is_limit() => return Err(error),
-        (Ok(merges), Ok(json)) if !merges.is_empty() && !json.operations.is_empty() => {
-            return Err(BuildError::new(format!("illegally qualifies as both an SM and JSON patch: {source}")));
-        }
         (Err(_), Err(_)) => return Err(BuildError::new(format!("unable to parse SM or JSON patch from {source}"))),
         (Ok(merges), _) => {
             let options = patch.options.clone().unwrap_or_default();
@@ -139,11 +160,11 @@ fn merge_into_each(
     selected: &[ObjectId],
     patch: NodeId,
 ) -> Result<(), BuildError> {
-    let keys: std::collections::HashSet<_> = selected.iter().map(|id| build.current_id(*id).lookup_key()).collect();
+    let names = build.names(selected);
     let mut kept = Objects::with_capacity(objects.len());
     for id in objects.iter().copied() {
         if let Some(node) = build.node(id)
-            && keys.contains(&build.current_id(id).lookup_key())
+            && names.contains(&build.called(id))
         {
             let copy = build.store.copy(patch);
             build.copy_metadata_of_nodes(copy, patch)?;

@@ -119,7 +119,8 @@ fn set_targets(store: &mut Store, nodes: &[NodeId], value: NodeId, target: &Targ
 fn has_labels(store: &Store, node: NodeId, selector: &Selector) -> Result<bool, BuildError> {
     let annotations = Requirements::parse(&selector.annotations)?;
     let labels = Requirements::parse(&selector.labels)?;
-    Ok(annotations.fit(&store.annotations(node)) && labels.fit(&store.labels(node)))
+    Ok((annotations.is_empty() || annotations.fit(&store.annotations(node)))
+        && (labels.is_empty() || labels.fit(&store.labels(node))))
 }
 
 fn set_fields(store: &mut Store, node: NodeId, value: NodeId, target: &TargetSelector) -> Result<(), BuildError> {

@@ -2,74 +2,73 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use super::{MAX_KEY_BYTES, Make, Name, Place, Reader};
+use crate::nodes::Style;
 
-use super::{MAX_KEY_BYTES, Name, Place, Reader};
-use crate::Rules;
-
-impl<'t> Reader<'t> {
+impl<'t, M: Make> Reader<'t, M> {
     /// Reads a flow collection that is a node, and goes to what comes next.
-    pub(super) fn flow_node(&mut self, place: Place) -> Option<Value> {
+    pub(super) fn flow_node(&mut self, place: Place) -> Option<M::Made> {
         let value = self.flow(place)?;
         self.end_of_node()?;
         Some(value)
     }
 
-    fn flow(&mut self, place: Place) -> Option<Value> {
+    fn flow(&mut self, place: Place) -> Option<M::Made> {
         match self.byte(self.at) {
             b'[' => self.flow_list(place),
             b'{' => self.flow_map(place),
             b'"' | b'\'' => {
+                let style = Style::of_quote(self.byte(self.at));
                 let text = self.quoted()?;
                 // `'a'b` and the like.
                 let is_end = matches!(self.byte(self.at), b' ' | b'\n' | b',' | b']' | b'}' | b':');
-                is_end.then(|| if place.keep { Value::String(text.into_owned()) } else { Value::Null })
+                is_end.then(|| self.maker.text(text, style, place.keep))
             }
             _ => {
                 let text = self.flow_plain()?;
-                self.plain_value(text, place.keep)
+                self.maker.plain(text, place.keep)
             }
         }
     }
 
-    fn flow_list(&mut self, place: Place) -> Option<Value> {
+    fn flow_list(&mut self, place: Place) -> Option<M::Made> {
         let inside = self.inside(place.parent, place)?;
-        let mut items = Vec::new();
+        let mut items = M::List::default();
         self.at += 1;
         self.flow_blanks()?;
         if self.byte(self.at) == b']' {
             self.at += 1;
-            return Some(Value::Array(items));
+            return Some(self.maker.list(items));
         }
         loop {
             let item = self.flow(inside)?;
             if place.keep {
-                items.push(item);
+                self.maker.add_item(&mut items, item);
             }
             if self.flow_goes_on(b']')? {
                 continue;
             }
-            return Some(Value::Array(items));
+            return Some(self.maker.list(items));
         }
     }
 
-    fn flow_map(&mut self, place: Place) -> Option<Value> {
+    fn flow_map(&mut self, place: Place) -> Option<M::Made> {
         let inside = self.inside(place.parent, place)?;
-        let mut map = Map::new();
+        let mut map = M::Map::default();
         self.at += 1;
         self.flow_blanks()?;
         if self.byte(self.at) == b'}' {
             self.at += 1;
-            return Some(Value::Object(map));
+            return Some(self.maker.map(map));
         }
         loop {
             let start = self.at;
             let name = match self.byte(start) {
-                b'"' | b'\'' => Name { text: self.quoted()?, plain: false },
-                _ => Name { text: Cow::Borrowed(self.flow_plain()?), plain: true },
+                quote @ (b'"' | b'\'') => Name { text: self.quoted()?, style: Style::of_quote(quote) },
+                _ => Name { text: Cow::Borrowed(self.flow_plain()?), style: Style::Plain },
             };
             // Behind a quoted key the `:` needs no blank.
-            let quoted = !name.plain;
+            let quoted = name.style != Style::Plain;
             if self.byte(self.at) != b':' || !(quoted || self.is_blank_or_end(self.at + 1)) {
                 return None;
             }
@@ -78,15 +77,15 @@ impl<'t> Reader<'t> {
             }
             self.at += 1;
             self.flow_blanks()?;
-            let name = self.name(name)?;
+            let key = self.maker.key(name)?;
             let value = self.flow(inside)?;
-            if place.keep && map.insert(name.into_owned(), value).is_some() && self.rules != Rules::Sigs {
-                return None;
+            if place.keep {
+                self.maker.add_entry(&mut map, key, value)?;
             }
             if self.flow_goes_on(b'}')? {
                 continue;
             }
-            return Some(Value::Object(map));
+            return Some(self.maker.map(map));
         }
     }
 

@@ -6,21 +6,23 @@
 //! needs no errors of its own, no places and no tree: `None` means that it declines. A test holds the two equal.
 
 mod flow;
+mod make;
 mod scalar;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub(crate) use make::{Make, Name};
 pub(crate) use write::write;
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::Rules;
-use crate::number::{self, Num};
-use crate::resolve::{Meaning, resolve};
+use crate::nodes::Style;
 use crate::split::Chunk;
+use make::Values;
 
 /// Deeper texts are left to the full reader: this one calls itself for each level.
 const MAX_DEPTH: usize = 64;
@@ -29,9 +31,9 @@ const MAX_KEY_BYTES: usize = 1000;
 
 /// What a piece of a stream says: nothing, or one document and the line it begins at.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Read {
+pub(crate) enum Read<T = Value> {
     Nothing,
-    Document(Value, u32),
+    Document(T, u32),
 }
 
 /// Reads a piece of a stream that holds one document at most.
@@ -39,6 +41,15 @@ pub(crate) enum Read {
 /// Of a map at the top only the entries whose keys are `wanted` are made; the others are checked all the same.
 pub(crate) fn read(chunk: &Chunk<'_>, rules: Rules, max_depth: usize, wanted: &dyn Fn(&str) -> bool) -> Option<Read> {
     let text = std::str::from_utf8(chunk.text).ok()?;
+    Some(match read_by(Values { rules, wanted }, text, max_depth)? {
+        Read::Nothing => Read::Nothing,
+        Read::Document(value, line) => Read::Document(value, chunk.lines_before + line),
+    })
+}
+
+/// Reads a text that holds one document at most, and returns what was made of it and the line it begins at, from 1; what
+/// was made before the reader declined is of no use.
+pub(crate) fn read_by<M: Make>(maker: M, text: &str, max_depth: usize) -> Option<Read<M::Made>> {
     if !is_usual(text) {
         return None;
     }
@@ -56,12 +67,12 @@ pub(crate) fn read(chunk: &Chunk<'_>, rules: Rules, max_depth: usize, wanted: &d
     };
     let max_depth = max_depth.min(MAX_DEPTH);
     let mut reader =
-        Reader { bytes: ended.as_bytes(), text: &ended, at: 0, next: None, unbroken_end, rules, max_depth };
+        Reader { bytes: ended.as_bytes(), text: &ended, at: 0, next: None, unbroken_end, maker, max_depth };
     reader.begin()?;
     let Some(root) = reader.next else { return Some(Read::Nothing) };
-    let line = chunk.lines_before + ended[..reader.at].matches('\n').count() as u32 + 1;
-    let value = reader.root(root, wanted)?;
-    reader.next.is_none().then_some(Read::Document(value, line))
+    let line = ended[..reader.at].matches('\n').count() as u32 + 1;
+    let made = reader.root(root)?;
+    reader.next.is_none().then_some(Read::Document(made, line))
 }
 
 /// Tells whether a text has no characters but those that YAML allows and that mean nothing to lines.
@@ -77,7 +88,7 @@ fn is_usual(text: &str) -> bool {
         })
 }
 
-struct Reader<'t> {
+struct Reader<'t, M> {
     /// The text; its last line has an end.
     text: &'t str,
     bytes: &'t [u8],
@@ -86,7 +97,7 @@ struct Reader<'t> {
     next: Option<usize>,
     /// Where the text ends, if its last line has no end of its own.
     unbroken_end: usize,
-    rules: Rules,
+    maker: M,
     max_depth: usize,
 }
 
@@ -107,12 +118,7 @@ enum Key<'t> {
     No,
 }
 
-struct Name<'t> {
-    text: Cow<'t, str>,
-    plain: bool,
-}
-
-impl<'t> Reader<'t> {
+impl<'t, M: Make> Reader<'t, M> {
     /// Returns the byte at a place; there always is a line end before the end.
     fn byte(&self, at: usize) -> u8 {
         self.bytes.get(at).copied().unwrap_or(b'\n')
@@ -201,25 +207,25 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn root(&mut self, column: usize, wanted: &dyn Fn(&str) -> bool) -> Option<Value> {
+    fn root(&mut self, column: usize) -> Option<M::Made> {
         let place = Place { parent: 0, depth: 0, keep: true };
         match self.byte(self.at) {
             b'-' if self.is_blank_or_end(self.at + 1) => self.list(column, place),
             b'{' | b'[' => self.flow_node(place),
             _ => match self.key()? {
-                Key::Is(name, colon) => self.map(column, place, (name, colon), Some(wanted)),
+                Key::Is(name, colon) => self.map(column, place, (name, colon)),
                 Key::No => None,
             },
         }
     }
 
     /// Reads what begins at a column of its own: on a line, or behind the `-` of a list.
-    fn block(&mut self, column: usize, place: Place) -> Option<Value> {
+    fn block(&mut self, column: usize, place: Place) -> Option<M::Made> {
         match self.byte(self.at) {
             b'-' if self.is_blank_or_end(self.at + 1) => self.list(column, place),
             b'{' | b'[' => self.flow_node(place),
             _ => match self.key()? {
-                Key::Is(name, colon) => self.map(column, place, (name, colon), None),
+                Key::Is(name, colon) => self.map(column, place, (name, colon)),
                 Key::No => self.scalar(place),
             },
         }
@@ -229,9 +235,9 @@ impl<'t> Reader<'t> {
         (place.depth < self.max_depth).then_some(Place { parent: column, depth: place.depth + 1, ..place })
     }
 
-    fn list(&mut self, column: usize, place: Place) -> Option<Value> {
+    fn list(&mut self, column: usize, place: Place) -> Option<M::Made> {
         let inside = self.inside(column, place)?;
-        let mut items = Vec::new();
+        let mut items = M::List::default();
         loop {
             let dash = self.at;
             self.at += 1;
@@ -241,13 +247,13 @@ impl<'t> Reader<'t> {
                 self.end_of_node()?;
                 match self.next {
                     Some(next) if next > column => self.block(next, inside)?,
-                    _ => Value::Null,
+                    _ => self.maker.nothing(),
                 }
             } else {
                 self.block(column + (self.at - dash), inside)?
             };
             if place.keep {
-                items.push(item);
+                self.maker.add_item(&mut items, item);
             }
             match self.next {
                 Some(next) if next == column => {}
@@ -258,22 +264,16 @@ impl<'t> Reader<'t> {
                 break;
             }
         }
-        Some(Value::Array(items))
+        Some(self.maker.list(items))
     }
 
-    fn map(
-        &mut self,
-        column: usize,
-        place: Place,
-        first: (Name<'t>, usize),
-        wanted: Option<&dyn Fn(&str) -> bool>,
-    ) -> Option<Value> {
+    fn map(&mut self, column: usize, place: Place, first: (Name<'t>, usize)) -> Option<M::Made> {
         let mut inside = self.inside(column, place)?;
-        let mut map = Map::new();
+        let mut map = M::Map::default();
         let (mut name, mut colon) = first;
         loop {
-            let name_text = self.name(name)?;
-            inside.keep = place.keep && wanted.is_none_or(|wanted| wanted(&name_text));
+            let key = self.maker.key(name)?;
+            inside.keep = place.keep && (place.depth > 0 || self.maker.is_wanted(&key));
             self.at = colon + 1;
             self.skip_spaces();
             let value = if matches!(self.byte(self.at), b'\n' | b'#') {
@@ -285,16 +285,15 @@ impl<'t> Reader<'t> {
                     Some(next) if next == column && self.byte(self.at) == b'-' && self.is_blank_or_end(self.at + 1) => {
                         self.list(column, inside)?
                     }
-                    _ => Value::Null,
+                    _ => self.maker.nothing(),
                 }
             } else if matches!(self.byte(self.at), b'{' | b'[') {
                 self.flow_node(inside)?
             } else {
                 self.scalar(inside)?
             };
-            // A key that is there twice is found only where values are made: to the rules that refuse it all are wanted.
-            if inside.keep && map.insert(name_text.into_owned(), value).is_some() && self.rules != Rules::Sigs {
-                return None;
+            if inside.keep {
+                self.maker.add_entry(&mut map, key, value)?;
             }
             match self.next {
                 Some(next) if next == column => {}
@@ -304,21 +303,22 @@ impl<'t> Reader<'t> {
             let Key::Is(next_name, next_colon) = self.key()? else { return None };
             (name, colon) = (next_name, next_colon);
         }
-        Some(Value::Object(map))
+        Some(self.maker.map(map))
     }
 
     /// Looks for a key at this place, which must be on one line; goes nowhere.
     fn key(&mut self) -> Option<Key<'t>> {
         let start = self.at;
         match self.byte(start) {
-            b'"' | b'\'' => {
+            quote @ (b'"' | b'\'') => {
                 let (text, end) = self.quoted_ahead()?;
                 let colon = end + self.bytes[end..].iter().take_while(|byte| **byte == b' ').count();
                 if self.byte(colon) != b':' || !self.is_blank_or_end(colon + 1) {
                     return Some(Key::No);
                 }
                 let is_on_line = !self.bytes[start..end].contains(&b'\n');
-                (is_on_line && colon - start < MAX_KEY_BYTES).then_some(Key::Is(Name { text, plain: false }, colon))
+                (is_on_line && colon - start < MAX_KEY_BYTES)
+                    .then_some(Key::Is(Name { text, style: Style::of_quote(quote) }, colon))
             }
             b'|' | b'>' => Some(Key::No),
             _ if !self.may_begin_plain(start) => None,
@@ -328,7 +328,7 @@ impl<'t> Reader<'t> {
                     match byte {
                         b':' if self.is_blank_or_end(at + 1) => {
                             let text = self.text[start..at].trim_end_matches(' ');
-                            let name = Name { text: Cow::Borrowed(text), plain: true };
+                            let name = Name { text: Cow::Borrowed(text), style: Style::Plain };
                             return (offset < MAX_KEY_BYTES).then_some(Key::Is(name, at));
                         }
                         b'\n' => break,
@@ -349,42 +349,6 @@ impl<'t> Reader<'t> {
             b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@'
             | b'`' | b' ' | b'\n' | b'\t' => false,
             _ => true,
-        }
-    }
-
-    /// Returns the JSON key of a map key.
-    fn name(&self, name: Name<'t>) -> Option<Cow<'t, str>> {
-        if !name.plain {
-            return Some(name.text);
-        }
-        if name.text == "<<" {
-            return None;
-        }
-        Some(match resolve(&name.text, self.rules) {
-            Meaning::Text => name.text,
-            Meaning::Timestamp(_) if self.rules != Rules::Kyaml => name.text,
-            Meaning::Timestamp(timestamp) => Cow::Owned(timestamp.to_rfc3339()),
-            Meaning::Bool(truth) => Cow::Borrowed(if truth { "true" } else { "false" }),
-            Meaning::Number(Num::Signed(number)) => Cow::Owned(number.to_string()),
-            Meaning::Number(Num::Float(number)) => Cow::Owned(number::format_float_key(number)),
-            // Go refuses these.
-            Meaning::Null | Meaning::Number(Num::Unsigned(_)) => return None,
-        })
-    }
-
-    /// Returns the JSON value of a plain scalar.
-    fn plain_value(&self, text: &str, keep: bool) -> Option<Value> {
-        let is_text = !matches!(text.as_bytes().first(), None | Some(b'0'..=b'9' | b'+' | b'-' | b'.'));
-        if !keep && is_text {
-            return Some(Value::Null);
-        }
-        match resolve(text, self.rules) {
-            Meaning::Null => Some(Value::Null),
-            Meaning::Bool(truth) => Some(Value::Bool(truth)),
-            Meaning::Number(number) => number::to_json(number),
-            Meaning::Timestamp(timestamp) if self.rules == Rules::Kyaml => Some(Value::String(timestamp.to_rfc3339())),
-            Meaning::Timestamp(_) | Meaning::Text if keep => Some(Value::String(text.to_owned())),
-            Meaning::Timestamp(_) | Meaning::Text => Some(Value::Null),
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
-use super::{Place, Reader};
+use super::{Make, Place, Reader};
+use crate::nodes::Style;
 
 /// What becomes of the line ends at the end of a block scalar.
 #[derive(PartialEq)]
@@ -14,22 +13,22 @@ enum Chomping {
     Keep,
 }
 
-impl<'t> Reader<'t> {
+impl<'t, M: Make> Reader<'t, M> {
     /// Reads a scalar that is a node, and goes to what comes next.
-    pub(super) fn scalar(&mut self, place: Place) -> Option<Value> {
+    pub(super) fn scalar(&mut self, place: Place) -> Option<M::Made> {
         match self.byte(self.at) {
             b'|' => self.block_scalar(true, place),
             b'>' => self.block_scalar(false, place),
-            b'"' | b'\'' => {
+            quote @ (b'"' | b'\'') => {
                 let text = self.quoted()?;
                 self.end_of_node()?;
-                Some(if place.keep { Value::String(text.into_owned()) } else { Value::Null })
+                Some(self.maker.text(text, Style::of_quote(quote), place.keep))
             }
             _ => self.plain(place),
         }
     }
 
-    fn plain(&mut self, place: Place) -> Option<Value> {
+    fn plain(&mut self, place: Place) -> Option<M::Made> {
         if !self.may_begin_plain(self.at) {
             return None;
         }
@@ -60,7 +59,7 @@ impl<'t> Reader<'t> {
             is_open = goes_on;
         }
         self.content()?;
-        self.plain_value(&text, place.keep)
+        self.maker.plain(&text, place.keep)
     }
 
     /// Reads what a line has of a plain scalar, goes to the next line, and tells whether the scalar may go on there.
@@ -198,7 +197,7 @@ impl<'t> Reader<'t> {
         char::from_u32(code)
     }
 
-    fn block_scalar(&mut self, literal: bool, place: Place) -> Option<Value> {
+    fn block_scalar(&mut self, literal: bool, place: Place) -> Option<M::Made> {
         let (chomping, increment) = self.block_header()?;
         let mut indent = increment.map_or(0, |increment| place.parent + increment);
         let mut text = String::new();
@@ -236,7 +235,8 @@ impl<'t> Reader<'t> {
         }
         self.at = line;
         self.content()?;
-        Some(if place.keep { Value::String(text) } else { Value::Null })
+        let style = if literal { Style::Literal } else { Style::Folded };
+        Some(self.maker.text(Cow::Owned(text), style, place.keep))
     }
 
     /// Reads what follows `|` or `>` on its line: what becomes of the last line ends, and how deep the text stands.

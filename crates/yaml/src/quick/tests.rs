@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Read, read, write};
 use crate::emit::write_fully;
+use crate::nodes::{self, Held, Make, Style, Tag};
 use crate::split::chunks;
 use crate::{Document, Limits, Problem, Rules, parse_first_of, read_fully};
 
@@ -18,10 +19,12 @@ fn compare(text: &[u8], all_rules: &[Rules]) -> (usize, usize) {
     let limits = Limits::default();
     let (mut taken, mut all) = (0, 0);
     for chunk in chunks(text) {
+        let has_nodes = std::str::from_utf8(chunk.text).is_ok_and(compare_nodes);
         for &rules in all_rules {
             all += 1;
             let Some(quick) = read(&chunk, rules, limits.max_depth, &|_| true) else { continue };
             taken += 1;
+            assert!(has_nodes || quick == Read::Nothing, "values are read of it, and nodes are not");
             let (mut documents, mut problems): (Vec<Document<'_>>, Vec<Problem>) = (Vec::new(), Vec::new());
             read_fully(rules, chunk, &limits, &mut documents, &mut problems);
             let shown = String::from_utf8_lossy(chunk.text);
@@ -35,6 +38,59 @@ fn compare(text: &[u8], all_rules: &[Rules]) -> (usize, usize) {
         }
     }
     (taken, all)
+}
+
+/// A node as both readers tell of it.
+#[derive(Debug, PartialEq)]
+enum Told {
+    Scalar(String, Style, Tag),
+    List(Vec<Told>),
+    Map(Vec<Told>),
+}
+
+struct Tell;
+
+impl Make for Tell {
+    type Made = Told;
+
+    fn scalar(&mut self, text: &str, style: Style, tag: Tag) -> Told {
+        Told::Scalar(text.to_owned(), style, tag)
+    }
+
+    fn key(&mut self, text: &str, style: Style, tag: Tag) -> Told {
+        self.scalar(text, style, tag)
+    }
+
+    fn list(&mut self, items: Vec<Told>) -> Told {
+        Told::List(items)
+    }
+
+    fn map(&mut self, entries: Vec<Told>) -> Told {
+        Told::Map(entries)
+    }
+}
+
+fn told(nodes: &[nodes::Node], at: usize) -> Told {
+    let node = &nodes[at];
+    assert!(!node.is_tagged);
+    match &node.held {
+        Held::Scalar(text, style) => Told::Scalar(text.clone(), *style, node.tag),
+        Held::List(items) => Told::List(items.iter().map(|item| told(nodes, *item)).collect()),
+        Held::Map(entries) => {
+            Told::Map(entries.iter().flat_map(|(key, value)| [told(nodes, *key), told(nodes, *value)]).collect())
+        }
+        Held::Alias(_) => panic!("the quick reader takes no aliases"),
+    }
+}
+
+/// Checks that the nodes that are made quickly are those of the full reader.
+fn compare_nodes(text: &str) -> bool {
+    let limits = Limits::default();
+    let Some(quick) = nodes::read_usual(text, limits.max_depth, &mut Tell) else { return false };
+    let full = nodes::read(text.as_bytes(), limits.max_depth);
+    let full = full.unwrap_or_else(|problem| panic!("{problem:?}\n{text}\n{text:?}"));
+    assert_eq!(quick, told(&full, 0), "{text}\n{text:?}");
+    true
 }
 
 /// Checks that the quick writer writes what the full one does, or declines; tells whether it wrote.
