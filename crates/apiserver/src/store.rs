@@ -84,8 +84,9 @@ pub(crate) struct Store {
     forgotten: u64,
     /// Revisions before this one cannot be asked for any more, even when nothing happened here since.
     compacted: u64,
-    /// Absent while the collection is not served.
-    wake: Option<watch::Sender<u64>>,
+    /// What wakes each watcher, in the order they came: a channel of its own, for tokio wakes those of one channel in
+    /// an order of chance, and a simulated run must be able to happen again.
+    wake: Vec<watch::Sender<u64>>,
 }
 
 impl Store {
@@ -97,7 +98,7 @@ impl Store {
             dropped: 0,
             forgotten: 0,
             compacted,
-            wake: None,
+            wake: Vec::new(),
         }
     }
 
@@ -156,9 +157,7 @@ impl Store {
         while self.ring.len() > self.window {
             self.forget_oldest();
         }
-        if let Some(wake) = &self.wake {
-            wake.send_replace(rv);
-        }
+        self.wake.retain(|wake| wake.send(rv).is_ok());
     }
 
     fn forget_oldest(&mut self) {
@@ -209,18 +208,21 @@ impl Store {
 
     /// Returns a receiver that changes at every event, and closes when the collection is no longer served.
     pub(crate) fn subscribe(&mut self) -> watch::Receiver<u64> {
-        self.wake.get_or_insert_with(|| watch::channel(0).0).subscribe()
+        self.wake.retain(|wake| !wake.is_closed());
+        let (wake, watcher) = watch::channel(0);
+        self.wake.push(wake);
+        watcher
     }
 
-    /// Returns what wakes the watchers; `None` where nobody has watched yet.
+    /// Returns what wakes the watchers.
     #[cfg(test)]
-    pub(crate) fn waker(&self) -> Option<watch::Sender<u64>> {
+    pub(crate) fn wakers(&self) -> Vec<watch::Sender<u64>> {
         self.wake.clone()
     }
 
     /// Ends all watches once they have told what happened so far.
     pub(crate) fn close(&mut self) {
-        self.wake = None;
+        self.wake.clear();
     }
 }
 

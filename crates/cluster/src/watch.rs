@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use kube::client::Body;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tracing::{debug, warn};
 
 use crate::{ApiError, ApiResource, Cluster};
@@ -211,7 +212,15 @@ pub enum Change {
 
 struct Scope {
     objects: Mutex<Objects>,
-    complete: watch::Sender<bool>,
+    /// Whether everything there is has been read, and what wakes those who wait for that, the first first.
+    complete: AtomicBool,
+    completed: Notify,
+}
+
+impl Scope {
+    fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
 }
 
 #[derive(Default)]
@@ -249,13 +258,14 @@ impl WatchCache {
 impl Cluster {
     /// Begins to watch, unless somebody did; returns at once.
     ///
-    /// Watches last as long as the process: kinds that were managed once are few, and likely managed again.
+    /// Watches last as long as somebody takes the changes they tell of: kinds that were managed once are few, and likely managed again.
     pub fn watch(&self, scope: WatchScope, resource: ApiResource) {
         let mut scopes = lock(&self.0.cache.scopes);
         if scopes.contains_key(&scope) {
             return;
         }
-        let state = Arc::new(Scope { objects: Mutex::default(), complete: watch::channel(false).0 });
+        let (complete, completed) = (AtomicBool::new(false), Notify::new());
+        let state = Arc::new(Scope { objects: Mutex::default(), complete, completed });
         scopes.insert(scope.clone(), state.clone());
         drop(scopes);
         let task = WatchTask { cluster: self.clone(), scope: Arc::new(scope), resource, state, failures: 0 };
@@ -265,21 +275,23 @@ impl Cluster {
     /// Begins to watch and waits until everything there is has been read.
     pub async fn watch_complete(&self, scope: WatchScope, resource: ApiResource) {
         self.watch(scope.clone(), resource);
-        let mut complete = self.0.cache.scope(&scope).expect("holds because it was just made").complete.subscribe();
-        // Fails only when the sender is gone, which lives in the cache.
-        let _ = complete.wait_for(|complete| *complete).await;
+        let state = self.0.cache.scope(&scope).expect("holds because it was just made");
+        let completed = state.completed.notified();
+        if !state.is_complete() {
+            completed.await;
+        }
     }
 
     /// Tells whether a watch has read everything there is.
     pub fn is_complete(&self, scope: &WatchScope) -> bool {
-        self.0.cache.scope(scope).is_some_and(|scope| *scope.complete.borrow())
+        self.0.cache.scope(scope).is_some_and(|scope| scope.is_complete())
     }
 
     /// Returns one object as the cache knows it.
     pub fn get(&self, gvk: &Gvk, namespace: &str, name: &str) -> Known<Option<Arc<Live>>> {
         for scope in [WatchScope::all(gvk.clone()), WatchScope::one(gvk.clone(), namespace, name)] {
             if let Some(state) = self.0.cache.scope(&scope)
-                && *state.complete.borrow()
+                && state.is_complete()
             {
                 let objects = lock(&state.objects);
                 return Known::Yes(objects.by_name.get(&(namespace.to_owned(), name.to_owned())).cloned());
@@ -291,9 +303,7 @@ impl Cluster {
     /// Returns all objects of a watch, by namespace and name.
     pub fn list(&self, scope: &WatchScope) -> Known<Vec<Arc<Live>>> {
         match self.0.cache.scope(scope) {
-            Some(state) if *state.complete.borrow() => {
-                Known::Yes(lock(&state.objects).by_name.values().cloned().collect())
-            }
+            Some(state) if state.is_complete() => Known::Yes(lock(&state.objects).by_name.values().cloned().collect()),
             _ => Known::NotYet,
         }
     }
@@ -350,7 +360,7 @@ enum End {
 
 impl WatchTask {
     async fn run(mut self) {
-        loop {
+        while !self.is_over() {
             match self.list().await {
                 Ok(version) => {
                     self.failures = 0;
@@ -359,6 +369,11 @@ impl WatchTask {
                 Err(error) => self.pause(&error).await,
             }
         }
+    }
+
+    /// Tells whether nobody takes changes any more: who looked on has stopped.
+    fn is_over(&self) -> bool {
+        self.cluster.0.cache.sender.is_closed()
     }
 
     /// Reads everything there is, and tells of what differs from what was known.
@@ -453,7 +468,8 @@ impl WatchTask {
             }
             objects.newest = objects.newest.max(version);
         }
-        let first = !self.state.complete.send_replace(true);
+        let first = !self.state.complete.swap(true, Ordering::AcqRel);
+        self.state.completed.notify_waiters();
         for (before, after) in changes {
             self.tell(Change::Object { scope: self.scope.clone(), before, after }).await;
         }
@@ -469,7 +485,7 @@ impl WatchTask {
 
     /// Watches from a version on until a new list is needed.
     async fn follow(&mut self, mut version: String) {
-        loop {
+        while !self.is_over() {
             let path = format!(
                 "{}?watch=1&allowWatchBookmarks=true&resourceVersion={version}{}",
                 self.resource.path(&self.scope.namespace, None),

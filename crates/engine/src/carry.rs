@@ -436,8 +436,9 @@ impl Carry<'_> {
                         return end;
                     }
                     tokio::select! {
-                        () = self.mailbox.wait() => {}
+                        biased;
                         () = self.shared.shutdown.cancelled() => return End::Interrupted,
+                        () = self.mailbox.wait() => {}
                         // The source is asked now and then too: a newer revision does not wake a sync.
                         () = tokio::time::sleep(left.min(Duration::from_millis(500))) => {}
                     }

@@ -57,6 +57,8 @@ impl Events {
         let mut letters = self.receiver.lock().await;
         loop {
             tokio::select! {
+                biased;
+                () = shared.shutdown.cancelled() => break,
                 letter = letters.recv() => match letter {
                     Some(letter) => {
                         self.let_syncs_pass().await;
@@ -64,7 +66,6 @@ impl Events {
                     }
                     None => return,
                 },
-                () = shared.shutdown.cancelled() => break,
             }
         }
         let rest = async {

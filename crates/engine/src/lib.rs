@@ -31,4 +31,4 @@ pub use dependencies::{Surroundings as ChartSurroundings, complete_chart};
 pub use dialect::*;
 pub use happening::{Cause, Counters, Happening};
 pub use router::Engine;
-pub use shared::{AppView, Options};
+pub use shared::{AppView, Options, Workplace};

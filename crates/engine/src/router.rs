@@ -44,8 +44,9 @@ impl Engine {
         let definitions =
             WatchScope::all(Gvk::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition")).metadata_only();
         let kinds = tokio::select! {
-            kinds = self.wait_for_kinds(&definitions) => kinds?,
+            biased;
             () = self.shared.shutdown.cancelled() => return Ok(()),
+            kinds = self.wait_for_kinds(&definitions) => kinds?,
         };
         info!(kinds = kinds.len(), "Engine started");
         let mut kinds = kinds;
@@ -55,6 +56,9 @@ impl Engine {
         });
         loop {
             tokio::select! {
+                // In this order here and elsewhere, so that a simulated run can happen again.
+                biased;
+                () = self.shared.shutdown.cancelled() => break,
                 change = changes.recv() => match change {
                     Some(change) => {
                         if self.route(&change, &kinds, &definitions) {
@@ -66,13 +70,13 @@ impl Engine {
                     }
                     None => break,
                 },
-                () = self.shared.shutdown.cancelled() => break,
             }
         }
         self.tasks.close();
         // Watches must not block on a full channel while tasks finish.
         let drain = async { while changes.recv().await.is_some() {} };
         tokio::select! {
+            biased;
             () = self.tasks.wait() => {}
             () = drain => {}
         }

@@ -25,6 +25,29 @@ const HAPPENINGS: usize = 1024;
 /// is waiting for goes first.
 const BACKGROUND_WRITES: usize = 4;
 
+/// Where work goes that keeps a thread busy or waits for the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Workplace {
+    /// The runtime's own threads for it.
+    #[default]
+    Threads,
+    /// Right here: a simulation has one thread, and what happens in it must be able to happen again.
+    Here,
+}
+
+impl Workplace {
+    /// Does a piece of work; fails when it panicked.
+    pub(crate) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, tokio::task::JoinError> {
+        match self {
+            Self::Threads => tokio::task::spawn_blocking(work).await,
+            Self::Here => Ok(work()),
+        }
+    }
+}
+
 /// How the engine runs.
 #[derive(Clone)]
 pub struct Options {
@@ -38,6 +61,8 @@ pub struct Options {
     pub patience: Duration,
     /// Where renders are kept; `None` keeps none.
     pub cache: Option<CacheOptions>,
+    /// Where renders are made.
+    pub workplace: Workplace,
 }
 
 impl Default for Options {
@@ -48,6 +73,7 @@ impl Default for Options {
             only_namespaces: BTreeSet::new(),
             patience: Duration::from_secs(30),
             cache: None,
+            workplace: Workplace::default(),
         }
     }
 }

@@ -175,10 +175,11 @@ impl Task {
                 continue;
             }
             tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
                 () = self.mailbox.wait() => {}
                 () = any_changed(&mut self.sources) => {}
                 () = tokio::time::sleep(wait) => {}
-                () = shutdown.cancelled() => break,
             }
         }
         self.shared.index.remove_task(&self.id, &self.interests);

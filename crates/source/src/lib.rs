@@ -10,6 +10,7 @@
 mod ancestry;
 mod archive;
 mod commit;
+mod elsewhere;
 mod error;
 mod limits;
 mod local;
@@ -23,6 +24,7 @@ mod tree;
 mod wire;
 
 pub use commit::CommitInfo;
+pub use elsewhere::GitRemotes;
 pub use error::SourceError;
 pub use limits::{
     DEFAULT_TIMEOUT, MAX_ARCHIVE_BYTES, MAX_ARCHIVE_FILES, MAX_BLOB_BYTES, MAX_INDEX_BYTES, MAX_INDEX_VERSIONS,

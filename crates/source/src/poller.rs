@@ -46,12 +46,21 @@ pub(crate) struct Poller {
     key: (RemoteKey, Wanted),
     remote: Remote,
     /// Who is interested, and how eagerly. Locked while the hub's pollers are, never the other way round.
-    subscribers: Mutex<BTreeMap<u64, Eagerness>>,
+    subscribers: Mutex<BTreeMap<u64, Subscriber>>,
     next_id: AtomicU64,
     /// Counts requests for a check.
     requested: AtomicU64,
     /// Wakes the poller: a request, a new subscriber, a gone one.
     wake: Notify,
+    latest: Mutex<Option<Polled>>,
+}
+
+/// Who is interested: how eagerly, and what is told of outcomes and of answered requests.
+///
+/// Each has channels of its own: tokio wakes the receivers of one channel in an order of chance, and a simulated run
+/// must be able to happen again.
+struct Subscriber {
+    eagerness: Eagerness,
     outcomes: watch::Sender<Option<Polled>>,
     answered: watch::Sender<u64>,
 }
@@ -77,13 +86,16 @@ impl Poller {
             None => Self::start(hub, &mut pollers, remote.clone(), key),
         };
         let id = poller.next_id.fetch_add(1, Ordering::Relaxed);
-        lock(&poller.subscribers).insert(id, Eagerness { interval, timeout });
-        drop(pollers);
-        poller.wake.notify_one();
-        let mut outcomes = poller.outcomes.subscribe();
+        let mut subscribers = lock(&poller.subscribers);
+        let (sender, mut outcomes) = watch::channel(lock(&poller.latest).clone());
         // What was found for others is news to this one.
         outcomes.mark_changed();
-        let answered = poller.answered.subscribe();
+        let (answered_sender, answered) = watch::channel(0);
+        let eagerness = Eagerness { interval, timeout };
+        subscribers.insert(id, Subscriber { eagerness, outcomes: sender, answered: answered_sender });
+        drop(subscribers);
+        drop(pollers);
+        poller.wake.notify_one();
         Subscription { hub: Arc::clone(hub), poller, id, outcomes, answered }
     }
 
@@ -100,8 +112,7 @@ impl Poller {
             next_id: AtomicU64::new(0),
             requested: AtomicU64::new(0),
             wake: Notify::new(),
-            outcomes: watch::Sender::new(None),
-            answered: watch::Sender::new(0),
+            latest: Mutex::default(),
         });
         pollers.insert(key, Arc::clone(&poller));
         hub.runtime.spawn(Arc::clone(&poller).run(Arc::clone(hub)));
@@ -124,7 +135,9 @@ impl Poller {
                 _ => 0,
             };
             self.publish(&hub, outcome);
-            self.answered.send_replace(requested);
+            for subscriber in lock(&self.subscribers).values() {
+                subscriber.answered.send_replace(requested);
+            }
             if !self.pause(&hub, requested, failures).await {
                 break;
             }
@@ -146,6 +159,9 @@ impl Poller {
         let resolved = async {
             match &self.key.1 {
                 Wanted::Git(wanted) => {
+                    if let Some(git) = &hub.options.git {
+                        return git.resolve(&self.remote, wanted).await;
+                    }
                     let mirror = match mirror {
                         Some(mirror) => Arc::clone(mirror),
                         None => Arc::clone(mirror.insert(hub.mirror(&self.remote)?)),
@@ -164,20 +180,25 @@ impl Poller {
 
     fn publish(&self, hub: &Hub, outcome: Result<Revision, SourceError>) {
         let checked_at = (hub.options.now)();
-        self.outcomes.send_if_modified(|current| {
-            let (last_good, sequence) = match current {
-                Some(polled) => (polled.last_good.clone(), polled.sequence + 1),
-                None => (None, 1),
-            };
-            let last_good = outcome.as_ref().ok().cloned().or(last_good);
-            let polled = Polled { outcome: outcome.map_err(Arc::new), last_good, checked_at, sequence };
-            let is_news = current.as_ref().is_none_or(|current| !current.says_the_same(&polled));
-            if is_news {
-                self.tell(&polled);
-            }
-            *current = Some(polled);
-            is_news
-        });
+        let subscribers = lock(&self.subscribers);
+        let mut latest = lock(&self.latest);
+        let (last_good, sequence) = match &*latest {
+            Some(polled) => (polled.last_good.clone(), polled.sequence + 1),
+            None => (None, 1),
+        };
+        let last_good = outcome.as_ref().ok().cloned().or(last_good);
+        let polled = Polled { outcome: outcome.map_err(Arc::new), last_good, checked_at, sequence };
+        let is_news = latest.as_ref().is_none_or(|before| !before.says_the_same(&polled));
+        if is_news {
+            self.tell(&polled);
+        }
+        *latest = Some(polled.clone());
+        for subscriber in subscribers.values() {
+            subscriber.outcomes.send_if_modified(|known| {
+                *known = Some(polled.clone());
+                is_news
+            });
+        }
     }
 
     fn tell(&self, polled: &Polled) {
@@ -199,6 +220,7 @@ impl Poller {
             }
             let wait = wait(self.interval(hub, eagerness), failures, chance);
             tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(ended + wait) => return true,
                 () = self.wake.notified() => {}
             }
@@ -217,8 +239,8 @@ impl Poller {
     fn eagerness(&self, hub: &Hub) -> Option<Eagerness> {
         let mut pollers = lock(&hub.pollers);
         let subscribers = lock(&self.subscribers);
-        let interval = subscribers.values().map(|eagerness| eagerness.interval).min();
-        let timeout = subscribers.values().map(|eagerness| eagerness.timeout).max();
+        let interval = subscribers.values().map(|subscriber| subscriber.eagerness.interval).min();
+        let timeout = subscribers.values().map(|subscriber| subscriber.eagerness.timeout).max();
         let eagerness = interval.zip(timeout).map(|(interval, timeout)| Eagerness { interval, timeout });
         if eagerness.is_none() {
             pollers.remove(&self.key);

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::SourceError;
 use crate::archive::Archives;
 use crate::commit::CommitInfo;
+use crate::elsewhere::GitRemotes;
 use crate::limits::{DEFAULT_TIMEOUT, MAX_IDLE, SWEEP_INTERVAL};
 use crate::mirror::{Edge, MARK, Mirror};
 use crate::poller::{Poller, Subscription};
@@ -36,6 +37,8 @@ pub struct Options {
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Gives random numbers, for the jitter between checks.
     pub random: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// What Git repositories are instead of the network's; `None` for those.
+    pub git: Option<Arc<dyn GitRemotes>>,
 }
 
 impl Default for Options {
@@ -46,6 +49,7 @@ impl Default for Options {
             timeout: DEFAULT_TIMEOUT,
             now: Arc::new(Timestamp::now),
             random: Arc::new(rand::random),
+            git: None,
         }
     }
 }
@@ -124,9 +128,12 @@ impl Sources {
         revision: &Revision,
     ) -> Result<Arc<dyn Tree>, SourceError> {
         let timeout = self.hub.options.timeout;
-        match wanted {
-            Wanted::Git(_) => self.hub.mirror(remote)?.tree(revision, timeout).await,
-            Wanted::Chart { .. } | Wanted::Oci(_) => self.hub.archives.open(remote, wanted, revision, timeout).await,
+        match (wanted, &self.hub.options.git) {
+            (Wanted::Git(_), Some(git)) => git.open(remote, revision).await,
+            (Wanted::Git(_), None) => self.hub.mirror(remote)?.tree(revision, timeout).await,
+            (Wanted::Chart { .. } | Wanted::Oci(_), _) => {
+                self.hub.archives.open(remote, wanted, revision, timeout).await
+            }
         }
     }
 
@@ -143,9 +150,10 @@ impl Sources {
     /// Finds out once what is wanted of a remote, as of now, for those who do not follow it.
     pub async fn resolve(&self, remote: &Remote, wanted: &Wanted) -> Result<Revision, SourceError> {
         let timeout = self.hub.options.timeout;
-        match wanted {
-            Wanted::Git(wanted) => self.hub.mirror(remote)?.resolve(wanted, timeout).await,
-            Wanted::Chart { .. } | Wanted::Oci(_) => {
+        match (wanted, &self.hub.options.git) {
+            (Wanted::Git(wanted), Some(git)) => git.resolve(remote, wanted).await,
+            (Wanted::Git(wanted), None) => self.hub.mirror(remote)?.resolve(wanted, timeout).await,
+            (Wanted::Chart { .. } | Wanted::Oci(_), _) => {
                 self.hub.archives.resolve(remote, wanted, Instant::now(), timeout).await
             }
         }
@@ -153,9 +161,12 @@ impl Sources {
 
     /// Reads author, date and message of a revision's commit; `None` of what is no commit.
     pub async fn commit_info(&self, remote: &Remote, revision: &Revision) -> Result<Option<CommitInfo>, SourceError> {
-        match revision.algorithm {
-            Algorithm::Sha1 => self.hub.mirror(remote)?.commit_info(revision, self.hub.options.timeout).await.map(Some),
-            Algorithm::Sha256 => Ok(None),
+        match (revision.algorithm, &self.hub.options.git) {
+            (Algorithm::Sha1, Some(git)) => git.commit_info(remote, revision).await.map(Some),
+            (Algorithm::Sha1, None) => {
+                self.hub.mirror(remote)?.commit_info(revision, self.hub.options.timeout).await.map(Some)
+            }
+            (Algorithm::Sha256, _) => Ok(None),
         }
     }
 
@@ -163,6 +174,9 @@ impl Sources {
     ///
     /// `None` of what is no commit, and when the history is not here and the server cannot give commits without their files.
     pub async fn is_ancestor(&self, remote: &Remote, old: &Revision, new: &Revision) -> Option<bool> {
+        if let Some(git) = &self.hub.options.git {
+            return git.is_ancestor(remote, old, new).await;
+        }
         let (old, new) = (full_commit(&old.digest)?, full_commit(&new.digest)?);
         self.hub.mirror(remote).ok()?.descends(old, new, self.hub.options.timeout).await
     }

@@ -207,6 +207,8 @@ impl Simulation {
                 }
             };
             let change = tokio::select! {
+                // In this order, so that a simulated run can happen again.
+                biased;
                 ((kind, notices), ..) = select_all(changes) => notices.map(|notices| (kind, notices)),
                 Some((id, came_to)) = self.asked.next() => {
                     let Some(id) = id else { return };

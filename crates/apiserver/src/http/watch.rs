@@ -234,6 +234,7 @@ impl Watcher {
             }
             let Some(wake) = &mut self.wake else {
                 tokio::select! {
+                    biased;
                     () = tokio::time::sleep_until(self.deadline) => {}
                     () = self.stop.cancelled() => {}
                 }
@@ -241,6 +242,7 @@ impl Watcher {
             };
             let bookmark_at = self.bookmark_at.unwrap_or(self.deadline);
             tokio::select! {
+                biased;
                 changed = wake.changed() => if changed.is_err() {
                     return None;
                 },
@@ -439,10 +441,10 @@ mod tests {
         out
     }
 
-    /// Returns what wakes the watchers of ConfigMaps, which knows how many there are.
-    fn waker(cluster: &Cluster) -> tokio::sync::watch::Sender<u64> {
+    /// Returns what wakes the watchers of ConfigMaps, which knows whether they are there.
+    fn wakers(cluster: &Cluster) -> Vec<tokio::sync::watch::Sender<u64>> {
         let store = (String::new(), "configmaps".to_owned());
-        cluster.with_state(|state, _| state.store(&store).waker()).expect("somebody watches")
+        cluster.with_state(|state, _| state.store(&store).wakers())
     }
 
     #[tokio::test]
@@ -471,10 +473,10 @@ mod tests {
     async fn who_vanishes_leaves_nothing_behind() {
         let (cluster, rv) = cluster();
         let bodies = [watch(&cluster, rv).await, watch(&cluster, rv).await];
-        let waker = waker(&cluster);
-        assert_eq!(waker.receiver_count(), 2);
+        let wakers = wakers(&cluster);
+        assert_eq!(wakers.iter().map(tokio::sync::watch::Sender::receiver_count).sum::<usize>(), 2);
         drop(bodies);
-        assert_eq!(waker.receiver_count(), 0);
+        assert_eq!(wakers.iter().map(tokio::sync::watch::Sender::receiver_count).sum::<usize>(), 0);
     }
 
     #[tokio::test]
@@ -497,8 +499,8 @@ mod tests {
             socket.read_exact(&mut [0; 15]).await.expect("it answers");
             sockets.push(socket);
         }
-        let waker = waker(&cluster);
-        assert_eq!(waker.receiver_count(), 2);
+        let wakers = wakers(&cluster);
+        assert_eq!(wakers.len(), 2);
         // More than sockets hold. Changes come one at a time, so that the server has its turn between them.
         for at in 0..250 {
             change(&cluster, at);
@@ -510,7 +512,9 @@ mod tests {
         stalled.read_to_end(&mut told).await.expect("the end");
         assert!(told.len() < 190 * BYTES, "{} bytes were kept for one who does not read", told.len());
         assert!(told.ends_with(b"0\r\n\r\n"), "the reply ends in order");
-        waker.closed().await;
+        for waker in wakers {
+            waker.closed().await;
+        }
         stop.cancel();
         serving.await.expect("it ends");
     }

@@ -231,7 +231,11 @@ impl Task {
         };
         // Reading a tree blocks on the disk.
         let shared = self.shared.clone();
-        let (rendered, objects) = tokio::task::spawn_blocking(move || kept_or_made(&shared, &rendering))
+        let (rendered, objects) = self
+            .shared
+            .options
+            .workplace
+            .run(move || kept_or_made(&shared, &rendering))
             .await
             .map_err(|error| Failure::new(Reason::Internal, format!("a render broke off: {error}")))?;
         if rendered.outcome.is_err() {
@@ -322,7 +326,7 @@ impl Task {
         let trees = self.trees(app, revisions).await?;
         let reads = rendered.reads.clone();
         let holds = move || reads.iter().zip(&trees).all(|(reads, tree)| reads.holds_in(&**tree));
-        let holds = tokio::task::spawn_blocking(holds).await.unwrap_or(false);
+        let holds = self.shared.options.workplace.run(holds).await.unwrap_or(false);
         if holds {
             Counters::add(&self.shared.counters.renders_spared);
             if let Some((of, _)) = &mut self.rendered {
