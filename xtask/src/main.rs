@@ -1,9 +1,10 @@
-//! Chores: `cargo xtask test`, `demo`, `bench`, `conformance`, `fuzz`, `referee`, `api-data`.
+//! Chores: `cargo xtask test`, `simulate`, `demo`, `bench`, `conformance`, `fuzz`, `referee`, `api-data`.
 
 mod apidata;
 mod conformance;
 mod fuzz;
 mod referee;
+mod simulate;
 mod steps;
 mod test;
 
@@ -21,6 +22,11 @@ struct Arguments {
 enum Chore {
     /// Runs everything that can run here, and names what cannot
     Test,
+    /// Plays whole worlds with faults by seed (`--seed N --seeds M --trace`), and judges them by the six promises
+    Simulate {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Shows Bowline on this machine; arguments go to `bowline demo`
     Demo {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -61,6 +67,7 @@ enum Chore {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Test => test::run(),
+        Chore::Simulate { arguments } => simulate::run(&arguments),
         Chore::Demo { arguments } => steps::cargo_run("bowline", &["demo".to_owned()], &arguments),
         Chore::Bench { name, arguments } => {
             let plane = || anyhow::Ok(referee::control_plane()?.map(|path| ("BOWLINE_CONTROL_PLANE", path)));

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which rooms each room may use: the table of the design. `bowline` and `xtask` may use all.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("apiserver", &["smd", "yaml"]),
     ("argo", &["engine", "model", "health"]),
     ("cluster", &["tree", "smd", "model"]),
@@ -22,6 +22,10 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("manifest", &["tree", "yaml", "model"]),
     ("model", &["tree", "yaml", "smd"]),
     ("plan", &["smd", "model"]),
+    (
+        "simulator",
+        &["apiserver", "argo", "cluster", "engine", "flux", "helm", "model", "plan", "source", "tree", "yaml"],
+    ),
     ("smd", &["yaml", "tree"]),
     ("source", &["tree", "smd", "model", "yaml"]),
     ("tree", &[]),
