@@ -193,8 +193,18 @@ impl Stage {
         let argo = ArgoOptions { control_namespace: ARGO_HOME.to_owned(), ..ArgoOptions::default() };
         let dialects: Vec<Arc<dyn EngineDialect>> =
             vec![Arc::new(Argo::new(argo)), Arc::new(Flux::new(FluxOptions::default()))];
-        let options =
-            bowline_engine::Options { now, seed, workplace: Workplace::Here, ..bowline_engine::Options::default() };
+        let cache = bowline_engine::CacheOptions {
+            folder: site.state.path().join("renders"),
+            max_bytes: 16 << 20,
+            build: "simulated".to_owned(),
+        };
+        let options = bowline_engine::Options {
+            now,
+            seed,
+            workplace: Workplace::Here,
+            cache: Some(cache),
+            ..bowline_engine::Options::default()
+        };
         let engine = Engine::new(connection, sources, dialects, options, life.clone());
         let mut happenings = engine.happenings();
         let (shared, ends) = (Arc::clone(&self.shared), life.clone());
