@@ -85,7 +85,7 @@ mod tests {
         assert_eq!((shrunk.steps.len(), shrunk.troubles.len(), shrunk.apps.len()), (1, 0, 1));
         assert!(runs <= 500);
         let ends = |script: &Script| script.steps.iter().map(|step| step.pause).sum::<std::time::Duration>();
-        assert!(ends(&shrunk) >= script.steps[..=11].iter().map(|step| step.pause).sum());
+        assert!(ends(&shrunk) >= script.steps[..=11].iter().map(|step| step.pause).sum::<std::time::Duration>());
         assert!(ends(&shrunk) <= ends(&script));
     }
 }
