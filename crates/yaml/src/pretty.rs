@@ -2,11 +2,14 @@
 //!
 //! Lists are indented under their keys, and lines are not folded.
 
+use std::borrow::Cow;
+
 use libyaml_safer::{Encoding, Event, ScalarStyle};
 
 use crate::emit::{BYTE_ORDER_MARK, hide_escapes, is_escaped_by_go, restore_escapes, write_events};
 use crate::resolve::needs_quotes_to_v3;
 use crate::sort::{is_less_to_v3, sort_by};
+use crate::value::decode_base64;
 
 /// A value as it is to be written.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +39,18 @@ impl Pretty {
         }
     }
 
+    /// What a key is sorted by; of bytes that are no text each counts as U+FFFD.
+    fn sorted_by(&self) -> Cow<'_, str> {
+        let Self::Binary(encoded) = self else { return self.scalar().into() };
+        let bytes = decode_base64(encoded).unwrap_or_default();
+        let mut text = String::new();
+        for part in bytes.utf8_chunks() {
+            text.push_str(part.valid());
+            text.extend(part.invalid().iter().map(|_| '\u{fffd}'));
+        }
+        text.into()
+    }
+
     /// Tells whether lines of its own are needed.
     fn is_nested(&self) -> bool {
         match self {
@@ -63,7 +78,7 @@ fn write(out: &mut String, value: Pretty, indent: usize) {
     match value {
         Pretty::Map { mut entries, sorted } if !entries.is_empty() => {
             if sorted {
-                sort_by(&mut entries, &|(a, _), (b, _)| is_less_to_v3(a.scalar(), b.scalar()));
+                sort_by(&mut entries, &|(a, _), (b, _)| is_less_to_v3(&a.sorted_by(), &b.sorted_by()));
             }
             for (at, (key, value)) in entries.into_iter().enumerate() {
                 if at > 0 {

@@ -13,7 +13,7 @@ use crate::{Limits, Problem, ProblemKind, Rules};
 
 /// Turns one document into its value, or tells everything that is wrong with it.
 pub(crate) fn to_json(tree: &Tree, rules: Rules, limits: &Limits) -> Result<Value, Vec<Problem>> {
-    let mut builder = Builder { tree, rules, limits, problems: Vec::new(), from_aliases: 0, in_alias: false };
+    let mut builder = Builder::new(tree, rules, limits);
     let value = if tree.nodes.is_empty() { Ok(Value::Null) } else { builder.value(0, 0) };
     match value {
         Ok(value) if builder.problems.is_empty() => Ok(value),
@@ -24,10 +24,15 @@ pub(crate) fn to_json(tree: &Tree, rules: Rules, limits: &Limits) -> Result<Valu
 
 /// Returns the JSON key that a key of a map becomes by the rules of `sigs.k8s.io/yaml`, and whether it is a merge key.
 pub(crate) fn key_name(tree: &Tree, key: Id, limits: &Limits) -> (Option<String>, bool) {
-    let mut builder =
-        Builder { tree, rules: Rules::Sigs, limits, problems: Vec::new(), from_aliases: 0, in_alias: false };
+    let mut builder = Builder::new(tree, Rules::Sigs, limits);
     if builder.is_merge(key) { (None, true) } else { (builder.key(key, key), false) }
 }
+
+/// The keys of a map that are written, by what makes two of them the same, and where.
+type Written = BTreeMap<(Option<Id>, u8, String), Id>;
+
+/// The sort of keys that are texts.
+const TEXT: u8 = 5;
 
 /// A limit was passed: there is no use in going on. The problem is noted already.
 struct Stop;
@@ -39,9 +44,15 @@ struct Builder<'a> {
     problems: Vec<Problem>,
     from_aliases: usize,
     in_alias: bool,
+    /// Whether keys stay as they are written: to go-yaml v3 what is merged into a map of texts has texts for its keys.
+    are_keys_texts: bool,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    fn new(tree: &'a Tree, rules: Rules, limits: &'a Limits) -> Self {
+        Self { tree, rules, limits, problems: Vec::new(), from_aliases: 0, in_alias: false, are_keys_texts: false }
+    }
+
     fn value(&mut self, id: Id, depth: usize) -> Result<Value, Stop> {
         let tree = self.tree;
         let node = &tree.nodes[id];
@@ -93,12 +104,25 @@ impl Builder<'_> {
 
     fn map(&mut self, entries: &[(Id, Id)], depth: usize) -> Result<Map<String, Value>, Stop> {
         let mut map = Map::new();
-        self.add_entries(&mut map, entries, depth)?;
-        Ok(map)
+        let are_texts = self.rules == Rules::Kyaml
+            && entries.iter().all(|(key, _)| {
+                let is_plain_text = matches!(self.tree.nodes[*key].content, Content::Scalar { .. });
+                is_plain_text && (self.is_merge(*key) || self.sort_of(*key) == TEXT)
+            });
+        let before = std::mem::replace(&mut self.are_keys_texts, are_texts);
+        let done = self.add_entries(&mut map, &mut Written::new(), entries, depth);
+        self.are_keys_texts = before;
+        done.map(|()| map)
     }
 
-    fn add_entries(&mut self, map: &mut Map<String, Value>, entries: &[(Id, Id)], depth: usize) -> Result<(), Stop> {
-        let mut written = BTreeMap::new();
+    /// Puts entries into a map, of which some keys are written already.
+    fn add_entries(
+        &mut self,
+        map: &mut Map<String, Value>,
+        written: &mut Written,
+        entries: &[(Id, Id)],
+        depth: usize,
+    ) -> Result<(), Stop> {
         let mut late: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
         let mut merged = Vec::new();
         for &(key, value) in entries {
@@ -106,8 +130,9 @@ impl Builder<'_> {
                 if self.rules == Rules::Kyaml {
                     merged.push(value);
                 } else {
-                    // go-yaml v2 merges at this very place: entries before it lose, those after it win.
-                    self.merge(map, value, depth, true)?;
+                    // go-yaml v2 merges at this very place: entries before it lose, those after it win. Its strict form
+                    // takes neither: a key that is merged counts as written.
+                    self.merge(map, Some(written), value, depth)?;
                 }
                 continue;
             }
@@ -115,16 +140,23 @@ impl Builder<'_> {
             let Some(name) = self.key(key, value) else { continue };
             // To go-yaml v3 keys are the same that are written alike; an alias is another, whatever it names.
             let same = match &node.content {
-                Content::Alias(target) if self.rules == Rules::Kyaml => (Some(*target), String::new()),
-                Content::Scalar { text, .. } if self.rules == Rules::Kyaml => (None, text.clone()),
-                _ => (None, name.clone()),
+                Content::Alias(target) if self.rules == Rules::Kyaml => (Some(*target), 0, String::new()),
+                Content::Scalar { text, .. } if self.rules == Rules::Kyaml => (None, 0, text.clone()),
+                _ => (None, self.sort_of(key), name.clone()),
             };
             if let Some(first) = written.insert(same, key)
                 && self.rules != Rules::Sigs
-                && (self.rules == Rules::Kyaml || self.sort_of(first) == self.sort_of(key))
             {
-                let first = self.tree.nodes[first].line;
-                self.note(node, ProblemKind::Value, format!("mapping key {name:?} already defined at line {first}"));
+                if self.rules == Rules::Kyaml {
+                    let first = self.tree.nodes[first].line;
+                    let message = format!("mapping key {name:?} already defined at line {first}");
+                    self.note(node, ProblemKind::Value, message);
+                } else {
+                    // go-yaml v2 tells the line of the value.
+                    let key = go_syntax::shown(self.tree, key, self.rules);
+                    let at = &self.tree.nodes[value];
+                    self.note(at, ProblemKind::Value, format!("key {key} already set in map"));
+                }
             }
             let before = self.problems.len();
             let value = self.value(value, depth + 1)?;
@@ -142,7 +174,7 @@ impl Builder<'_> {
         self.problems.extend(late.into_values().flatten());
         // go-yaml v3 merges at the end, and only what is not there.
         for value in merged {
-            self.merge(map, value, depth, false)?;
+            self.merge(map, None, value, depth)?;
         }
         Ok(())
     }
@@ -156,7 +188,7 @@ impl Builder<'_> {
             Some(Meaning::Bool(_)) => 2,
             Some(Meaning::Number(Num::Float(_))) => 3,
             Some(Meaning::Number(_)) => 4,
-            Some(Meaning::Timestamp(_) | Meaning::Text) => 5,
+            Some(Meaning::Timestamp(_) | Meaning::Text) => TEXT,
         }
     }
 
@@ -170,7 +202,14 @@ impl Builder<'_> {
         }
     }
 
-    fn merge(&mut self, map: &mut Map<String, Value>, from: Id, depth: usize, wins: bool) -> Result<(), Stop> {
+    /// Merges maps into one: over what is there where the keys that are written are told, else under it.
+    fn merge(
+        &mut self,
+        map: &mut Map<String, Value>,
+        mut written: Option<&mut Written>,
+        from: Id,
+        depth: usize,
+    ) -> Result<(), Stop> {
         let tree = self.tree;
         let target = tree.follow(from);
         let sources: Vec<Id> = match &tree.nodes[target].content {
@@ -186,11 +225,11 @@ impl Builder<'_> {
             self.note(&tree.nodes[from], ProblemKind::Value, message);
             return Ok(());
         }
-        let written = match &tree.nodes[from].content {
+        let named = match &tree.nodes[from].content {
             Content::List(items) => items.as_slice(),
             _ => &[from],
         };
-        if let Some((at, anchor)) = written.iter().find_map(|id| Some((*id, tree.endless.get(id)?))) {
+        if let Some((at, anchor)) = named.iter().find_map(|id| Some((*id, tree.endless.get(id)?))) {
             self.note(&tree.nodes[at], ProblemKind::Value, format!("anchor '{anchor}' value contains itself"));
             return Err(Stop);
         }
@@ -198,10 +237,15 @@ impl Builder<'_> {
         for source in sources.into_iter().rev() {
             let Content::Map(entries) = &tree.nodes[source].content else { continue };
             self.count(&tree.nodes[source], depth)?;
-            self.aliased(|builder| builder.add_entries(&mut gathered, entries, depth))?;
+            match &mut written {
+                Some(written) => self.aliased(|builder| builder.add_entries(map, written, entries, depth))?,
+                None => {
+                    self.aliased(|builder| builder.add_entries(&mut gathered, &mut Written::new(), entries, depth))?;
+                }
+            }
         }
         for (key, value) in gathered {
-            if wins || !map.contains_key(&key) {
+            if !map.contains_key(&key) {
                 map.insert(key, value);
             }
         }
@@ -230,6 +274,7 @@ impl Builder<'_> {
             return None;
         };
         let name = match self.meaning(node, text, *plain)? {
+            _ if self.are_keys_texts => text.clone(),
             Meaning::Text => return self.text(node, text),
             Meaning::Timestamp(timestamp) if self.rules == Rules::Kyaml => timestamp.to_rfc3339(),
             Meaning::Timestamp(_) => text.clone(),

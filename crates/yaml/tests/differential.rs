@@ -96,12 +96,10 @@ fn is_known(rules: Rules, text: &str, have: &Value, want: &Value) -> bool {
         // go-yaml v3 looks for comments beyond the end of the first document, where a mistake may stand, and refuses
         // more than v2 does where tabs and keys of several lines meet.
         || rules == Rules::Kyaml && want.get("error").is_some()
-        // A key of its own over one that a merge brings is a mistake to Go's strict form; here only one given twice is.
-        || rules == Rules::SigsStrict && error.contains("already set in map") && text.contains("<<")
         // To go-yaml a map or list of nothing is no key; it is refused either way, but for one at the root.
         || has_empty_key(text)
         // A key that is no number is another each time to Go.
-        || told.contains("already defined") && text.to_lowercase().contains(".nan")
+        || (told.contains("already defined") || told.contains("already set")) && text.to_lowercase().contains(".nan")
         // Go reads ahead, beyond the first document.
         || error.contains("control characters")
         || told.contains("control characters")
@@ -139,6 +137,10 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number is asked for"))
 }
 
+/// How often a question is asked again whose answer may be a matter of chance: of two keys that become one, Go takes
+/// either.
+const AGAIN: usize = 24;
+
 /// Runs random cases in batches, and tells of the first differences.
 fn compare(what: &str, case: impl Fn(&mut Random) -> Value, differ: impl Fn(&Value, &Value) -> Vec<String>) {
     let Some(mut referee) = Referee::start() else {
@@ -158,7 +160,14 @@ fn compare(what: &str, case: impl Fn(&mut Random) -> Value, differ: impl Fn(&Val
         for (at, (case, want)) in cases.iter().zip(referee.ask(&cases)).enumerate() {
             asked += 1;
             refused += usize::from(want["sigs"].get("error").is_some());
-            for story in differ(case, &want) {
+            let mut stories = differ(case, &want);
+            if !stories.is_empty() {
+                let again = referee.ask(&vec![case.clone(); AGAIN]);
+                if again.iter().any(|want| differ(case, want).is_empty()) {
+                    stories.clear();
+                }
+            }
+            for story in stories {
                 let told = format!("{}: {story}", start + at as u64);
                 if story.starts_with("words") { otherwise.push(told) } else { wrong.push(told) }
             }

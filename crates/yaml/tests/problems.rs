@@ -18,15 +18,12 @@ fn mistakes_have_a_place() {
         ),
         (
             "a: 1\n---\nb: 1\nb: 2\n---\nc: *x\n",
-            &[
-                "line 4, column 1: mapping key \"b\" already defined at line 3",
-                "line 6, column 4: unknown anchor 'x' referenced",
-            ],
+            &["line 4, column 4: key \"b\" already set in map", "line 6, column 4: unknown anchor 'x' referenced"],
         ),
         (
             "a: 1\na: 2\nb: .inf\nc: !!int x\n",
             &[
-                "line 2, column 1: mapping key \"a\" already defined at line 1",
+                "line 2, column 4: key \"a\" already set in map",
                 "line 3, column 4: unsupported value: JSON has no `.inf`",
                 "line 4, column 4: cannot decode !!str `x` as a !!int",
             ],
@@ -80,6 +77,31 @@ fn twice_the_same_key_is_a_matter_of_rules() {
         assert_eq!(!problems.is_empty(), is_refused, "{rules:?}");
         assert_eq!(documents.first().map(|document| document.value["a"].clone()), (!is_refused).then(|| json!(2)));
     }
+}
+
+#[test]
+fn a_key_that_is_merged_counts_as_written() {
+    let texts = [
+        "x: &x {a: 1}\ny:\n  <<: *x\n  a: 2\n",
+        "x: &x {a: 1}\ny:\n  a: 2\n  <<: *x\n",
+        "x: &x {a: 1}\ny: &y {a: 2}\nz:\n  <<: [*x, *y]\n",
+        "a: 1\n\"1\": 2\n1: 3\n\"1\": 4\n",
+    ];
+    for text in texts {
+        for (rules, is_refused) in [(Rules::Sigs, false), (Rules::SigsStrict, true)] {
+            let (_, problems) = parse_documents_as(rules, text.as_bytes(), &Limits::default());
+            assert_eq!(!problems.is_empty(), is_refused, "{rules:?} {text:?}");
+        }
+    }
+    let apart = "x: &x {1: 1}\ny:\n  <<: *x\n  \"1\": 2\n";
+    assert_eq!(parse_documents(apart.as_bytes(), &Limits::default()).1, []);
+}
+
+#[test]
+fn what_is_merged_into_texts_keeps_its_keys_to_kyaml() {
+    let read = |text: &str| parse_documents_as(Rules::Kyaml, text.as_bytes(), &Limits::default()).0[0].value.clone();
+    assert_eq!(read("<<: {+1: x, 0x1F: y}\na: z\n"), json!({"+1": "x", "0x1F": "y", "a": "z"}));
+    assert_eq!(read("<<: {+1: x}\n2: z\n"), json!({"1": "x", "2": "z"}));
 }
 
 #[test]

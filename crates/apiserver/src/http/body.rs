@@ -108,14 +108,7 @@ fn yaml_proper(bytes: &[u8]) -> Result<Decoded, String> {
     let lines: Vec<String> = problems
         .iter()
         .filter(|problem| problem.kind == ProblemKind::Value && problem.line < end)
-        .map(|problem| {
-            // The words of go-yaml 2, which the server reads with.
-            let key = problem.message.strip_prefix("mapping key ").and_then(|rest| rest.split_once(" already defined"));
-            match key {
-                Some((key, _)) => format!("line {}: key {key} already set in map", problem.line),
-                None => format!("line {}: {}", problem.line, problem.message),
-            }
-        })
+        .map(|problem| format!("line {}: {}", problem.line, problem.message))
         .collect();
     let mistakes = if lines.is_empty() { Vec::new() } else { vec![format!("{YAML_ERRORS}{}", lines.join("\n  "))] };
     Ok(Decoded { value: documents.into_iter().next().map_or(Value::Null, |document| document.value), mistakes })

@@ -221,13 +221,22 @@ pub(crate) struct Writer<'r> {
     random: &'r mut Random,
     out: String,
     anchors: usize,
+    /// Whether mistakes are left out: one of many ends the reading of all else.
+    calm: bool,
 }
 
 impl Writer<'_> {
+    /// Says yes once in so many times, where there may be a mistake.
+    fn errs(&mut self, count: usize) -> bool {
+        !self.calm && self.random.one_in(count)
+    }
+
     fn word(&mut self) -> String {
         if self.random.one_in(6) {
             let alphabet: Vec<char> = "0123456789_.:+-eExobTZ ".chars().collect();
-            return (0..=self.random.below(8)).map(|_| alphabet[self.random.below(alphabet.len())]).collect();
+            let word: String =
+                (0..=self.random.below(8)).map(|_| alphabet[self.random.below(alphabet.len())]).collect();
+            return if self.calm { word.replace([':', ' '], "0") } else { word };
         }
         loop {
             let word = self.random.pick(WORDS);
@@ -239,7 +248,7 @@ impl Writer<'_> {
             if word.contains('\u{feff}') {
                 continue;
             }
-            if !is_odd || self.random.one_in(40) {
+            if !is_odd || self.errs(40) {
                 return word.to_owned();
             }
         }
@@ -251,7 +260,7 @@ impl Writer<'_> {
         for _ in 0..self.random.below(5) {
             match self.random.below(8) {
                 0 if quote == '"' => {
-                    let known = if self.random.one_in(10) { ESCAPES.len() } else { 19 };
+                    let known = if self.errs(10) { ESCAPES.len() } else { 19 };
                     let escape = self.random.below(known);
                     self.out.push_str(ESCAPES[escape]);
                 }
@@ -268,18 +277,18 @@ impl Writer<'_> {
                 }
             }
         }
-        if !self.random.one_in(60) {
+        if !self.errs(60) {
             self.out.push(quote);
         }
     }
 
     fn pad(&mut self, indent: usize) {
-        let indent = if self.random.one_in(80) { indent + self.random.below(3) } else { indent };
-        let indent = if self.random.one_in(120) { indent.saturating_sub(1) } else { indent };
+        let indent = if self.errs(80) { indent + self.random.below(3) } else { indent };
+        let indent = if self.errs(120) { indent.saturating_sub(1) } else { indent };
         for _ in 0..indent {
             self.out.push(' ');
         }
-        if self.random.one_in(200) {
+        if self.errs(200) {
             self.out.push('\t');
         }
     }
@@ -289,6 +298,7 @@ impl Writer<'_> {
             "|", "|", ">", ">", "|-", "|+", ">-", ">+", "|1", "|1-", ">1+", "|-1", "|+1", "|", "|-", ">", ">-", "|+",
             ">1", "|0", "|x", "|10", ">9",
         ]);
+        let header = if self.calm && header.contains(['1', '0', 'x', '9']) { "|" } else { header };
         self.out.push_str(header);
         self.comment();
         self.out.push('\n');
@@ -329,7 +339,7 @@ impl Writer<'_> {
             self.anchors += 1;
             write!(self.out, "&a{} ", self.anchors).expect("memory takes it");
         }
-        if self.random.one_in(20) {
+        if self.random.one_in(20) && !self.calm {
             let known = if self.random.one_in(5) { TAGS.len() } else { 12 };
             let tag = self.random.below(known);
             self.out.push_str(TAGS[tag]);
@@ -341,7 +351,7 @@ impl Writer<'_> {
     }
 
     fn alias(&mut self) {
-        let name = if self.random.one_in(40) { 99 } else { 1 + self.random.below(self.anchors) };
+        let name = if self.errs(40) { 99 } else { 1 + self.random.below(self.anchors) };
         write!(self.out, "*a{name}").expect("memory takes it");
     }
 
@@ -354,15 +364,15 @@ impl Writer<'_> {
             3 => {
                 let word = self.word();
                 self.out.push_str(&word);
-                self.out.push_str(self.random.pick(&["\n", " \n", "\n\n", " # c\n"]));
+                let breaks = self.random.pick(&["\n", " \n", "\n\n", " # c\n"]);
+                self.out.push_str(if self.calm { "\n" } else { breaks });
                 self.pad(indent + 1);
                 let word = self.word();
                 self.out.push_str(&word);
             }
             _ => {
                 let word = self.word();
-                let word =
-                    if in_flow && !self.random.one_in(10) { word.replace([',', '[', ']', '{', '}'], "") } else { word };
+                let word = if in_flow && !self.errs(10) { word.replace([',', '[', ']', '{', '}'], "") } else { word };
                 self.out.push_str(&word);
             }
         }
@@ -380,7 +390,7 @@ impl Writer<'_> {
         for at in 0..self.random.below(4) {
             if at > 0 {
                 let apart = self.random.pick(&[", ", ",", " ,", ",\n", ", # c\n", " "]);
-                let apart = if apart == " " && !self.random.one_in(10) { ", " } else { apart };
+                let apart = if apart == " " && !self.errs(10) { ", " } else { apart };
                 self.out.push_str(apart);
                 if apart.ends_with('\n') {
                     self.pad(indent + 1);
@@ -400,7 +410,7 @@ impl Writer<'_> {
         if self.random.one_in(10) {
             self.out.push(',');
         }
-        if !self.random.one_in(40) {
+        if !self.errs(40) {
             self.out.push(if is_map { '}' } else { ']' });
         }
     }
@@ -409,7 +419,8 @@ impl Writer<'_> {
         let kind = self.random.below(if depth == 0 { 7 } else { 14 });
         match kind {
             0..=3 => {
-                self.out.push_str(self.random.pick(&[" ", " ", " ", "  ", "\t", ""]));
+                let apart = self.random.pick(&[" ", " ", " ", "  ", "\t", ""]);
+                self.out.push_str(if self.calm { " " } else { apart });
                 self.properties();
                 self.scalar(indent, false);
                 self.comment();
@@ -456,7 +467,7 @@ impl Writer<'_> {
     fn key(&mut self, indent: usize) {
         self.properties();
         match self.random.below(16) {
-            0 => self.quoted(indent),
+            0 if !self.calm => self.quoted(indent),
             1 => {
                 let word = self.word();
                 self.out.push_str(&word);
@@ -476,8 +487,8 @@ impl Writer<'_> {
                 self.pad(indent);
                 self.out.push_str("after");
             }
-            3 if self.random.one_in(4) => self.flow(indent, 1),
-            4 if self.random.one_in(4) && self.anchors > 0 => {
+            3 if self.errs(4) => self.flow(indent, 1),
+            4 if self.errs(4) && self.anchors > 0 => {
                 self.alias();
                 self.out.push(' ');
             }
@@ -506,7 +517,7 @@ impl Writer<'_> {
             } else {
                 self.key(indent);
             }
-            if !self.random.one_in(100) {
+            if !self.errs(100) {
                 self.out.push(':');
             }
             self.value(indent, depth, is_explicit);
@@ -525,7 +536,7 @@ impl Writer<'_> {
     }
 
     fn document(&mut self) {
-        if self.random.one_in(12) {
+        if self.errs(12) {
             self.out.push_str(self.random.pick(&[
                 "%YAML 1.1\n---\n",
                 "%YAML 1.2\n---\n",
@@ -576,14 +587,15 @@ impl Writer<'_> {
 
 /// Returns a random text; some are mangled by a mistake or two.
 pub(crate) fn text(random: &mut Random) -> String {
-    let mut writer = Writer { random, out: String::new(), anchors: 0 };
+    let calm = !random.one_in(3);
+    let mut writer = Writer { random, out: String::new(), anchors: 0, calm };
     writer.document();
     if writer.random.one_in(12) {
         writer.out.push_str(if writer.random.one_in(2) { "---\n" } else { "...\n" });
         writer.document();
     }
     let mut text = writer.out;
-    if random.one_in(6) {
+    if !calm && random.one_in(3) {
         for _ in 0..=random.below(2) {
             text = mangled(random, &text);
         }
