@@ -27,6 +27,7 @@ mod netip;
 mod numbers;
 mod paths;
 mod re2;
+mod re2_classes;
 mod regexes;
 mod runes;
 mod secrets;

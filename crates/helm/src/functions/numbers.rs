@@ -64,7 +64,7 @@ pub(super) static TABLE: [Function; 27] = [
             Some(Value::Float(_, on)) => *on,
             _ => 0.5,
         };
-        let power = 10f64.powf(int(&args[1]) as f64);
+        let power = power_of_ten(int(&args[1]));
         let digit = power * to_float64(&args[0]);
         let fraction = if digit.is_infinite() { f64::NAN } else { digit - digit.trunc() };
         Ok(Value::float(if fraction >= on { digit.ceil() } else { digit.floor() } / power))
@@ -152,4 +152,71 @@ fn named_int(object: &dyn bowline_gotmpl::Object) -> Option<i64> {
 fn without_zero_fraction(text: &[u8]) -> &[u8] {
     let digits = text.len() - text.iter().rev().take_while(|byte| **byte == b'0').count();
     if digits < text.len() && digits > 0 && text[digits - 1] == b'.' { &text[..digits - 1] } else { text }
+}
+
+/// Returns a power of ten as Go's `math.Pow` computes it: by squares of the mantissa, each of them rounded.
+fn power_of_ten(exponent: i64) -> f64 {
+    const TOO_LARGE: i64 = 1 << 12;
+    let (mut mantissa, mut binary) = (1.0, 0);
+    // 10 is 0.625 times two to the fourth.
+    let (mut square, mut square_binary) = (0.625_f64, 4_i64);
+    let mut left = exponent.unsigned_abs();
+    while left != 0 {
+        if square_binary > TOO_LARGE {
+            binary += square_binary;
+            break;
+        }
+        if left & 1 == 1 {
+            mantissa *= square;
+            binary += square_binary;
+        }
+        square *= square;
+        square_binary *= 2;
+        if square < 0.5 {
+            square += square;
+            square_binary -= 1;
+        }
+        left >>= 1;
+    }
+    if exponent < 0 {
+        (mantissa, binary) = (1.0 / mantissa, -binary);
+    }
+    times_power_of_two(mantissa, binary)
+}
+
+/// Multiplies by a power of two, rounding once.
+fn times_power_of_two(number: f64, exponent: i64) -> f64 {
+    const STEP: i64 = 1000;
+    let exponent = exponent.clamp(-2 * STEP, 2 * STEP);
+    let (first, second) =
+        if exponent < -STEP { (exponent + STEP, -STEP) } else { (exponent.min(STEP), (exponent - STEP).max(0)) };
+    number * 2f64.powi(first as i32) * 2f64.powi(second as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::power_of_ten;
+
+    #[test]
+    fn powers_of_ten_are_those_of_go() {
+        // As Go prints them; some are not the nearest to what is meant.
+        let cases = [
+            (0, 1.0),
+            (1, 10.0),
+            (22, 1e22),
+            (-3, 1e-3),
+            (97, 1.000_000_000_000_000_3e97),
+            (308, 1.000_000_000_000_000_6e308),
+            (-308, 9.999_999_999_999_994e-309),
+            (-323, 1e-323),
+            (-324, 0.0),
+            (309, f64::INFINITY),
+            (i64::MAX, f64::INFINITY),
+            (-400, 0.0),
+            (i64::MIN, 0.0),
+        ];
+        for (exponent, want) in cases {
+            assert_eq!(power_of_ten(exponent), want, "{exponent}");
+        }
+    }
 }

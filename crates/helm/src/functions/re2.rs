@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::runes::decode;
+use super::{re2_classes, runes::decode};
 
 /// Compiles a pattern; the error is what Go says after `error parsing regexp: `.
 pub(super) fn compile(pattern: &[u8]) -> Result<Regex, String> {
@@ -380,14 +380,15 @@ impl Parser<'_> {
         };
         let plain = name.strip_prefix('^').unwrap_or(&name);
         negative ^= plain.len() != name.len();
-        let class = match plain {
-            "Any" if negative => "[^\\x{0}-\\x{10FFFF}]".to_owned(),
-            "Any" => "[\\x{0}-\\x{10FFFF}]".to_owned(),
-            plain => format!("\\{}{{{plain}}}", if negative { 'P' } else { 'p' }),
+        let class = match re2_classes::known(plain) {
+            None => return Err(format!("invalid character class range: `{}`", self.slice(start, self.at))),
+            Some("Any") => if negative { "[^\\x{0}-\\x{10FFFF}]" } else { "[\\x{0}-\\x{10FFFF}]" }.to_owned(),
+            // No text has any of these.
+            Some("Cs" | "Surrogate") => {
+                if negative { "[\\x{0}-\\x{10FFFF}]" } else { "[^\\x{0}-\\x{10FFFF}]" }.to_owned()
+            }
+            Some(name) => format!("\\{}{{{name}}}", if negative { 'P' } else { 'p' }),
         };
-        if plain.is_empty() || plain.contains(['=', ':', '!']) || Regex::new(&class).is_err() {
-            return Err(format!("invalid character class range: `{}`", self.slice(start, self.at)));
-        }
         Ok(class)
     }
 

@@ -36,7 +36,19 @@ const PLAIN: [&str; 30] = [
     "a longer text that is wrapped, perhaps, into lines",
     "<b>&amp;</b>",
 ];
-const NUMBERS: [&str; 24] = [
+const NUMBERS: [&str; 36] = [
+    "-0.0",
+    "0.5",
+    "2.5",
+    "-2.5",
+    "1e16",
+    "123456789012345678",
+    "1.005",
+    "0x1p-2",
+    "1e-5",
+    "+Inf",
+    "nan",
+    "0b",
     "0",
     "1",
     "-1",
@@ -62,7 +74,23 @@ const NUMBERS: [&str; 24] = [
     "--1",
     "99999999999999999999",
 ];
-const REGEXES: [&str; 46] = [
+const REGEXES: [&str; 62] = [
+    "\\p{Grek}",
+    "\\p{Latin}+",
+    "\\P{Han}",
+    "\\p{^Cyrillic}",
+    "[\\p{Lu}\\d]",
+    "\\p{Zs}",
+    "\\p{Any}",
+    "\\pX",
+    "\\'",
+    "\\a\\f\\v",
+    "\\x{1F600}",
+    "[[:^alpha:]]",
+    "[[:word:]]",
+    "(?-i)A",
+    "(?P<n",
+    "(?P<n>a)(?P<n>b)",
     "",
     "a",
     "a|b",
@@ -110,7 +138,15 @@ const REGEXES: [&str; 46] = [
     "(o|l)*",
     "é+",
 ];
-const REGEX_PARTS: [&str; 40] = [
+const REGEX_PARTS: [&str; 48] = [
+    "\\'",
+    "\\-",
+    "\\/",
+    "\\é",
+    "\\p{Lu}",
+    "\\p{Greek}",
+    "\\Q",
+    "(?-s:",
     "a",
     "b",
     "l",
@@ -285,6 +321,40 @@ const DATES: [&str; 26] = [
     "Febuary",
     "May",
     "2020-01-02 03:04:05 -0700 GMT-7",
+];
+const ZONES: [&str; 12] = [
+    "UTC",
+    "",
+    "Local",
+    "GMT",
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Nowhere/Land",
+    "utc",
+    "../etc/passwd",
+    "Nowhere",
+    "Etc/GMT+5",
+];
+const TEMPLATES: [&str; 18] = [
+    "{{ .s }}",
+    "{{ .m.a }} {{ $ | len }}",
+    "plain",
+    "",
+    "{{",
+    "{{ nofunc }}",
+    "{{ .s.t }}",
+    "{{ define \"x\" }}in{{ end }}{{ template \"x\" }}",
+    "{{ include \"part\" .s }}",
+    "{{ template \"part\" 1 }}",
+    "{{ template \"none\" }}",
+    "{{ fail \"no\" }}",
+    "{{ tpl \"{{ . }}\" 5 }}",
+    "{{ required \"needed\" .nil }}",
+    "a{{- \"b\" -}} c",
+    "{{ range $i, $e := .l }}{{ $i }}{{ end }}",
+    "{{ .none.none }}",
+    "{{/* note */}}{{ end }}",
 ];
 const DURATIONS: [&str; 30] = [
     "1h",
@@ -594,8 +664,110 @@ pub(crate) fn text(random: &mut Random, name: &str) -> String {
     }
 }
 
+/// Returns a call of a function whose answers differ otherwise, or that is called in a way of its own.
+pub(crate) fn own(random: &mut Random) -> String {
+    let template = some(random, &TEMPLATES);
+    let data = random.pick(&[".", "$", ".m", ".s", ".nil", "(dict \"s\" 1)", ".l", ".vals"]);
+    let text = quote(of(random, &PLAIN));
+    let duration = quote(some(random, &DURATIONS));
+    let number = random.pick(&["0", "-1", "1.5", "\"0\"", ".z", "true"]);
+    let (version, other) = (quote(some(random, &VERSIONS)), quote(some(random, &VERSIONS)));
+    match random.below(20) {
+        16 | 17 => {
+            let method = random.pick(&[
+                "Major",
+                "Minor",
+                "Patch",
+                "Prerelease",
+                "Metadata",
+                "Original",
+                "String",
+                "IncMajor",
+                "IncMinor",
+                "IncPatch",
+                "None",
+                "Major 1",
+            ]);
+            format!("(semver {version}).{method}")
+        }
+        18 => {
+            let method = random.pick(&["Compare", "Equal", "GreaterThan", "LessThan", "LessThanEqual", "SetMetadata"]);
+            format!("(semver {version}).{method} (semver {other})")
+        }
+        19 => {
+            let method = random.pick(&[
+                "Year",
+                "Month",
+                "Day",
+                "Hour",
+                "Minute",
+                "Second",
+                "Nanosecond",
+                "Weekday",
+                "YearDay",
+                "Unix",
+                "UnixNano",
+                "UnixMilli",
+                "String",
+                "IsZero",
+                "UTC",
+                "Format \"Jan _2 06\"",
+                "Format",
+                "AddDate 0 1 1",
+                "None",
+            ]);
+            format!("{}.{method}", time(random))
+        }
+        0..=3 => format!("tpl {} {data}", quote(template)),
+        4 => format!("durationRound {duration}"),
+        5 => format!("durationRound {}", random.pick(&["90", "3600.5", "(int64 86400)", ".i64", ".s", "nil", "true"])),
+        6 => format!("genPrivateKey {}", quote(of(random, &["DSA", "RSA", "none", "ed", "ecdsa256", " rsa"]))),
+        7 => format!("derivePassword 1 {text} {text} {text} {text}"),
+        8 => format!("shuffle {}", quote(of(random, &["", "a", "é", "\u{0}"]))),
+        9 => format!(
+            "{} {}",
+            random.pick(&["randAlpha", "randAlphaNum", "randNumeric", "randAscii"]),
+            random.pick(&["0", "1.0 | len", "true"])
+        ),
+        10 => format!("randInt {}", random.pick(&["1 2", "5 6", "-3 -2", "\"1\" 2", "1.5 2"])),
+        11 => format!("bcrypt {}", quote("long".repeat(20))),
+        12 => format!("htpasswd {} {text}", quote(of(random, &["a:b", ":", "x:"]))),
+        13 => format!(
+            "{} {}",
+            random.pick(&["genCA", "genSelfSignedCert", "genSignedCert", "genCAWithKey", "genSignedCertWithKey"]),
+            random.pick(&[
+                "1 2 3",
+                "\"a\" .s",
+                "\"a\" 1 \"bad\"",
+                "\"a\" (list \"bad\") nil 1",
+                "\"a\" nil nil 1 .m",
+                "\"a\" nil (list 5) 1 .m"
+            ])
+        ),
+        14 => format!("lookup {text} {text} {text} {text}"),
+        _ => format!(
+            "{} {}",
+            random.pick(&["randBytes", "encryptAES", "getHostByName"]),
+            random.pick(&[".m", ".l", "nil", number])
+        ),
+    }
+}
+
 /// Returns an argument that only one place of a function takes.
 pub(crate) fn special(random: &mut Random, name: &str, at: usize) -> Option<String> {
+    // Of what is no time, these tell the time of day.
+    match (name, at) {
+        ("date" | "dateInZone" | "date_in_zone", 0) => return Some(quote(some(random, &LAYOUTS))),
+        ("date" | "dateInZone" | "date_in_zone", 1) | ("htmlDate" | "htmlDateInZone", 0) => {
+            return Some(if random.once_in(4) {
+                random.pick(&["0", "1700000000", "(int64 -5)", "(int64 1600000000)", "253402300800"]).to_owned()
+            } else {
+                time(random)
+            });
+        }
+        ("dateInZone" | "date_in_zone", 2) | ("htmlDateInZone", 1) => return Some(quote(of(random, &ZONES))),
+        _ => {}
+    }
     if random.once_in(15) {
         return None;
     }
