@@ -77,7 +77,8 @@ func build(asked question) (told answer) {
 			return answer{Err: err.Error()}
 		}
 		if strings.Contains(content, "openapi:") {
-			// Schemas stay for the life of the process.
+			// Schemas stay for the life of the process, and those of builds before would count in this one.
+			openapi.ResetOpenAPI()
 			defer openapi.ResetOpenAPI()
 		}
 	}

@@ -57,6 +57,19 @@ impl<'a> Build<'a> {
         }
     }
 
+    /// Takes the schemas that a kustomization names.
+    pub(crate) fn choose_schemas(
+        &mut self,
+        openapi: Option<&Texts>,
+        custom: Option<&[u8]>,
+        is_root: bool,
+    ) -> Result<(), BuildError> {
+        let is_unknown =
+            |node| Schemas::built_in().of_kind(self.store.api_version(node), self.store.kind(node)).is_none();
+        let was_unknown_read = custom.is_some() && self.objects.iter().filter_map(|object| object.node).any(is_unknown);
+        self.schemas.choose(openapi, custom, is_root, was_unknown_read)
+    }
+
     pub(crate) fn add(&mut self, node: NodeId) -> ObjectId {
         let id = u32::try_from(self.objects.len()).expect("holds because there are no more objects than nodes");
         self.objects.push(Object { node: Some(node), var_names: Vec::new() });
@@ -343,6 +356,19 @@ pub(crate) struct SchemaChoice {
     custom: Option<Vec<u8>>,
     version: String,
     known: Option<Arc<Schemas>>,
+    built_in: BuiltIn,
+}
+
+/// Whether the schemas that are built in hold beside custom ones: they do once they were read, or asked whether an object lies
+/// in a namespace whose kind is not among the usual ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum BuiltIn {
+    #[default]
+    Unused,
+    /// They were asked for, and are read after the custom ones, in whose place they come.
+    Due,
+    /// They were read, and custom ones come in their place.
+    Read,
 }
 
 impl SchemaChoice {
@@ -352,6 +378,7 @@ impl SchemaChoice {
         openapi: Option<&Texts>,
         custom: Option<&[u8]>,
         is_root: bool,
+        was_unknown_read: bool,
     ) -> Result<(), BuildError> {
         const BUILT_IN: &str = "v1.21.2";
         if !is_root && (self.custom.is_some() || !self.version.is_empty()) {
@@ -364,7 +391,11 @@ impl SchemaChoice {
             }
             self.custom = Some(custom.to_vec());
             "custom".clone_into(&mut self.version);
-            self.known = None;
+            self.built_in = match self.known.take() {
+                Some(_) => BuiltIn::Read,
+                None if was_unknown_read => BuiltIn::Due,
+                None => BuiltIn::Unused,
+            };
             return Ok(());
         }
         self.version = version.cloned().unwrap_or_default();
@@ -384,8 +415,11 @@ impl SchemaChoice {
             Some(text) => {
                 let document = crate::text::yaml_to_json(text)
                     .map_err(|why| BuildError::new(format!("invalid schema file: {why}")))?;
-                let mut schemas = Schemas::default();
-                schemas.add_document(&document);
+                let mut schemas = match self.built_in {
+                    BuiltIn::Unused => Schemas::default(),
+                    BuiltIn::Due | BuiltIn::Read => Schemas::clone(&Schemas::built_in()),
+                };
+                schemas.add_document(&document, self.built_in != BuiltIn::Due);
                 Arc::new(schemas)
             }
         };

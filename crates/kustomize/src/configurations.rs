@@ -64,7 +64,7 @@ pub(crate) fn load_configurations(loader: &Loader<'_>, paths: &[String]) -> Resu
     for path in paths {
         let content = loader.load(path)?;
         let invalid = |why: String| BuildError::new(format!("error unmarshaling JSON: while decoding JSON: {why}"));
-        let value = crate::text::yaml_to_json(&content)
+        let value = crate::text::yaml_to_json_strictly(&content)
             .map_err(|why| BuildError::new(format!("error converting YAML to JSON: {why}")))?;
         let mut config: Config =
             Decoder::new(Strictness::StrictNames, "TransformerConfig").read(&value).map_err(invalid)?;

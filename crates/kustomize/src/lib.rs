@@ -36,6 +36,8 @@ pub use error::BuildError;
 pub use helm::Charts;
 pub use loader::{LoadRestrictions, Remotes};
 
+use std::collections::HashSet;
+
 use bowline_tree::{Tree, TreePath};
 use serde_json::Value;
 
@@ -205,15 +207,24 @@ fn finish(build: &mut Build<'_>, target: &Target<'_>, gathered: Gathered) -> Res
 /// Leaves out what is marked as being of use to the build alone.
 fn drop_local(build: &Build<'_>, objects: &mut Objects) -> Result<(), BuildError> {
     const LOCAL: &str = "config.kubernetes.io/local-config";
-    let mut kept = Objects::with_capacity(objects.len());
+    let mut names = Vec::with_capacity(objects.len());
+    let mut kept = HashSet::new();
     for id in objects.iter().copied() {
         let Some(node) = build.node(id).filter(|node| !build.store[*node].is_empty()) else { continue };
         build.store.validate_metadata(node)?;
+        let name = build.current_id(id).to_string();
         if build.store.annotation(node, LOCAL).is_none_or(|local| local == "false") {
-            kept.push(id);
+            kept.insert(name.clone());
         }
+        names.push((id, name));
     }
-    *objects = kept;
+    // They go by their names: what is called as one that stays does stay, and of what goes each must have its own.
+    let mut gone = HashSet::new();
+    if let Some((_, name)) = names.iter().find(|(_, name)| !kept.contains(name) && !gone.insert(name)) {
+        return Err(BuildError::new(format!("id {name} not found in removal")));
+    }
+    names.retain(|(_, name)| kept.contains(name));
+    *objects = names.into_iter().map(|(id, _)| id).collect();
     Ok(())
 }
 

@@ -279,7 +279,7 @@ fn expand_lists(store: &mut Store, nodes: Vec<NodeId>) -> Result<Vec<NodeId>, Bu
             Value::Null => {}
             Value::Array(items) => {
                 for item in items {
-                    let inner = read_documents(store, item.to_string().as_bytes())?;
+                    let inner = read_documents(store, crate::build::go_json(item).as_bytes())?;
                     queue.extend(without_bad(store, inner)?);
                 }
             }

@@ -153,11 +153,20 @@ impl Store {
     }
 
     /// What an object is called now, then what it was called; all count as inside namespaces.
-    pub(crate) fn all_plain_ids(&self, id: NodeId) -> Vec<ResId> {
+    ///
+    /// Of one that had no name for a while it is not known any more which name was of which kind.
+    pub(crate) fn all_plain_ids(&self, id: NodeId) -> Result<Vec<ResId>, BuildError> {
+        let count = |name: &str| self.words_of(id, name).len();
+        let names = count(PREVIOUS_NAMES);
+        if names > 0 && (count(PREVIOUS_NAMESPACES) != names || count(PREVIOUS_KINDS) != names) {
+            return Err(BuildError::new(
+                "number of previous names, number of previous namespaces, number of previous kinds not equal",
+            ));
+        }
         let mut ids = vec![self.current_id(id)];
         ids[0].gvk.is_cluster_scoped = false;
         ids.extend(self.previous_ids(id));
-        ids
+        Ok(ids)
     }
 
     fn metadata_map(&self, id: NodeId, name: &str) -> Option<NodeId> {

@@ -99,11 +99,14 @@ impl Schemas {
         place
     }
 
-    /// Adds the definitions of an OpenAPI document (version 2).
-    pub(crate) fn add_document(&mut self, document: &Value) {
+    /// Adds the definitions of an OpenAPI document (version 2), in place of what is known of a kind or not.
+    pub(crate) fn add_document(&mut self, document: &Value, replaces: bool) {
         let Some(definitions) = document.get("definitions").and_then(Value::as_object) else { return };
         for (name, definition) in definitions {
             let Some(definition) = definition.as_object() else { continue };
+            if !replaces && self.names.contains_key(&format!("#/definitions/{name}")) {
+                continue;
+            }
             // Definitions of a name that is known already take its place for their own kinds.
             let place = self.schema(definition);
             let named = self.named(&format!("#/definitions/{name}"));
@@ -114,7 +117,10 @@ impl Schemas {
                 let version = text("version");
                 let version =
                     if text("group").is_empty() { version.to_owned() } else { format!("{}/{version}", text("group")) };
-                self.kinds.insert((version, text("kind").to_owned()), named);
+                let kind = (version, text("kind").to_owned());
+                if replaces || !self.kinds.contains_key(&kind) {
+                    self.kinds.insert(kind, named);
+                }
             }
         }
     }
@@ -214,7 +220,7 @@ mod tests {
             "v1.Part": {"properties": {"inner": {"type": "object"}}},
         }});
         let mut schemas = Schemas::default();
-        schemas.add_document(&document);
+        schemas.add_document(&document, true);
         let thing = schemas.of_kind("example.com/v1", "Thing").expect("is known");
         let items = schemas.field(thing, "items").expect("is known");
         assert_eq!(schemas.merge_keys(items), Some(&["id".to_owned()][..]));

@@ -122,7 +122,7 @@ impl<'a> Target<'a> {
             Some(path) => Some(self.loader.load(path)?),
             None => None,
         };
-        build.schemas.choose(openapi, custom.as_deref(), is_root)
+        build.choose_schemas(openapi, custom.as_deref(), is_root)
     }
 
     /// Puts together what the kustomization names, and does to it what it says.
@@ -289,8 +289,15 @@ impl<'a> Target<'a> {
             error.reworded(message)
         };
         let child = self.child(build, memory, loader, path, true).map_err(quoted)?;
-        stacker::maybe_grow(256 << 10, 4 << 20, || child.gather(build, memory, all))
-            .map_err(|error| quoted(wrapped(error, &format!("recursed accumulation of path '{root}'"))))
+        let gathered = stacker::maybe_grow(256 << 10, 4 << 20, || child.gather(build, memory, all))
+            .map_err(|error| quoted(wrapped(error, &format!("recursed accumulation of path '{root}'"))))?;
+        // All is put into what is empty: names and fields that do not go together are found then.
+        let mut merged = Gathered { vars: gathered.vars, ..Gathered::default() };
+        build
+            .append_all(&mut merged.objects, &gathered.objects)
+            .and_then(|()| merged.merge_config(&gathered.config))
+            .map_err(|error| quoted(wrapped(error, &format!("recursed merging from path '{root}'"))))?;
+        Ok(merged)
     }
 
     fn origin_of(&self, kind: &str) -> Option<Origin> {

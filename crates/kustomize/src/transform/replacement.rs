@@ -65,13 +65,14 @@ fn source_value(store: &mut Store, nodes: &[NodeId], source: &SourceSelector) ->
 
 fn source_node(store: &Store, nodes: &[NodeId], source: &SourceSelector) -> Result<NodeId, BuildError> {
     let selector = source.selector.id();
-    let fits = |node: &&NodeId| store.all_plain_ids(**node).iter().any(|id| id.is_selected_by(&selector));
-    let mut found = nodes.iter().filter(fits);
-    match (found.next(), found.next()) {
-        (Some(node), None) => Ok(*node),
-        (None, _) => Err(BuildError::new(format!("nothing selected by {}", shown(source)))),
-        (Some(_), Some(_)) => Err(BuildError::new(format!("multiple matches for selector {}", shown(source)))),
+    let mut found = None;
+    for node in nodes {
+        let ids = store.all_plain_ids(*node).map_err(|error| error.within("error getting node IDs"))?;
+        if ids.iter().any(|id| id.is_selected_by(&selector)) && found.replace(*node).is_some() {
+            return Err(BuildError::new(format!("multiple matches for selector {}", shown(source))));
+        }
     }
+    found.ok_or_else(|| BuildError::new(format!("nothing selected by {}", shown(source))))
 }
 
 fn shown(source: &SourceSelector) -> String {
@@ -99,7 +100,7 @@ fn set_targets(store: &mut Store, nodes: &[NodeId], value: NodeId, target: &Targ
         .collect::<Result<_, BuildError>>()
         .map_err(within)?;
     for node in nodes {
-        let ids = store.all_plain_ids(*node);
+        let ids = store.all_plain_ids(*node)?;
         if !has_labels(store, *node, select)? {
             continue;
         }

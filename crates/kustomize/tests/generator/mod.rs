@@ -1,5 +1,6 @@
 //! Random trees of overlays: a seed is a tree.
 
+mod extras;
 mod objects;
 mod overlays;
 
@@ -14,7 +15,9 @@ pub(crate) struct Chance(u64);
 
 impl Chance {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        // Mixed once, or the numbers of one seed would be those of the next but for the first.
+        let mut chance = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        Self(chance.below(u64::MAX))
     }
 
     pub(crate) fn below(&mut self, end: u64) -> u64 {
@@ -79,7 +82,11 @@ pub(crate) fn scalar(chance: &mut Chance) -> &'static str {
         "-",
         "\"line one\\nline two\\n\"",
     ];
-    if chance.once_in(3) { chance.pick(&ODD) } else { chance.pick(&PLAIN) }
+    match if chance.once_in(3) { chance.pick(&ODD) } else { chance.pick(&PLAIN) } {
+        // A mistake in most places, and one is enough.
+        "-" if !chance.once_in(20) => "\"-\"",
+        scalar => scalar,
+    }
 }
 
 /// A text that is one in YAML, whatever it looks like.
@@ -127,7 +134,11 @@ pub(crate) fn tree(seed: u64) -> Files {
     if chance.once_in(2) {
         overlays::kustomization(&mut chance, &mut files, "middle", &names, &mut made, false);
         below = vec!["../middle".to_owned()];
-        if chance.once_in(8) {
+        if chance.once_in(5) {
+            overlays::kustomization(&mut chance, &mut files, "upper", &below, &mut made, false);
+            below = vec!["../upper".to_owned()];
+        }
+        if chance.once_in(16) {
             below.extend(names);
         }
     }

@@ -13,7 +13,7 @@ pub(crate) struct Made {
     pub(crate) namespace: &'static str,
 }
 
-const KINDS: [(&str, &str); 22] = [
+const KINDS: [(&str, &str); 28] = [
     ("apps/v1", "Deployment"),
     ("apps/v1", "Deployment"),
     ("apps/v1", "StatefulSet"),
@@ -36,6 +36,12 @@ const KINDS: [(&str, &str); 22] = [
     ("autoscaling/v2", "HorizontalPodAutoscaler"),
     ("example.com/v1", "Widget"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+    ("v1", "PersistentVolumeClaim"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
+    ("apiregistration.k8s.io/v1", "APIService"),
+    ("apps/v1", "ReplicaSet"),
 ];
 
 /// Makes an object.
@@ -54,15 +60,29 @@ pub(crate) fn object(chance: &mut Chance) -> (Made, String) {
         2..5 => {
             let _ = write!(yaml, "  annotations:\n{}", entries(chance, 4, scalar));
         }
+        5 if chance.once_in(4) => yaml.push_str(chance.pick(&[
+            "  annotations: null\n",
+            "  annotations:\n    kustomize.config.k8s.io/needs-hash: \"true\"\n",
+            "  annotations:\n    kustomize.config.k8s.io/behavior: merge\n",
+            "  creationTimestamp: null\n",
+            "  # a comment\n  generateName: x-\n",
+            "  finalizers: [a, b]\n",
+            "  annotations: {long: \"a text that is longer than what fits within a line of eighty characters, with: colons\"}\n",
+        ])),
         _ => {}
     }
     yaml.push_str(&body(chance, kind));
     (made, yaml)
 }
 
+/// A name as it stands in YAML.
+pub(crate) fn quoted(name: &str) -> String {
+    if name == "0" { "\"0\"".to_owned() } else { name.to_owned() }
+}
+
 /// The first lines of an object.
 pub(crate) fn head(made: &Made) -> String {
-    let name = if made.name == "0" { "\"0\"" } else { &made.name };
+    let name = quoted(&made.name);
     let mut yaml = format!("apiVersion: {}\nkind: {}\nmetadata:\n  name: {name}\n", made.api_version, made.kind);
     if !made.namespace.is_empty() {
         let _ = writeln!(yaml, "  namespace: {}", made.namespace);
@@ -76,7 +96,15 @@ fn body(chance: &mut Chance, kind: &str) -> String {
             let replicas = if chance.once_in(2) { "  replicas: 1\n" } else { "" };
             let selector =
                 if chance.once_in(2) { format!("  selector:\n    matchLabels:\n{}", entries(chance, 6, text)) } else { String::new() };
-            format!("spec:\n{replicas}{selector}  template:\n{}", template(chance, 4))
+            let more = match kind {
+                "StatefulSet" if chance.once_in(2) => format!(
+                    "  serviceName: {}\n  volumeClaimTemplates:\n  - metadata:\n      name: data\n      labels:\n{}    spec: {{}}\n",
+                    name(chance),
+                    entries(chance, 8, text)
+                ),
+                _ => String::new(),
+            };
+            format!("spec:\n{replicas}{selector}{more}  template:\n{}", template(chance, 4))
         }
         "Job" => format!("spec:\n  template:\n{}", template(chance, 4)),
         "CronJob" => format!("spec:\n  schedule: \"* * * * *\"\n  jobTemplate:\n    spec:\n      template:\n{}", template(chance, 8)),
@@ -90,7 +118,13 @@ fn body(chance: &mut Chance, kind: &str) -> String {
                 scalar(chance)
             )
         }
-        "ConfigMap" => format!("data:\n{}", entries(chance, 2, scalar)),
+        "ConfigMap" => match chance.below(12) {
+            0 => format!("data:\n  text: |\n    one\n    two {}\n\n  folded: >-\n    a\n    b\n", chance.pick(&["", "$(VAR)"])),
+            1 => "data: {}\n".to_owned(),
+            2 => "data:\n  a: \"x\" # note\n  # above\n  b: 'it''s'\n".to_owned(),
+            3 => format!("binaryData:\n  b: aGk=\nimmutable: {}\n", chance.pick(&["true", "false"])),
+            _ => format!("data:\n{}", entries(chance, 2, scalar)),
+        },
         "Secret" => format!("type: Opaque\n{}:\n{}", chance.pick(&["stringData", "data"]), entries(chance, 2, text)),
         "Role" | "ClusterRole" => {
             format!("rules:\n- apiGroups: [\"\"]\n  resources: [configmaps]\n  resourceNames: [{}, {}]\n", name(chance), name(chance))
@@ -123,6 +157,30 @@ fn body(chance: &mut Chance, kind: &str) -> String {
             scalar(chance),
             scalar(chance),
             entries(chance, 4, scalar)
+        ),
+        "ReplicaSet" => format!("spec:\n  template:\n{}", template(chance, 4)),
+        "PersistentVolumeClaim" => format!(
+            "spec:\n  volumeName: {}\n  storageClassName: {}\n  accessModes: [ReadWriteOnce]\n",
+            name(chance),
+            name(chance)
+        ),
+        "NetworkPolicy" => format!(
+            "spec:\n  podSelector:\n    matchLabels:\n{}  ingress:\n  - from:\n    - podSelector:\n        matchLabels:\n{}",
+            entries(chance, 6, text),
+            entries(chance, 10, text)
+        ),
+        "PodDisruptionBudget" => {
+            format!("spec:\n  minAvailable: {}\n  selector:\n    matchLabels:\n{}", scalar(chance), entries(chance, 6, text))
+        }
+        "ValidatingWebhookConfiguration" => format!(
+            "webhooks:\n- name: a.example.com\n  clientConfig:\n    service:\n      name: {}\n      namespace: {}\n",
+            name(chance),
+            chance.pick(&["default", "other"])
+        ),
+        "APIService" => format!(
+            "spec:\n  group: example.com\n  version: v1\n  service:\n    name: {}\n    namespace: {}\n",
+            name(chance),
+            chance.pick(&["default", "other"])
         ),
         "CustomResourceDefinition" => "spec:\n  group: example.com\n  names:\n    kind: Widget\n  conversion:\n    webhook:\n      clientConfig:\n        service:\n          name: web\n          namespace: default\n".to_owned(),
         _ => String::new(),
@@ -189,6 +247,26 @@ fn pod_spec(chance: &mut Chance, indent: usize) -> String {
     }
     if chance.once_in(6) {
         let _ = writeln!(yaml, "{pad}nodeSelector: null");
+    }
+    if chance.once_in(8) {
+        let _ = writeln!(
+            yaml,
+            "{pad}initContainers:\n{pad}- name: main\n{pad}  image: {}\n{pad}imagePullSecrets:\n{pad}- name: {}",
+            image(chance),
+            name(chance)
+        );
+    }
+    if chance.once_in(12) {
+        let _ = writeln!(
+            yaml,
+            "{pad}tolerations:\n{pad}- key: a\n{pad}  operator: Exists\n{pad}hostAliases:\n{pad}- ip: 1.2.3.4\n{pad}  hostnames: [a]\n{pad}topologySpreadConstraints:\n{pad}- labelSelector:\n{pad}    matchLabels:\n{pad}      app: x"
+        );
+    }
+    if chance.once_in(10) {
+        let _ = writeln!(
+            yaml,
+            "{pad}affinity:\n{pad}  podAntiAffinity:\n{pad}    requiredDuringSchedulingIgnoredDuringExecution:\n{pad}    - labelSelector:\n{pad}        matchLabels:\n{pad}          app: x\n{pad}      topologyKey: zone"
+        );
     }
     yaml
 }

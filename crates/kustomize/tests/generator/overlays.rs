@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::objects::{Made, head, image, object};
+use super::extras::extras;
+use super::objects::{Made, head, image, object, quoted};
 use super::{Chance, Files, entries, scalar, text};
 
 /// Makes a kustomization with all that it names.
@@ -16,13 +17,13 @@ pub(crate) fn kustomization(
 ) {
     let mut yaml = String::new();
     let mut resources: Vec<String> = bases.to_vec();
-    let count = if bases.is_empty() { 1 + chance.below(5) } else { chance.below(2) };
+    let count = if bases.is_empty() { 1 + chance.below(4) } else { chance.below(2) };
     for file in 0..count.div_ceil(2) {
         let mut documents = Vec::new();
         for _ in 0..2 {
             let (object, text) = object(chance);
             let is_there = made.iter().any(|other| other.kind == object.kind && other.name == object.name);
-            if !is_there || chance.once_in(20) {
+            if !is_there || chance.once_in(60) {
                 made.push(object);
                 documents.push(text);
             }
@@ -31,26 +32,62 @@ pub(crate) fn kustomization(
             continue;
         }
         resources.push(format!("r{file}.yaml"));
-        files.insert(format!("/{directory}/r{file}.yaml"), documents.join("---\n"));
+        let text = match chance.below(30) {
+            0 => as_list(&documents, "v1", "List"),
+            1 => as_list(&documents, "example.com/v1", "WidgetList"),
+            2 => format!("# Copyright\n---\n{}---\n# end\n", documents.join("---\n")),
+            _ => documents.join("---\n"),
+        };
+        files.insert(format!("/{directory}/r{file}.yaml"), text);
     }
-    if !resources.is_empty() {
+    if chance.once_in(40) && !bases.is_empty() {
+        let (named, own) = resources.split_at(bases.len());
+        let _ = writeln!(yaml, "bases:\n- {}", named.join("\n- "));
+        if !own.is_empty() {
+            let _ = writeln!(yaml, "resources:\n- {}", own.join("\n- "));
+        }
+    } else if !resources.is_empty() {
         let _ = writeln!(yaml, "resources:\n- {}", resources.join("\n- "));
     }
     if chance.once_in(6) {
-        component(chance, files, directory, made);
+        component(chance, files, &format!("{directory}-component"), made);
         let _ = writeln!(yaml, "components:\n- ../{directory}-component");
+        if chance.once_in(4) {
+            component(chance, files, &format!("{directory}-other"), made);
+            let _ = writeln!(yaml, "- ../{directory}-other");
+        }
     }
     generators(chance, files, &mut yaml, directory, made);
-    settings(chance, &mut yaml, made);
+    settings(chance, files, &mut yaml, directory, made);
     patches(chance, files, &mut yaml, directory, made);
-    if is_top && chance.once_in(8) {
-        let _ = writeln!(yaml, "sortOptions:\n  order: {}", chance.pick(&["legacy", "fifo"]));
+    extras(chance, files, &mut yaml, directory, made);
+    if (is_top && chance.once_in(8)) || chance.once_in(60) {
+        let _ = writeln!(
+            yaml,
+            "sortOptions:\n  order: {}",
+            chance.pick(&["legacy", "legacy", "legacy", "legacy", "legacy", "fifo", "other"])
+        );
+        if chance.once_in(2) {
+            let _ = writeln!(
+                yaml,
+                "  legacySortOptions:\n    orderFirst: [{}]\n    orderLast: [{}]",
+                chance.pick(&["Service", "Widget, Secret", ""]),
+                chance.pick(&["Namespace", "ConfigMap, Deployment", ""])
+            );
+        }
     }
     if is_top && chance.once_in(8) {
         let _ = writeln!(
             yaml,
             "buildMetadata: [{}]",
-            chance.pick(&["originAnnotations", "transformerAnnotations", "originAnnotations, transformerAnnotations"])
+            chance.pick(&[
+                "originAnnotations",
+                "transformerAnnotations",
+                "originAnnotations, transformerAnnotations",
+                "managedByLabel",
+                "managedByLabel, originAnnotations",
+                "other"
+            ])
         );
     }
     if yaml.is_empty() {
@@ -59,21 +96,37 @@ pub(crate) fn kustomization(
     files.insert(format!("/{directory}/kustomization.yaml"), yaml);
 }
 
-fn component(chance: &mut Chance, files: &mut Files, directory: &str, made: &[Made]) {
-    let mut yaml = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n".to_owned();
-    settings(chance, &mut yaml, made);
-    patches(chance, files, &mut yaml, &format!("{directory}-component"), made);
-    yaml.push_str("commonAnnotations:\n  component: \"1\"\n");
-    let yaml = once(&yaml, "commonAnnotations:");
-    files.insert(format!("/{directory}-component/kustomization.yaml"), yaml);
+/// Documents as the items of a list.
+fn as_list(documents: &[String], api_version: &str, kind: &str) -> String {
+    let mut list = format!("apiVersion: {api_version}\nkind: {kind}\nitems:\n");
+    for document in documents {
+        for (at, line) in document.lines().enumerate() {
+            let _ = writeln!(list, "{}{line}", if at == 0 { "- " } else { "  " });
+        }
+    }
+    list
 }
 
-/// Leaves out what comes after a second heading of the same name.
-fn once(yaml: &str, heading: &str) -> String {
-    match yaml.match_indices(heading).nth(1) {
-        Some((at, _)) => yaml[..at].to_owned(),
-        None => yaml.to_owned(),
+fn component(chance: &mut Chance, files: &mut Files, directory: &str, made: &mut Vec<Made>) {
+    let mut yaml = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n".to_owned();
+    if chance.once_in(4) {
+        let (object, text) = object(chance);
+        if !made.iter().any(|other| other.kind == object.kind && other.name == object.name) {
+            made.push(object);
+            files.insert(format!("/{directory}/more.yaml"), text);
+            yaml.push_str("resources:\n- more.yaml\n");
+        }
     }
+    if chance.once_in(4) {
+        generators(chance, files, &mut yaml, directory, made);
+    }
+    settings(chance, files, &mut yaml, directory, made);
+    patches(chance, files, &mut yaml, directory, made);
+    extras(chance, files, &mut yaml, directory, made);
+    if !yaml.contains("commonAnnotations:") {
+        yaml.push_str("commonAnnotations:\n  component: \"1\"\n");
+    }
+    files.insert(format!("/{directory}/kustomization.yaml"), yaml);
 }
 
 fn generators(chance: &mut Chance, files: &mut Files, yaml: &mut String, directory: &str, made: &mut Vec<Made>) {
@@ -101,7 +154,7 @@ fn generators(chance: &mut Chance, files: &mut Files, yaml: &mut String, directo
         );
         if chance.once_in(2) {
             files.insert(format!("/{directory}/some.env"), "# comment\nE=1\n\n F = 2\nG\n".to_owned());
-            let _ = writeln!(yaml, "  envs: [some.env]");
+            let _ = writeln!(yaml, "  {}", chance.pick(&["envs: [some.env]", "envs: [some.env]", "env: some.env"]));
         }
         if chance.once_in(2) {
             let content =
@@ -110,9 +163,15 @@ fn generators(chance: &mut Chance, files: &mut Files, yaml: &mut String, directo
             let _ = writeln!(yaml, "  files: [{}]", chance.pick(&["file.txt", "key=file.txt"]));
         }
         if chance.once_in(3) {
+            if chance.once_in(4) {
+                let _ = writeln!(yaml, "  namespace: {}", chance.pick(&["other", "default"]));
+            }
+            if chance.once_in(6) && kind == "Secret" {
+                let _ = writeln!(yaml, "  type: {}", chance.pick(&["Opaque", "kubernetes.io/tls", "x"]));
+            }
             let _ = writeln!(
                 yaml,
-                "  options:\n    labels: {{gen: \"1\"}}\n    {}: true",
+                "  options:\n    labels: {{gen: \"1\"}}\n    annotations: {{gen: \"true\"}}\n    {}: true",
                 chance.pick(&["disableNameSuffixHash", "immutable"])
             );
         }
@@ -124,13 +183,14 @@ fn generators(chance: &mut Chance, files: &mut Files, yaml: &mut String, directo
     if chance.once_in(10) {
         let _ = writeln!(
             yaml,
-            "generatorOptions:\n  annotations: {{note: x}}\n  disableNameSuffixHash: {}",
+            "generatorOptions:\n  annotations: {{note: x}}\n  {}: {}",
+            chance.pick(&["disableNameSuffixHash", "disableNameSuffixHash", "immutable"]),
             chance.pick(&["true", "false"])
         );
     }
 }
 
-fn settings(chance: &mut Chance, yaml: &mut String, made: &[Made]) {
+fn settings(chance: &mut Chance, files: &mut Files, yaml: &mut String, directory: &str, made: &[Made]) {
     if chance.once_in(4) {
         let _ = writeln!(yaml, "namespace: {}", chance.pick(&["ns", "other", "prod"]));
     }
@@ -145,7 +205,9 @@ fn settings(chance: &mut Chance, yaml: &mut String, made: &[Made]) {
     }
     if chance.once_in(5) {
         let _ = write!(yaml, "labels:\n- pairs:\n{}", entries(chance, 4, text));
-        match chance.below(5) {
+        match chance.below(7) {
+            3 => yaml.push_str("  includeSelectors: true\n- pairs: {second: \"2\"}\n"),
+            4 => yaml.push_str("  includeSelectors: false\n  includeTemplates: true\n  fields:\n  - path: spec/map\n    create: false\n"),
             0 => yaml.push_str("  includeSelectors: true\n"),
             1 => yaml.push_str("  includeTemplates: true\n"),
             2 => yaml.push_str("  fields:\n  - path: spec/extra\n    kind: Widget\n    create: true\n"),
@@ -159,6 +221,8 @@ fn settings(chance: &mut Chance, yaml: &mut String, made: &[Made]) {
         let name = image(chance).trim_matches('"').split([':', '@']).next().unwrap_or_default().to_owned();
         let change = chance.pick(&[
             "newTag: v2",
+            "newTag: v2\n- name: app\n  newName: ''",
+            "newTag: \"1.10\"\n  digest: sha256:both",
             "newTag: \"1.10\"",
             "newName: other/app",
             "digest: sha256:def",
@@ -172,7 +236,7 @@ fn settings(chance: &mut Chance, yaml: &mut String, made: &[Made]) {
         let name = if target.name == "0" { "\"0\"" } else { &target.name };
         let _ = writeln!(yaml, "replicas:\n- name: {name}\n  count: {}", chance.below(9));
     }
-    if chance.once_in(20)
+    if chance.once_in(14)
         && let Some(source) = pick(chance, made)
     {
         let name = if source.name == "0" { "\"0\"" } else { &source.name };
@@ -182,34 +246,57 @@ fn settings(chance: &mut Chance, yaml: &mut String, made: &[Made]) {
             chance.pick(&["VAR", "OTHER"]),
             source.api_version,
             source.kind,
-            chance.pick(&["metadata.name", "metadata.name", "spec.replicas", "data.app", "metadata.labels"])
+            chance.pick(&[
+                "metadata.name",
+                "metadata.name",
+                "metadata.name",
+                "metadata.name",
+                "spec.replicas",
+                "data.app",
+                "metadata.labels",
+                "metadata.namespace",
+                "spec.ports[0].port"
+            ])
         );
     }
     if chance.once_in(12)
         && let Some(source) = pick(chance, made)
     {
-        replacement(chance, yaml, &source);
+        let list = replacement(chance, &source);
+        if chance.once_in(4) {
+            // In a file the list stands by itself, and one of one may stand without it.
+            let own: String = list.lines().fold(String::new(), |all, line| all + line + "\n");
+            files.insert(format!("/{directory}/replacements.yaml"), own);
+            yaml.push_str("replacements:\n- path: replacements.yaml\n");
+        } else {
+            yaml.push_str("replacements:\n");
+            yaml.push_str(&list);
+        }
     }
 }
 
-fn replacement(chance: &mut Chance, yaml: &mut String, source: &Made) {
-    let name = if source.name == "0" { "\"0\"" } else { &source.name };
+fn replacement(chance: &mut Chance, source: &Made) -> String {
+    let mut list = String::new();
+    let yaml = &mut list;
+    let name = quoted(&source.name);
     if chance.once_in(6) {
-        let _ = writeln!(yaml, "replacements:\n- sourceValue: {}", text(chance));
+        let _ = writeln!(yaml, "- sourceValue: {}", text(chance));
     } else {
         let field = chance.pick(&[
             "metadata.name",
             "metadata.name",
+            "metadata.name",
+            "metadata.name",
+            "metadata.name",
+            "metadata.name",
+            "metadata.namespace",
             "spec.replicas",
             "metadata.labels.app",
             "kind",
+            "metadata",
             "spec.template",
         ]);
-        let _ = writeln!(
-            yaml,
-            "replacements:\n- source:\n    kind: {}\n    name: {name}\n    fieldPath: {field}",
-            source.kind
-        );
+        let _ = writeln!(yaml, "- source:\n    kind: {}\n    name: {name}\n    fieldPath: {field}", source.kind);
         if chance.once_in(4) {
             let _ = writeln!(
                 yaml,
@@ -236,17 +323,43 @@ fn replacement(chance: &mut Chance, yaml: &mut String, source: &Made) {
             "spec.map",
         ])
     );
+    if chance.once_in(4) {
+        let _ = writeln!(
+            yaml,
+            "    - {}",
+            chance.pick(&[
+                "metadata.annotations.[a.b/c]",
+                "metadata.labels.app\\.x",
+                "spec.template.metadata.name",
+                "data.*"
+            ])
+        );
+    }
     match chance.below(4) {
-        0 => yaml.push_str("    options:\n      create: true\n"),
-        1 => {
+        0 | 1 => yaml.push_str("    options:\n      create: true\n"),
+        2 => {
             let index = chance.pick(&["-1", "0", "1", "9"]);
             let _ = writeln!(yaml, "    options:\n      delimiter: \":\"\n      index: {index}");
+            if chance.once_in(3) {
+                yaml.push_str("      create: true\n");
+            }
         }
         _ => {}
     }
+    if chance.once_in(4) {
+        let _ = writeln!(
+            yaml,
+            "    reject:\n    - {}",
+            chance.pick(&["kind: Service", "name: web", "kind: Dep.*\n      name: d.*", "labelSelector: app=web"])
+        );
+    }
+    if chance.once_in(5) {
+        yaml.push_str("  - select:\n      name: .*b.*\n    fieldPaths: [metadata.annotations.second]\n    options: {create: true}\n");
+    }
+    list
 }
 
-fn pick(chance: &mut Chance, made: &[Made]) -> Option<Made> {
+pub(crate) fn pick(chance: &mut Chance, made: &[Made]) -> Option<Made> {
     (!made.is_empty()).then(|| made[chance.below(made.len() as u64) as usize].clone())
 }
 
@@ -285,13 +398,24 @@ fn patches(chance: &mut Chance, files: &mut Files, yaml: &mut String, directory:
 }
 
 fn selector(chance: &mut Chance, target: &Made, is_exact: bool) -> String {
-    match if is_exact { 9 } else { chance.below(5) } {
+    match if is_exact { 9 } else { chance.below(6) } {
         0 => format!("    kind: {}\n", target.kind),
         1 => "    kind: (Deployment|StatefulSet)\n".to_owned(),
         2 => format!("    labelSelector: {}\n", chance.pick(&["app", "app=web", "tier in (v1, hello)", "\"!app\""])),
         3 => "    name: w.*\n".to_owned(),
+        4 if !is_exact && chance.once_in(2) => chance
+            .pick(&[
+                "    group: apps\n",
+                "    version: v1\n    kind: Service\n",
+                "    namespace: other\n",
+                "    annotationSelector: app\n",
+                "    annotationSelector: \"x.y=one,!tier\"\n    kind: .*\n",
+                "    name: (web|db)\n    namespace: ns\n",
+                "    group: example.com\n    version: v1\n",
+            ])
+            .to_owned(),
         _ => {
-            let name = if target.name == "0" { "\"0\"" } else { &target.name };
+            let name = quoted(&target.name);
             format!("    kind: {}\n    name: {name}\n", target.kind)
         }
     }
@@ -309,19 +433,19 @@ fn json_patch(chance: &mut Chance, kind: &str) -> String {
         "Service" => &["/spec/ports/0", "/spec/ports/-", "/spec/ports/0/name"],
         "Widget" => &["/spec/list/-1", "/spec/list/0", "/spec/map", "/spec/value"],
         "ConfigMap" => &["/data/new", "/data"],
-        _ => &["/metadata/name", "/new", "/metadata/labels"],
+        _ => &["/metadata/name", "/new", "/metadata/labels", "/metadata/annotations", "/metadata/annotations/x~1y"],
     };
     let mut patch = String::new();
     for _ in 0..=chance.below(2) {
-        let path = if chance.once_in(20) { "/missing/path" } else { chance.pick(paths) };
+        let path = if chance.once_in(60) { "/missing/path" } else { chance.pick(paths) };
         let value = match path {
-            "/metadata/labels" | "/data" | "/spec/map" => "{app: \"1\", b: x}",
+            "/metadata/labels" | "/metadata/annotations" | "/data" | "/spec/map" => "{app: \"1\", b: x}",
             path if path.ends_with("containers/-") => "{name: x, image: y}",
             path if path.ends_with("ports/-") || path.ends_with("ports/0") => "{port: 5, name: five}",
             "/metadata/name" => "renamed",
             _ => scalar(chance),
         };
-        let op = chance.pick(&["add", "add", "add", "replace", "replace", "remove"]);
+        let op = if chance.once_in(12) { chance.pick(&["replace", "remove"]) } else { "add" };
         let op = if path.ends_with('-') { "add" } else { op };
         let _ = writeln!(patch, "- op: {op}\n  path: {path}\n  value: {value}");
     }
@@ -330,7 +454,7 @@ fn json_patch(chance: &mut Chance, kind: &str) -> String {
 
 fn merge_patch(chance: &mut Chance, target: &Made) -> String {
     let mut target = target.clone();
-    if chance.once_in(8) {
+    if chance.once_in(40) {
         target.namespace = "other";
     }
     let mut yaml = head(&target);
