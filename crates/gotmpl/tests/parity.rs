@@ -78,15 +78,18 @@ fn without_addresses(answer: &Json) -> String {
     out
 }
 
-/// Leaves out binary digits that are as many as an address has.
+/// Leaves out binary and octal digits that are as many as an address has.
 fn without_binary_addresses(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(['0', '1']) {
-        let digits = rest[at..].bytes().take_while(|byte| matches!(byte, b'0' | b'1')).count();
+    while let Some(at) = rest.find(|c| matches!(c, '0'..='7')) {
+        let count = rest[at..].bytes().take_while(|byte| matches!(byte, b'0'..=b'7')).count();
+        let digits = &rest[at..at + count];
+        let is_binary = digits.bytes().all(|digit| digit < b'2');
+        let is_address = (13..=17).contains(&count) || is_binary && (40..=48).contains(&count);
         out.push_str(&rest[..at]);
-        out.push_str(if (40..=48).contains(&digits) { "ADDRESS" } else { &rest[at..at + digits] });
-        rest = &rest[at + digits..];
+        out.push_str(if is_address { "ADDRESS" } else { digits });
+        rest = &rest[at + count..];
     }
     out + rest
 }

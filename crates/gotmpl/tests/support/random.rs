@@ -117,7 +117,9 @@ pub(crate) fn case(seed: u64) -> Json {
         huge,
         inner: true,
         scope: Vec::new(),
+        calm: false,
     };
+    writer.calm = writer.random.once_in(3);
     let mut templates = Vec::new();
     // Templates invoke only those before them, so that none goes on forever.
     for name in ["t1", "t2"] {
@@ -132,6 +134,16 @@ pub(crate) fn case(seed: u64) -> Json {
     let mut case = json!({"templates": templates, "run": "main", "data": writer.data(), "missing": missing});
     if writer.random.once_in(40) {
         case["print"] = json!(true);
+    }
+    if writer.random.once_in(40) {
+        let (left, right) =
+            writer.random.pick(&[("<<", ">>"), ("[[", "]]"), ("{%", "%}"), ("(", ")"), ("<", "<"), ("", "|")]);
+        for template in case["templates"].as_array_mut().expect("a case has templates") {
+            let text = template[1].as_str().expect("a template is text");
+            let opened = if left.is_empty() { text.to_owned() } else { text.replace("{{", left) };
+            template[1] = json!(opened.replace("}}", right));
+        }
+        case["delims"] = json!([left, right]);
     }
     case
 }
@@ -150,12 +162,32 @@ struct Writer {
     inner: bool,
     /// Variables declared so far, where they can be seen.
     scope: Vec<&'static str>,
+    /// Whether mistakes are left out: the first of many ends all.
+    calm: bool,
 }
+
+/// Functions that take anything.
+const TAKERS: [(&str, usize, usize); 14] = [
+    ("and", 1, 3),
+    ("or", 1, 3),
+    ("not", 1, 1),
+    ("print", 0, 3),
+    ("println", 0, 3),
+    ("printf", 1, 4),
+    ("printf", 2, 4),
+    ("html", 0, 2),
+    ("js", 0, 2),
+    ("urlquery", 0, 2),
+    ("fany", 1, 1),
+    ("ftype", 1, 1),
+    ("flist0", 0, 3),
+    ("fdict", 0, 4),
+];
 
 impl Writer {
     /// A variable that is declared, mostly.
     fn variable(&mut self) -> &'static str {
-        if self.random.once_in(60) {
+        if !self.calm && self.random.once_in(60) {
             return self.random.pick(&VARIABLES);
         }
         let at = self.random.below(self.scope.len() + 1);
@@ -275,7 +307,7 @@ impl Writer {
         }
         self.nodes(4);
         let mut text = std::mem::take(&mut self.out);
-        if self.random.once_in(25) {
+        if !self.calm && self.random.once_in(16) {
             text = self.broken(&text);
         }
         text
@@ -324,6 +356,62 @@ impl Writer {
                     "0x",
                     "1i",
                     "_",
+                    "{{else if}}",
+                    "{{else with .a}}",
+                    "{{else}}",
+                    "{{continue}}",
+                    "{{define \"q\"}}",
+                    "{{template \"q\"}}",
+                    "{{template \"q\" .}}",
+                    "{{template q}}",
+                    "{{block \"q\"}}",
+                    "{{range}}",
+                    "{{if}}",
+                    "{{if .a}}",
+                    "{{with $q := 1}}",
+                    "{{range $a, $b, $c := .}}",
+                    "{{-1}}",
+                    "{{- -}}",
+                    "{{-}}",
+                    "{{}}",
+                    "{{.}}",
+                    "{{nofunc}}",
+                    "{{nil}}",
+                    "{{nil.a}}",
+                    "{{\"a\".b}}",
+                    "{{1.2.3}}",
+                    "{{08}}",
+                    "{{0b2}}",
+                    "{{1__0}}",
+                    "{{'ab'}}",
+                    "{{'\\'}}",
+                    "{{\"\\q\"}}",
+                    "{{`a",
+                    "{{.a | 1}}",
+                    "{{. | .a}}",
+                    "{{$x = 1}}",
+                    "{{$x := 1}}",
+                    "{{(1).a}}",
+                    "{{(.a)",
+                    "{{.a.}}",
+                    "{{..}}",
+                    "{{$}}",
+                    "{{$.}}",
+                    "{{true.x}}",
+                    "{{/* c */ }}",
+                    "{{ /* c */}}",
+                    "{{/*",
+                    "{{end .a}}",
+                    "{{break .a}}",
+                    "\r\n",
+                    "\t",
+                    "..",
+                    "\\",
+                    "&",
+                    "1e",
+                    "0x1p",
+                    "'\\400'",
+                    "\u{a0}",
                 ]);
                 chars.splice(at..at, piece.chars());
             }
@@ -362,7 +450,9 @@ impl Writer {
             18 if self.callable > 0 => {
                 self.open();
                 let name = if self.callable > 1 && self.random.once_in(2) { "t2" } else { "t1" };
-                self.push(&format!("template \"{name}\" "));
+                let name = if !self.calm && self.random.once_in(20) { "none" } else { name };
+                let name = if self.random.once_in(8) { format!("`{name}`") } else { format!("\"{name}\"") };
+                self.push(&format!("template {name} "));
                 if !self.random.once_in(5) {
                     self.pipeline(1);
                 }
@@ -429,7 +519,9 @@ impl Writer {
         if self.random.once_in(4) {
             self.open();
             self.push("else ");
-            self.push(word);
+            let other = if word == "if" { "with" } else { "if" };
+            let odd = !self.calm && self.random.once_in(8);
+            self.push(if odd { other } else { word });
             self.push(" ");
             self.pipeline(1);
             self.close();
@@ -457,7 +549,25 @@ impl Writer {
         self.push(declarations);
         // Loops in loops, and in templates that loops invoke, would multiply.
         if self.huge || self.loops > 0 || self.inner || self.random.once_in(4) {
-            let end = self.random.pick(&["3", "0", "-1", "2", "1"]);
+            let end = self.random.pick(&[
+                "3",
+                "0",
+                "-1",
+                "2",
+                "1",
+                "(flist0 1 \"a\" .)",
+                "(fdict \"b\" 1 \"a\" 2)",
+                "(fint64 1)",
+                "(fint8 2)",
+                "(fuint 2)",
+                "fnil",
+                "(flist0 | len)",
+                "nil",
+                "\"ab\"",
+                "1.5",
+                "true",
+                "(slice (flist0 1 2 3) 1)",
+            ]);
             self.push(end);
         } else {
             self.pipeline(1);
@@ -480,14 +590,14 @@ impl Writer {
         while self.random.once_in(4) {
             let bar = self.random.pick(&[" | ", "|", " |\n"]);
             self.push(bar);
-            if self.random.once_in(80) { self.operand(0) } else { self.call(depth) }
+            if !self.calm && self.random.once_in(80) { self.operand(0) } else { self.call(depth) }
         }
     }
 
     fn command(&mut self, depth: usize) {
         match self.random.below(5) {
             0 | 1 => self.call(depth),
-            2 if self.random.once_in(2) => {
+            2 if self.random.once_in(if self.calm { 10 } else { 2 }) => {
                 // A method, or what looks like one.
                 self.field();
                 let method = self.random.pick(&METHODS);
@@ -502,10 +612,11 @@ impl Writer {
     }
 
     fn call(&mut self, depth: usize) {
-        let (name, least, most) = self.random.pick(&FUNCTIONS);
+        let (name, least, most) =
+            if self.calm && !self.random.once_in(6) { self.random.pick(&TAKERS) } else { self.random.pick(&FUNCTIONS) };
         self.push(name);
         let mut count = least + self.random.below(most - least + 1);
-        if self.random.once_in(15) && name != "fset" {
+        if !self.calm && self.random.once_in(15) && name != "fset" {
             count = self.random.below(5);
         }
         for at in 0..count {
@@ -539,6 +650,7 @@ impl Writer {
                 self.random.pick(&["", "", "", "5", "12", "*", "[1]", "[2]", "[3]*", "[x]", "[9]", "2000000"]),
             );
             format.push_str(self.random.pick(&["", "", "", ".", ".2", ".0", ".*", ".[1]*", ".10"]));
+            format.push_str(self.random.pick(&["", "", "", "", "[2]", "l", "-"]));
             let verb = if self.pointers {
                 self.random.pick(&["v", "T", "s", "q", "+v", "#v"])
             } else {
@@ -560,7 +672,7 @@ impl Writer {
         }
         let key = self.random.pick(&KEYS[..6]);
         self.push(&format!(".{key}"));
-        while self.random.once_in(4) {
+        while self.random.once_in(if self.calm { 16 } else { 4 }) {
             let key = self.random.pick(&KEYS);
             self.push(&format!(".{key}"));
         }
@@ -576,6 +688,16 @@ impl Writer {
             }
             12..=15 => {
                 let number = self.random.pick(&[
+                    "1e3i",
+                    "0i",
+                    "0x1.8p1",
+                    "0X1F",
+                    "'\\u00e9'",
+                    "'\\x41'",
+                    "'\\''",
+                    "1e-400",
+                    "1.0",
+                    "0b1i",
                     "0",
                     "1",
                     "2",
@@ -633,6 +755,7 @@ impl Writer {
                 let name = self.random.pick(&["fnone", "fnil", "flist0", "fdict"]);
                 self.push(name);
             }
+            23 if self.calm => self.push("\"x\""),
             23 => {
                 self.field();
                 let method = self.random.pick(&METHODS);
