@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: libFuzzer on everything the embedded API server decodes, and on templates.
+//! `cargo xtask fuzz`: libFuzzer on everything the embedded API server decodes, and on what repositories hold: YAML, templates,
+//! charts, kustomizations.
 
 use std::process::Command;
 
@@ -7,7 +8,8 @@ use anyhow::{Context as _, ensure};
 use crate::steps::{cargo, root, run, say, target};
 
 /// The crates of the targets, seen from the top of the workspace.
-const CRATES: [&str; 2] = ["crates/apiserver/fuzz", "crates/gotmpl/fuzz"];
+const CRATES: [&str; 5] =
+    ["crates/apiserver/fuzz", "crates/gotmpl/fuzz", "crates/helm/fuzz", "crates/kustomize/fuzz", "crates/yaml/fuzz"];
 
 /// How much memory a target may take, in megabytes.
 const MEMORY: &str = "-rss_limit_mb=2048";
