@@ -87,26 +87,29 @@ pub struct Built {
 impl Built {
     /// Returns what `kustomize build` prints.
     pub fn to_yaml(&self) -> String {
-        let mut text = String::new();
-        self.objects.iter().for_each(|object| add_document(&mut text, object));
-        text
+        let documents: Vec<String> = self.objects.iter().map(bowline_yaml::to_yaml).collect();
+        documents.join(SEPARATOR)
     }
 }
 
-fn add_document(text: &mut String, object: &Value) {
-    if !text.is_empty() {
-        text.push_str("---\n");
-    }
-    text.push_str(&bowline_yaml::to_yaml(object));
-}
+/// What stands between two documents.
+const SEPARATOR: &str = "---\n";
 
 /// What came of a build, printed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Printed {
-    /// What `kustomize build` prints.
-    pub text: String,
+    /// The text of each object, in order.
+    pub documents: Vec<String>,
     /// What Kustomize would warn of.
     pub warnings: Vec<String>,
+}
+
+impl Printed {
+    /// Goes through what `kustomize build` prints, piece by piece: together they may be long.
+    pub fn pieces(&self) -> impl Iterator<Item = &str> {
+        let documents = self.documents.iter().enumerate();
+        documents.flat_map(|(at, document)| [if at == 0 { "" } else { SEPARATOR }, document.as_str()])
+    }
 }
 
 /// Builds the kustomization of a directory.
@@ -127,9 +130,9 @@ pub fn build(tree: &dyn Tree, directory: &TreePath, options: &Options<'_>) -> Re
 ///
 /// The first mistake there is, in Kustomize's words.
 pub fn print(tree: &dyn Tree, directory: &TreePath, options: &Options<'_>) -> Result<Printed, BuildError> {
-    let mut text = String::new();
-    let warnings = build_each(tree, directory, options, &mut |value| add_document(&mut text, &value))?;
-    Ok(Printed { text, warnings })
+    let mut documents = Vec::new();
+    let warnings = build_each(tree, directory, options, &mut |value| documents.push(bowline_yaml::to_yaml(&value)))?;
+    Ok(Printed { documents, warnings })
 }
 
 /// Builds a kustomization, hands its objects over in order, and returns what there is to warn of.

@@ -89,10 +89,14 @@ impl Node {
     }
 }
 
+/// How many nodes lie together. They do not all lie in one place: that would be copied, and be there twice, as it grows.
+const PAGE: usize = 1 << 10;
+
 /// All nodes of a build.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    nodes: Vec<Node>,
+    /// All but the last are full.
+    pages: Vec<Vec<Node>>,
     /// Texts of keys and short values, which are few and everywhere.
     words: HashSet<Rc<str>>,
 }
@@ -100,32 +104,43 @@ pub(crate) struct Store {
 impl std::ops::Index<NodeId> for Store {
     type Output = Node;
     fn index(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0 as usize]
+        &self.pages[id.0 as usize / PAGE][id.0 as usize % PAGE]
     }
 }
 
 impl std::ops::IndexMut<NodeId> for Store {
     fn index_mut(&mut self, id: NodeId) -> &mut Node {
-        &mut self.nodes[id.0 as usize]
+        &mut self.pages[id.0 as usize / PAGE][id.0 as usize % PAGE]
     }
 }
 
 impl Store {
     pub(crate) fn add(&mut self, node: Node) -> NodeId {
-        let id = u32::try_from(self.nodes.len())
+        let id = u32::try_from(self.len())
             .expect("holds because a build has a limit far below four milliards of nodes");
-        self.nodes.push(node);
+        match self.pages.last_mut().filter(|page| page.len() < PAGE) {
+            Some(page) => page.push(node),
+            None => {
+                // Small builds have few nodes.
+                let mut page = Vec::with_capacity(if self.pages.is_empty() { PAGE / 8 } else { PAGE });
+                page.push(node);
+                self.pages.push(page);
+            }
+        }
         NodeId(id)
     }
 
     /// The number of nodes there are, used or not.
     pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
+        self.pages.last().map_or(0, |last| (self.pages.len() - 1) * PAGE + last.len())
     }
 
     /// Forgets the nodes that were made last, which hang nowhere.
     pub(crate) fn forget_from(&mut self, len: usize) {
-        self.nodes.truncate(len);
+        self.pages.truncate(len.div_ceil(PAGE));
+        if let Some(last) = self.pages.last_mut() {
+            last.truncate(len - (len - 1) / PAGE * PAGE);
+        }
     }
 
     /// Returns a text of a value: short ones are there many times (`string`, `true`, `80`).

@@ -1,12 +1,12 @@
 //! `bowline render kustomization`: what `kustomize build DIR` prints, byte for byte.
 
-use std::io::Write as _;
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use bowline_kustomize::{Charts, LoadRestrictions, Order, print};
+use bowline_kustomize::{Charts, LoadRestrictions, Order, Printed, print};
 use rand::Rng as _;
 
 use super::disk::DiskTree;
@@ -127,11 +127,19 @@ pub(crate) fn kustomization(options: Options) -> anyhow::Result<()> {
     for warning in &printed.warnings {
         anstream::eprintln!("{}", crate::trouble::harmless(warning));
     }
-    let text = printed.text;
     match &options.output {
-        Some(file) => std::fs::write(file, text).with_context(|| format!("cannot write `{}`", file.display())),
-        None => std::io::stdout().lock().write_all(text.as_bytes()).context("cannot print"),
+        Some(file) => std::fs::File::create(file)
+            .and_then(|mut file| write(&printed, &mut file))
+            .with_context(|| format!("cannot write `{}`", file.display())),
+        None => write(&printed, &mut std::io::stdout().lock()).context("cannot print"),
     }
+}
+
+/// Writes piece by piece: the whole is never there twice.
+fn write(printed: &Printed, to: &mut dyn Write) -> io::Result<()> {
+    let mut to = BufWriter::with_capacity(64 << 10, to);
+    printed.pieces().try_for_each(|piece| to.write_all(piece.as_bytes()))?;
+    to.flush()
 }
 
 /// The time, in seconds since 1970 and nanoseconds.
