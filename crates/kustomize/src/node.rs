@@ -116,8 +116,8 @@ impl std::ops::IndexMut<NodeId> for Store {
 
 impl Store {
     pub(crate) fn add(&mut self, node: Node) -> NodeId {
-        let id = u32::try_from(self.len())
-            .expect("holds because a build has a limit far below four milliards of nodes");
+        let id =
+            u32::try_from(self.len()).expect("holds because a build has a limit far below four milliards of nodes");
         match self.pages.last_mut().filter(|page| page.len() < PAGE) {
             Some(page) => page.push(node),
             None => {

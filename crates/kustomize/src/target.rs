@@ -1,25 +1,28 @@
 //! A kustomization and all that it names, put together.
 
+mod generators;
+mod kept;
+mod read;
+mod vars;
+
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
-
-use bowline_model::KUSTOMIZATION_FILES;
 
 use crate::build::{Build, Names, ObjectId, Objects};
 use crate::config::Config;
 use crate::configurations::{load_configurations, load_crds};
 use crate::error::BuildError;
-use crate::generate::{Generated, generate};
-use crate::id::{Gvk, ResId};
-use crate::kustomization::{self, COMPONENT, GeneratorArgs, GeneratorOptions, Kustomization, Var};
+use crate::kustomization::{COMPONENT, Kustomization, Var};
 use crate::loader::Loader;
 use crate::node::NodeId;
 use crate::origin::{ConfiguredBy, Origin, set_origins};
-use crate::plugins::{self, Generator};
+use crate::plugins;
 use crate::read::read_objects;
 use crate::resource::ORIGIN;
 use crate::steps::{self, Planned, in_file};
+use kept::{Kept, keep, restore};
+use read::read_kustomization;
 
 /// Kustomizations that one build may go through, each as often as it is gone through.
 const MAX_VISITS: usize = 10_000;
@@ -53,13 +56,6 @@ impl Gathered {
         self.vars.insert(var.name.clone(), var);
         Ok(())
     }
-}
-
-/// What was put together of a base, kept for the next that names it.
-pub(crate) struct Kept {
-    nodes: Vec<(NodeId, Vec<String>)>,
-    config: Arc<Config>,
-    vars: BTreeMap<String, Var>,
 }
 
 /// A directory, the namespace that its charts inherit, and where it is named.
@@ -304,56 +300,6 @@ impl<'a> Target<'a> {
         self.origin.as_ref().map(|origin| origin.builtin(self.kustomization.1, kind))
     }
 
-    fn run_generators(&self, build: &mut Build<'_>, memory: &mut Memory, all: &mut Gathered) -> Result<(), BuildError> {
-        let spec = self.spec();
-        let mut generators: Vec<(Generator, Option<Origin>)> = Vec::new();
-        for (what, kind, entries) in [
-            (Generated::ConfigMap, "ConfigMapGenerator", &spec.config_map_generator),
-            (Generated::Secret, "SecretGenerator", &spec.secret_generator),
-        ] {
-            for args in entries {
-                let options = GeneratorOptions::with_global(args.options.clone(), spec.generator_options.as_ref());
-                let args = GeneratorArgs { options, ..args.clone() };
-                generators.push((Generator::Pairs(what, Box::new(args)), self.origin_of(kind)));
-            }
-        }
-        for chart in &spec.helm_charts {
-            crate::helm::check(build, chart)?;
-            generators.push((Generator::Chart(Box::new(chart.clone())), self.origin_of("HelmChartInflationGenerator")));
-        }
-        let within = |error: BuildError| error.within("loading generator plugins");
-        for id in self.plugin_objects(build, memory, &spec.generators).map_err(within)? {
-            let load = |error: BuildError| within(error.within("failed to load generator"));
-            let generator = plugins::generator(build, id).map_err(load)?;
-            let origin = plugin_origin(build, id)?;
-            generators.push((generator, origin));
-        }
-        for (generator, origin) in generators {
-            let objects = self.generated(build, &generator)?;
-            set_origins(build, &objects, origin.as_ref())?;
-            let id = objects.first().map(|id| build.current_id(*id));
-            build.absorb_all(&mut all.objects, &objects).map_err(|error| {
-                let what = id.map_or_else(String::new, |id| id.to_string());
-                error.within(format!("merging from generator {what}"))
-            })?;
-        }
-        Ok(())
-    }
-
-    fn generated(&self, build: &mut Build<'_>, generator: &Generator) -> Result<Objects, BuildError> {
-        match generator {
-            Generator::Pairs(what, args) => {
-                let node = generate(&mut build.store, &self.loader, *what, args)?;
-                Ok(vec![build.add(node)])
-            }
-            Generator::IamPolicy(policy) => {
-                let nodes = read_objects(&mut build.store, policy.text()?.as_bytes())?;
-                Ok(nodes.into_iter().map(|node| build.add(node)).collect())
-            }
-            Generator::Chart(chart) => crate::helm::render(build, self, chart),
-        }
-    }
-
     /// The configurations of plugins: each entry is one, or the path of a file or base with some.
     fn plugin_objects(
         &self,
@@ -416,69 +362,11 @@ impl<'a> Target<'a> {
         }
         Ok(())
     }
-
-    fn merge_vars(&self, build: &mut Build<'_>, all: &mut Gathered) -> Result<(), BuildError> {
-        let Some(vars) = &self.spec().vars else { return Ok(()) };
-        let shown: Vec<String> = vars.iter().map(crate::transform::vars::shown).collect();
-        let within = |error: BuildError| error.within(format!("merging vars [{}]", shown.join(" ")));
-        for var in vars {
-            let target = var_id(var);
-            let by_name = target.namespace.is_empty() && !target.gvk.is_cluster_scoped;
-            let fits = |id: &ResId| if by_name { target.is_of_same_name(id) } else { target.equals(id) };
-            let matched = build.matching_any_id(&all.objects, &fits);
-            if matched.len() > 1 {
-                return Err(within(BuildError::new(format!(
-                    "found {} resId matches for var {} (unable to disambiguate)",
-                    matched.len(),
-                    crate::transform::vars::shown(&with_gvk(var))
-                ))));
-            }
-            if let [one] = matched[..] {
-                build.add_var_name(one, &var.name);
-            }
-        }
-        for var in vars {
-            let mut var = with_gvk(var);
-            if var.fieldref.field_path.is_empty() {
-                "metadata.name".clone_into(&mut var.fieldref.field_path);
-            }
-            all.merge_var(var).map_err(within)?;
-        }
-        Ok(())
-    }
-}
-
-/// A var with the group and version that its API version says.
-fn with_gvk(var: &Var) -> Var {
-    let gvk = var_id(var).gvk;
-    let mut var = var.clone();
-    (var.objref.group, var.objref.version) = (gvk.group, gvk.version);
-    var
 }
 
 /// Puts words in front of a message, unless a limit was passed: that is told alone.
 fn wrapped(error: BuildError, prefix: &str) -> BuildError {
     if error.is_final() { error } else { error.within(prefix) }
-}
-
-fn var_id(var: &Var) -> ResId {
-    let target = &var.objref;
-    let mut gvk = Gvk {
-        group: target.group.clone(),
-        version: target.version.clone(),
-        kind: target.kind.clone(),
-        is_cluster_scoped: false,
-    };
-    match target.api_version.split('/').collect::<Vec<_>>()[..] {
-        [""] => {}
-        [version] => version.clone_into(&mut gvk.version),
-        [group, version] => {
-            group.clone_into(&mut gvk.group);
-            version.clone_into(&mut gvk.version);
-        }
-        _ => {}
-    }
-    ResId { gvk, name: target.name.clone(), namespace: target.namespace.clone() }
 }
 
 fn texts_without_mark(build: &Build<'_>, objects: &[ObjectId]) -> Vec<String> {
@@ -504,60 +392,4 @@ fn plugin_origin(build: &Build<'_>, id: ObjectId) -> Result<Option<Origin>, Buil
         namespace: own.namespace,
     };
     Origin::of_plugin(text, configured_by).map(Some)
-}
-
-/// Reads the one kustomization file of a directory.
-fn read_kustomization(build: &mut Build<'_>, loader: &Loader<'_>) -> Result<(Kustomization, &'static str), BuildError> {
-    let mut found = None;
-    for name in KUSTOMIZATION_FILES {
-        if loader.may_have(name)
-            && let Ok(content) = loader.load(name)
-            && found.replace((content, name)).is_some()
-        {
-            return Err(BuildError::new(format!("Found multiple kustomization files under: {}\n", loader.root())));
-        }
-    }
-    let Some((content, name)) = found else {
-        let names = KUSTOMIZATION_FILES.map(|name| format!("'{name}'"));
-        return Err(BuildError::new(format!(
-            "unable to find one of {}, {} or {} in directory '{}'",
-            names[0],
-            names[1],
-            names[2],
-            loader.root()
-        )));
-    };
-    let (spec, warnings) = kustomization::parse(&content)?;
-    build.warnings.extend(warnings);
-    let wrong = spec.enforce_fields();
-    if !wrong.is_empty() {
-        return Err(BuildError::new(format!(
-            "Failed to read kustomization file under {}:\n{}",
-            loader.root(),
-            wrong.join("\n")
-        )));
-    }
-    Ok((spec, name))
-}
-
-fn keep(build: &mut Build<'_>, gathered: &Gathered) -> Kept {
-    let mut copies = HashMap::new();
-    let objects: Vec<_> =
-        gathered.objects.iter().filter_map(|id| Some((build.node(*id)?, build.var_names(*id).to_vec()))).collect();
-    let nodes = objects.into_iter().map(|(node, names)| (build.store.copy_exactly(node, &mut copies), names)).collect();
-    Kept { nodes, config: Arc::clone(&gathered.config), vars: gathered.vars.clone() }
-}
-
-fn restore(build: &mut Build<'_>, kept: &Kept) -> Gathered {
-    let mut copies = HashMap::new();
-    let mut objects = Objects::with_capacity(kept.nodes.len());
-    for (node, names) in &kept.nodes {
-        let node = build.store.copy_exactly(*node, &mut copies);
-        let id = build.add(node);
-        for name in names {
-            build.add_var_name(id, name);
-        }
-        objects.push(id);
-    }
-    Gathered { objects, config: Arc::clone(&kept.config), vars: kept.vars.clone() }
 }
