@@ -80,8 +80,13 @@ fn main() -> anyhow::Result<()> {
                 "render" => {
                     let clients = referee::clients()?.context("the bench runs Helm, which needs Go to build")?;
                     let library = referee::helm()?.context("the bench runs Helm's library, which needs Go to build")?;
-                    let referees = vec![("BOWLINE_CLIENTS", clients), ("BOWLINE_HELM_SDK", library)];
-                    ("bowline", &["bench-render"][..], referees)
+                    let kustomize = referee::kustomize_program()?.context("it was built like the others")?;
+                    let referees = vec![
+                        ("BOWLINE_CLIENTS", clients),
+                        ("BOWLINE_HELM_SDK", library),
+                        ("BOWLINE_KUSTOMIZE", kustomize),
+                    ];
+                    ("bowline", &["bench-render", "bench-kustomize"][..], referees)
                 }
                 _ => anyhow::bail!("there is no bench `{name}`; there are: api, reconcile, render"),
             };

@@ -98,9 +98,19 @@ pub(crate) fn kustomize() -> anyhow::Result<Option<PathBuf>> {
     program("kustomize", "Kustomize's library", SMALL)
 }
 
+/// Builds Kustomize itself, unless it is built already; `None` where there is no Go.
+pub(crate) fn kustomize_program() -> anyhow::Result<Option<PathBuf>> {
+    package("kustomize", "kustomize-build", "sigs.k8s.io/kustomize/kustomize/v5", "Kustomize", SMALL)
+}
+
 /// Builds the program of one folder, unless it is built already; `None` where there is no Go.
 fn program(name: &str, what: &str, flags: &str) -> anyhow::Result<Option<PathBuf>> {
-    let (program, source) = (target().join("conformance").join(name), root().join("conformance").join(name));
+    package(name, name, ".", what, flags)
+}
+
+/// Builds a package that the module of one folder asks for, unless it is built already; `None` where there is no Go.
+fn package(folder: &str, name: &str, package: &str, what: &str, flags: &str) -> anyhow::Result<Option<PathBuf>> {
+    let (program, source) = (target().join("conformance").join(name), root().join("conformance").join(folder));
     if is_newer(&program, &source)? {
         return Ok(Some(program));
     }
@@ -109,7 +119,7 @@ fn program(name: &str, what: &str, flags: &str) -> anyhow::Result<Option<PathBuf
     }
     say(&format!("Building {what}"));
     let (from, out) = (source.display().to_string(), program.display().to_string());
-    run("go", &["-C", &from, "build", "-trimpath", "-ldflags", flags, "-o", &out, "."], &[])?;
+    run("go", &["-C", &from, "build", "-trimpath", "-ldflags", flags, "-o", &out, package], &[])?;
     Ok(Some(program))
 }
 

@@ -1,12 +1,13 @@
 //! `cargo xtask bench render`: charts rendered by `bowline render chart` and by Helm, in one run, and their ratios.
 //!
 //! `BOWLINE_PROGRAM` is our program as it is released, `BOWLINE_CLIENTS` the folder of Helm's, `BOWLINE_HELM_SDK` the referee that renders
-//! many charts in one Go process, `BOWLINE_CORPUS` the public charts. Called as `measure PROGRAM ARGUMENTS…` this runs one
-//! program and tells what it used: a process knows that of its children only all together.
+//! many charts in one Go process, `BOWLINE_CORPUS` the public charts.
 
 #[path = "../src/render/disk.rs"]
 #[expect(dead_code, reason = "what only kustomizations are told")]
 mod disk;
+#[path = "measured/mod.rs"]
+mod measured;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use bowline_helm::functions::Host;
 use bowline_helm::template::{Options, Printing, template};
 use bowline_helm::values::ValueSources;
 use clap::Parser;
-use nix::sys::resource::{UsageWho, getrusage};
+use measured::{Used, cpu_secs, measure, median, say};
 use serde_json::{Value, json};
 
 /// As the program that is measured has it.
@@ -54,25 +55,8 @@ struct Case {
     values: Option<PathBuf>,
 }
 
-/// What a process used.
-#[derive(Debug, Clone, Copy)]
-struct Used {
-    cpu_ms: f64,
-    mib: f64,
-}
-
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
-
 fn main() -> anyhow::Result<()> {
-    let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|first| first == "measure") {
-        let program = words.next().context("a program is named")?;
-        let status = Command::new(program).args(words).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-        let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-        let micros = [usage.user_time(), usage.system_time()].map(|time| time.tv_sec() * 1_000_000 + time.tv_usec());
-        say(&format!("{} {} {}", status.success(), micros[0] + micros[1], usage.max_rss()));
+    if measured::is_asked()? {
         return Ok(());
     }
     let arguments = Arguments::parse();
@@ -190,36 +174,18 @@ fn beside(ours: &Path, helm: &Path, case: &Case, rounds: usize) -> anyhow::Resul
     let values: Vec<String> =
         case.values.iter().flat_map(|file| ["-f".to_owned(), file.display().to_string()]).collect();
     let flags = ["--namespace", "ns", "--include-crds", "--kube-version", KUBE_VERSION];
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
     let calls = [
-        (ours, [vec!["render", "chart", &chart, "--name", "rel"], flags.to_vec()].concat()),
-        (helm, [vec!["template", "rel", &chart], flags.to_vec()].concat()),
+        (ours, [&["render", "chart", &chart, "--name", "rel"][..], &flags, &values].concat()),
+        (helm, [&["template", "rel", &chart][..], &flags, &values].concat()),
     ];
     let mut used = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
         for ((program, call), used) in calls.iter().zip(&mut used) {
-            used.push(measure(program, call, &values)?);
+            used.push(measure(program, call)?);
         }
     }
-    let middle = |used: &[Used]| Used {
-        cpu_ms: median(&mut used.iter().map(|used| used.cpu_ms).collect::<Vec<_>>()),
-        mib: median(&mut used.iter().map(|used| used.mib).collect::<Vec<_>>()),
-    };
-    Ok((middle(&used[0]), middle(&used[1])))
-}
-
-fn measure(program: &Path, call: &[&str], values: &[String]) -> anyhow::Result<Used> {
-    let me = std::env::current_exe()?;
-    let output = Command::new(me).arg("measure").arg(program).args(call).args(values).output()?;
-    let text = String::from_utf8(output.stdout)?;
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let [done, micros, kib] = words[..] else { anyhow::bail!("`{}` was not measured", program.display()) };
-    ensure!(done == "true", "`{} {}` failed", program.display(), call.join(" "));
-    Ok(Used { cpu_ms: micros.parse::<f64>()? / 1000.0, mib: kib.parse::<f64>()? / 1024.0 })
-}
-
-fn median(numbers: &mut [f64]) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
+    Ok((Used::middle(&used[0]), Used::middle(&used[1])))
 }
 
 /// Renders a chart as the program does, and returns how long the text is.
@@ -282,12 +248,6 @@ fn threads(cases: &[Case], count: usize, seconds: f64) -> (f64, f64) {
     });
     let wall = begin.elapsed().as_secs_f64();
     (done.load(Ordering::Relaxed) as f64 / wall, (cpu_secs() - used) / wall)
-}
-
-fn cpu_secs() -> f64 {
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return f64::NAN };
-    let times = [usage.user_time(), usage.system_time()];
-    times.map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6).iter().sum()
 }
 
 fn go(program: &Path, cases: &[Case], seconds: f64) -> anyhow::Result<(f64, f64)> {
