@@ -5,10 +5,14 @@
 //! `1 - 2` is a range, versions may be short or start with `v`, and a pre-release matches only where the
 //! same *and*-group names one.
 
+mod read;
+
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
+
+use self::read::Bound;
 
 /// A version as Masterminds' `NewVersion` reads it: `v1`, `1.2` and `1.2.3-rc.1+build` are all versions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -110,11 +114,7 @@ fn pattern(text: &str) -> Regex {
     Regex::new(&text.replace(r"\s", r"[\t\n\x0C\r ]")).expect("holds because the patterns are constants")
 }
 
-static VERSION: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"^v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:-([0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*))?(?:\+([0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*))?$",
-    )
-});
+// What is written as nearly all constraints are never needs these.
 static RANGE: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r"\s*({LOOSE})\s+-\s+({LOOSE})\s*")));
 static VALID: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(r"^(\s*({OPERATORS})\s*({LOOSE})\s*)((?:\s+|,\s*)({OPERATORS})\s*({LOOSE})\s*)*$"))
@@ -128,19 +128,19 @@ impl Version {
         if text.len() > LONGEST_VERSION {
             return Err(VersionError::TooLong);
         }
-        let found = VERSION.captures(text).ok_or(VersionError::Invalid)?;
+        let parts = read::version(text).ok_or(VersionError::Invalid)?;
         let mut numbers = [0; 3];
-        for (at, number) in numbers.iter_mut().enumerate() {
-            let digits = group(&found, at + 1);
+        for (number, part) in numbers.iter_mut().zip(parts.numbers) {
+            let digits = part.trim_start_matches('.');
             if !digits.is_empty() {
                 *number = digits.parse().map_err(|_| VersionError::TooBig(digits.to_owned()))?;
             }
         }
-        let pre = group(&found, 4);
+        let pre = parts.prerelease;
         if pre.split('.').any(is_padded) {
             return Err(VersionError::Padded);
         }
-        Ok(Self { numbers, pre: pre.to_owned(), metadata: group(&found, 5).to_owned() })
+        Ok(Self { numbers, pre: pre.to_owned(), metadata: parts.metadata.to_owned() })
     }
 
     /// Reads a version of exactly three numbers, none with a leading zero; a `v` may come first.
@@ -230,11 +230,13 @@ impl Constraint {
             return Err(ConstraintError::TooManyGroups);
         }
         let group = |part: &str| {
-            if !VALID.is_match(part) {
+            let terms: Vec<Term> = if let Some(bounds) = read::bounds(part) {
+                bounds.iter().map(Term::of).collect::<Result<_, _>>()?
+            } else if VALID.is_match(part) {
+                TERM.find_iter(part).map(|term| Term::parse(term.as_str())).collect::<Result<_, _>>()?
+            } else {
                 return Err(ConstraintError::Improper(part.to_owned()));
-            }
-            let terms: Vec<Term> =
-                TERM.find_iter(part).map(|term| Term::parse(term.as_str())).collect::<Result<_, _>>()?;
+            };
             let pre = terms.iter().any(|term| !term.version.pre.is_empty());
             Ok(Group { terms, pre })
         };
@@ -271,6 +273,10 @@ impl Constraint {
 /// Each range found is replaced where its text stands first, as the library does.
 fn with_ranges(text: &str) -> String {
     let mut out = text.to_owned();
+    let is_range = |bytes: &[u8]| matches!(bytes, [one, b'-', other] if read::is_space(*one) && read::is_space(*other));
+    if !text.as_bytes().windows(3).any(is_range) {
+        return out;
+    }
     for found in RANGE.captures_iter(text) {
         out = out.replacen(group(&found, 0), &format!(">= {}, <= {} ", group(&found, 1), group(&found, 11)), 1);
     }
@@ -281,7 +287,23 @@ impl Term {
     fn parse(text: &str) -> Result<Self, ConstraintError> {
         let improper = || ConstraintError::Improper(text.to_owned());
         let found = WHOLE_TERM.captures(text).ok_or_else(improper)?;
-        let operator = match group(&found, 1) {
+        let [operator, whole, major, minor, patch, pre] = [1, 2, 3, 4, 5, 6].map(|at| group(&found, at));
+        Self::new(operator, whole, [major, minor, patch], pre)
+    }
+
+    fn of(bound: &Bound<'_>) -> Result<Self, ConstraintError> {
+        let Bound { operator, version } = bound;
+        let pre = match version.prerelease {
+            "" => String::new(),
+            pre => format!("-{pre}"),
+        };
+        Self::new(operator, version.whole, version.numbers, &pre)
+    }
+
+    /// Makes a term of its operator and its version: all of it, its numbers, and its pre-release, each with the sign that
+    /// comes before it.
+    fn new(operator: &str, whole: &str, numbers: [&str; 3], pre: &str) -> Result<Self, ConstraintError> {
+        let operator = match operator {
             "" | "=" => Operator::Equal,
             "!=" => Operator::NotEqual,
             ">" => Operator::Greater,
@@ -290,18 +312,18 @@ impl Term {
             "<=" | "=<" => Operator::LessEqual,
             "~" | "~>" => Operator::Tilde,
             "^" => Operator::Caret,
-            _ => return Err(improper()),
+            _ => return Err(ConstraintError::Improper(format!("{operator}{whole}"))),
         };
-        let is_open = |index: usize| matches!(group(&found, index).trim_start_matches('.'), "" | "x" | "X" | "*");
-        let (major, pre) = (group(&found, 3), group(&found, 6));
-        let (version, written) = if is_open(3) {
+        let is_open = |number: &str| matches!(number.trim_start_matches('.'), "" | "x" | "X" | "*");
+        let [major, minor, patch] = numbers;
+        let (version, written) = if is_open(major) {
             (format!("0.0.0{pre}"), Written::Nothing)
-        } else if is_open(4) {
+        } else if is_open(minor) {
             (format!("{major}.0.0{pre}"), Written::Major)
-        } else if is_open(5) {
-            (format!("{major}{}.0{pre}", group(&found, 4)), Written::MajorMinor)
+        } else if is_open(patch) {
+            (format!("{major}{minor}.0{pre}"), Written::MajorMinor)
         } else {
-            (group(&found, 2).to_owned(), Written::All)
+            (whole.to_owned(), Written::All)
         };
         let version = Version::parse(&version).map_err(|_| ConstraintError::BadVersion)?;
         Ok(Self { operator, version, written })
@@ -441,5 +463,54 @@ mod tests {
         let any = Constraint::parse("*").expect("is a constraint");
         assert_eq!(any.highest(["1.0.0+a", "1.0.0+b"], Version::parse), Some("1.0.0+b"));
         assert_eq!(any.highest(["1.0.0+b", "1.0.0+a"], Version::parse), Some("1.0.0+b"));
+    }
+
+    /// Calls for every text that is made of up to `longest` of these parts.
+    fn texts(parts: &[&str], longest: usize, text: &str, seen: &mut dyn FnMut(&str)) {
+        seen(text);
+        if longest > 0 {
+            for part in parts {
+                texts(parts, longest - 1, &format!("{text}{part}"), seen);
+            }
+        }
+    }
+
+    #[test]
+    fn versions_are_read_as_by_the_expression() {
+        let loose = Regex::new(
+            r"^v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?$",
+        )
+        .expect("is an expression");
+        let mut read = 0;
+        texts(&["v", "1", "02", ".", "-", "+", "a", "é"], 5, "", &mut |text| {
+            let want = loose.captures(text).map(|found| {
+                [1, 2, 3, 5, 8].map(|at| found.get(at).map_or(String::new(), |part| part.as_str().to_owned()))
+            });
+            let got = read::version(text).map(|parts| {
+                let [major, minor, patch] = parts.numbers;
+                [major, minor, patch, parts.prerelease, parts.metadata].map(str::to_owned)
+            });
+            assert_eq!(got, want, "{text}");
+            read += usize::from(got.is_some());
+        });
+        assert!(read > 500, "only {read} versions");
+    }
+
+    #[test]
+    fn constraints_are_read_as_by_the_expressions() {
+        let mut read = 0;
+        let mut compare = |text: &str| {
+            let Some(bounds) = read::bounds(text) else { return };
+            read += 1;
+            assert!(VALID.is_match(text), "{text}");
+            let got: Result<Vec<_>, _> = bounds.iter().map(Term::of).collect();
+            let want: Result<Vec<_>, _> = TERM.find_iter(text).map(|term| Term::parse(term.as_str())).collect();
+            assert_eq!(format!("{got:?}"), format!("{want:?}"), "{text}");
+        };
+        let parts = ["1", ".2", "-a", "+b", ".", "-", ">", "=", "!", "~", "^", " ", ",", "x", "v", "*"];
+        for (before, longest) in [("", 4), (">=1.2", 3), ("~ v1.x ,", 3)] {
+            texts(&parts, longest, before, &mut compare);
+        }
+        assert!(read > 1000, "only {read} constraints");
     }
 }
