@@ -8,6 +8,7 @@ use crate::object::{Object, Shape};
 use crate::quote;
 use crate::rv::Rv;
 use crate::set::MissingKey;
+use crate::stack;
 use crate::tree::{Id, Node, Number, Run, Span};
 use crate::types::Type;
 use crate::value::Value;
@@ -84,7 +85,7 @@ impl<'s> Exec<'s, '_, '_> {
     }
 
     pub(crate) fn parenthesized(&mut self, dot: &Rv, pipe: Id) -> Res<Rv> {
-        stacker::maybe_grow(64 * 1024, 1024 * 1024, || self.pipeline(dot, pipe))
+        stack::deeper(64 * 1024, 1024 * 1024, || self.pipeline(dot, pipe))
     }
 
     fn not_a_function(&self, operands: &Operands<'_>) -> Res<()> {

@@ -8,6 +8,7 @@ use crate::print;
 use crate::quote;
 use crate::rv::Rv;
 use crate::set::Set;
+use crate::stack;
 use crate::tree::{Id, NO_SLOT, Node, Span, Tree};
 use crate::unicode;
 use crate::value::{IntKind, Value};
@@ -86,7 +87,7 @@ impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
         let mut vars = Vec::with_capacity(8);
         vars.push(Var { name: b"$".as_slice(), value: dot.clone() });
         let mut exec = Exec { set, run, tree, node: tree.root, vars, base: 0, out: std::mem::take(out) };
-        let result = stacker::maybe_grow(RED_ZONE, MORE_STACK, || exec.walk(&dot, tree.root));
+        let result = stack::deeper(RED_ZONE, MORE_STACK, || exec.walk(&dot, tree.root));
         *out = exec.out;
         exec.run.depth -= 1;
         result.map(|_| ()).map_err(|error| *error)
@@ -205,7 +206,7 @@ impl<'s, 'r, 'h> Exec<'s, 'r, 'h> {
 
     /// Walks a nested list, on more stack if there is little left.
     fn nested(&mut self, dot: &Rv, list: Id) -> Res<Flow> {
-        stacker::maybe_grow(RED_ZONE, MORE_STACK, || self.walk(dot, list))
+        stack::deeper(RED_ZONE, MORE_STACK, || self.walk(dot, list))
     }
 
     fn write(&mut self, text: &[u8]) -> Res<()> {

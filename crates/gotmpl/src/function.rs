@@ -98,6 +98,9 @@ struct Table {
     places: HashMap<&'static str, u32, BuildHasherDefault<NameHasher>>,
 }
 
+/// As many functions as sprig and Helm have, with some to spare.
+const USUAL: usize = 320;
+
 /// Hashes the names of functions, which are few, short and known beforehand: FNV-1a.
 #[derive(Default)]
 struct NameHasher(u64);
@@ -118,7 +121,10 @@ impl Hasher for NameHasher {
 impl Functions {
     /// The functions that are part of Go's `text/template`.
     pub fn builtin() -> Self {
-        Self(Arc::default()).with(&builtins::TABLE)
+        let mut table = Table::default();
+        table.functions.reserve(USUAL);
+        table.places.reserve(USUAL);
+        Self(Arc::new(table)).with(&builtins::TABLE)
     }
 
     /// Adds functions; they come before older ones of the same names.

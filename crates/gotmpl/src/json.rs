@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::list::List;
 use crate::map::Map;
 use crate::object::Shape;
+use crate::stack;
 use crate::unicode;
 use crate::value::Value;
 
@@ -37,7 +38,7 @@ impl Value {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(Limit::ValueDepth(Limits::default().value_depth));
         };
-        stacker::maybe_grow(32 * 1024, 1024 * 1024, || {
+        stack::deeper(32 * 1024, 1024 * 1024, || {
             Ok(match self {
                 Self::Nil | Self::Func(_) | Self::Complex(..) => Json::Null,
                 Self::Bool(truth) => Json::Bool(*truth),

@@ -264,10 +264,10 @@ impl<'t> Lexer<'t> {
     /// Tells whether a right delimiter follows, and if so whether it trims.
     fn at_right_delim(&self) -> Option<bool> {
         let rest = self.rest();
-        if has_right_trim(rest) && rest[2..].starts_with(self.right) {
+        if has_right_trim(rest) && begins(&rest[2..], self.right) {
             return Some(true);
         }
-        rest.starts_with(self.right).then_some(false)
+        begins(rest, self.right).then_some(false)
     }
 
     fn right_delim(&mut self) -> Item {
@@ -354,13 +354,12 @@ impl<'t> Lexer<'t> {
     }
 
     fn space(&mut self) -> Item {
-        let mut count = 0;
-        while self.peek().is_some_and(is_space) {
-            self.next();
-            count += 1;
-        }
+        let count = left_spaces(self.rest());
+        let spaces = &self.rest()[..count];
+        self.line += memchr::memchr_iter(b'\n', spaces).count() as u32;
+        self.pos += count;
         let last = &self.input[self.pos - 1..];
-        if has_right_trim(last) && last[2..].starts_with(self.right) {
+        if has_right_trim(last) && begins(&last[2..], self.right) {
             self.pos -= 1;
             if self.input[self.pos] == b'\n' {
                 self.line -= 1;
@@ -429,7 +428,7 @@ impl<'t> Lexer<'t> {
     fn at_terminator(&self) -> bool {
         match self.peek() {
             None | Some('.' | ',' | '|' | ':' | ')' | '(') => true,
-            Some(c) => is_space(c) || self.rest().starts_with(self.right),
+            Some(c) => is_space(c) || begins(self.rest(), self.right),
         }
     }
 
@@ -513,6 +512,11 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
     // Delimiters are a few bytes: to prepare a search for them would cost more than it saves.
     let (first, rest) = what.split_first()?;
     memchr::memchr_iter(*first, text).find(|at| text[at + 1..].starts_with(rest))
+}
+
+/// Tells whether a text begins with a delimiter: nearly always the first byte says no.
+fn begins(text: &[u8], delimiter: &[u8]) -> bool {
+    text.first() == delimiter.first() && text.starts_with(delimiter)
 }
 
 fn is_space(c: char) -> bool {

@@ -59,6 +59,7 @@ mod printf;
 mod quote;
 mod rv;
 mod set;
+mod stack;
 mod tables;
 mod tree;
 mod types;

@@ -11,6 +11,7 @@ use crate::error::ParseError;
 use crate::function::Functions;
 use crate::lex::{Item, Kind, Lexer};
 use crate::quote;
+use crate::stack;
 use crate::tree::{Id, Node, Run, Span, Tree};
 
 /// How deep parenthesized expressions may nest: Go's own bound.
@@ -279,7 +280,7 @@ impl<'t> Parser<'t, '_> {
                 if self.nesting > MAX_NESTING {
                     return Err(self.error("max action depth exceeded"));
                 }
-                let step = stacker::maybe_grow(64 * 1024, 1024 * 1024, || self.action());
+                let step = stack::deeper(64 * 1024, 1024 * 1024, || self.action());
                 self.nesting -= 1;
                 // Only now: an error in the action is told with the line it started on.
                 let step = step?;
@@ -369,7 +370,7 @@ impl<'t> Parser<'t, '_> {
             if self.nesting > MAX_NESTING {
                 return Err(self.error("max action depth exceeded"));
             }
-            let nested = stacker::maybe_grow(64 * 1024, 1024 * 1024, || self.control(kind));
+            let nested = stack::deeper(64 * 1024, 1024 * 1024, || self.control(kind));
             self.nesting -= 1;
             let nested = nested?;
             self.pending.push(nested);

@@ -5,6 +5,7 @@ use crate::error::Limit;
 use crate::limits::Limits;
 use crate::object::{Field, Object, Shape};
 use crate::quote::quoted;
+use crate::stack;
 use crate::types::Type;
 use crate::unicode::push;
 use crate::value::{FloatKind, Value};
@@ -216,7 +217,7 @@ impl<'o> Printer<'o> {
         if self.depth > self.max_depth {
             return Err(Limit::ValueDepth(self.max_depth));
         }
-        let result = stacker::maybe_grow(32 * 1024, 1024 * 1024, || self.value(value, verb, false));
+        let result = stack::deeper(32 * 1024, 1024 * 1024, || self.value(value, verb, false));
         self.depth -= 1;
         result
     }
@@ -424,7 +425,7 @@ impl<'o> Printer<'o> {
                 if self.depth > self.max_depth {
                     return Err(Limit::ValueDepth(self.max_depth));
                 }
-                stacker::maybe_grow(32 * 1024, 1024 * 1024, || self.value(&field.value, verb, false))?;
+                stack::deeper(32 * 1024, 1024 * 1024, || self.value(&field.value, verb, false))?;
                 self.depth -= 1;
             }
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::quote;
+use crate::stack;
 
 /// The place of a node in its tree.
 pub(crate) type Id = u32;
@@ -247,7 +248,7 @@ impl Tree {
     }
 
     fn write(&self, id: Id, out: &mut Vec<u8>) {
-        stacker::maybe_grow(32 * 1024, 1024 * 1024, || self.write_node(id, out));
+        stack::deeper(32 * 1024, 1024 * 1024, || self.write_node(id, out));
     }
 
     fn write_node(&self, id: Id, out: &mut Vec<u8>) {

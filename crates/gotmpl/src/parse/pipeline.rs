@@ -6,6 +6,7 @@ use super::{MAX_PARENS, Parsed, Parser};
 use crate::lex::{Item, Kind};
 use crate::number;
 use crate::quote;
+use crate::stack;
 use crate::tree::{Id, NO_SLOT, Node, Run, Span};
 
 /// The variables before `:=` or `=`, as tokens and names.
@@ -216,9 +217,8 @@ impl<'t> Parser<'t, '_> {
                     return Err(self.error("max expression depth exceeded"));
                 }
                 self.state.parens += 1;
-                let pipe = stacker::maybe_grow(64 * 1024, 1024 * 1024, || {
-                    self.pipeline("parenthesized pipeline", Kind::RightParen)
-                });
+                let pipe =
+                    stack::deeper(64 * 1024, 1024 * 1024, || self.pipeline("parenthesized pipeline", Kind::RightParen));
                 self.state.parens -= 1;
                 return pipe.map(Some);
             }

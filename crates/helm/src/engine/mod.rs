@@ -69,7 +69,8 @@ pub fn render(
     gathered.chart(chart, chart.name(), &to_map(values).retyped(&VALUES), true);
     let mut templates: Vec<(String, Template)> = gathered.templates.into_iter().collect();
     // The deepest first, and the last of the alphabet first: a name that is defined twice means the later one.
-    templates.sort_by_cached_key(|(path, _)| Reverse((path.matches('/').count(), path.clone())));
+    let depth = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
+    templates.sort_by_cached_key(|(path, _)| Reverse((depth(path), path.clone())));
 
     let mut set = Set::new(execution.functions.clone());
     set.set_name("gotpl");
