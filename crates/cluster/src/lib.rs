@@ -17,4 +17,4 @@ pub use client::{Cluster, Timeouts, connect, connect_kubeconfig, connect_service
 pub use discovery::{ApiResource, Discovery};
 pub use error::{ApiError, Cause};
 pub use watch::{Change, Known, Live, WatchScope};
-pub use write::{ApplyOptions, Deleted, EventRecord};
+pub use write::{Answer, ApplyOptions, Deleted, EventRecord};

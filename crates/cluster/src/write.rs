@@ -1,5 +1,6 @@
 //! Every write to a cluster.
 
+use std::fmt;
 use std::time::Duration;
 
 use bowline_model::{Gvk, Object, Propagation};
@@ -48,6 +49,27 @@ pub struct EventRecord<'a> {
     pub at: jiff::Timestamp,
     /// Tells this Event's name from others'.
     pub suffix: String,
+}
+
+/// What the server answered to a write. Most who write have no need to read it: the cache knows it already.
+#[derive(Clone)]
+pub struct Answer {
+    body: bytes::Bytes,
+    path: String,
+}
+
+impl Answer {
+    /// Reads the object as the server keeps it now.
+    pub fn object(&self) -> Result<Object, ApiError> {
+        read_object(&self.body, &self.path)
+    }
+}
+
+impl fmt::Debug for Answer {
+    /// Writes the path only: the object may be a Secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({})", self.path)
+    }
 }
 
 /// How often a write is tried again while the server says that it has too much to do.
@@ -129,12 +151,13 @@ impl Cluster {
         subresource: &str,
         manager: &str,
         patch: &Value,
-    ) -> Result<Object, ApiError> {
+    ) -> Result<Answer, ApiError> {
         let object = resource.path(namespace, Some(name));
         let slash = if subresource.is_empty() { "" } else { "/" };
         let path = format!("{object}{slash}{subresource}?fieldManager={}", escape(manager));
-        let answer = self.write(Method::PATCH, &path, "application/merge-patch+json", json_bytes(patch)).await?;
-        self.take_answer(&resource.gvk, &path, &answer, false)
+        let body = self.write(Method::PATCH, &path, "application/merge-patch+json", json_bytes(patch)).await?;
+        self.learn(&resource.gvk, &body);
+        Ok(Answer { body, path })
     }
 
     /// Reads one object from the server itself, past the cache.
@@ -226,10 +249,14 @@ impl Cluster {
         if !is_dry_run {
             self.learn(gvk, answer);
         }
-        let value = serde_json::from_slice(answer)
-            .map_err(|error| ApiError::Unreadable { what: path.to_owned(), why: error.to_string() })?;
-        object(value, path)
+        read_object(answer, path)
     }
+}
+
+fn read_object(text: &[u8], path: &str) -> Result<Object, ApiError> {
+    let value = serde_json::from_slice(text)
+        .map_err(|error| ApiError::Unreadable { what: path.to_owned(), why: error.to_string() })?;
+    object(value, path)
 }
 
 fn object(value: Value, path: &str) -> Result<Object, ApiError> {

@@ -1,6 +1,6 @@
 //! Writes to a resource what came of looking after it.
 
-use bowline_cluster::ApiError;
+use bowline_cluster::{Answer, ApiError};
 use bowline_model::Object;
 use serde_json::{Map, Value, json};
 
@@ -8,13 +8,13 @@ use crate::dialect::Raised;
 use crate::happening::Counters;
 use crate::shared::{Shared, Speaker};
 
-/// Writes what a dialect raised, and returns the resource as it is afterwards.
+/// Writes what a dialect raised, and returns what the server answered to the last write.
 pub(crate) async fn publish(
     shared: &Shared,
     speaker: &Speaker,
     resource: &Object,
     raised: Raised,
-) -> Result<Option<Object>, ApiError> {
+) -> Result<Option<Answer>, ApiError> {
     let status = raised.status.as_ref().and_then(|status| difference(resource.at("/status"), status));
     let mut latest = None;
     let served = shared.cluster.resource(&speaker.kind.gvk).await?;
@@ -41,6 +41,7 @@ pub(crate) async fn publish(
         }
     }
     if !raised.events.is_empty() {
+        let latest = latest.as_ref().map(Answer::object).transpose()?;
         shared.events.send(speaker, latest.as_ref().unwrap_or(resource), raised.events, shared.now());
     }
     Ok(latest)

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bowline_cluster::{ApiError, Known};
+use bowline_cluster::{Answer, ApiError, Known};
 use bowline_model::{
     Activity, App, AppId, BegunSync, Failure, LastRelease, Object, ObjectKey, Reason, Report, Revisions, SyncPhase,
     SyncReport,
@@ -366,15 +366,20 @@ impl Task {
         }
     }
 
-    /// Writes a report to the resource. What has nothing else to write waits for what has.
-    async fn publish(&mut self, resource: &Object, report: Report, is_urgent: bool) -> Result<Object, ApiError> {
+    /// Writes a report to the resource, and returns what the server answered if there was something to write. What has
+    /// nothing else to write waits for what has.
+    async fn publish(
+        &mut self,
+        resource: &Object,
+        report: Report,
+        is_urgent: bool,
+    ) -> Result<Option<Answer>, ApiError> {
         let raised = self.speaker.dialect.raise(resource, &report);
         self.shared.show(self.speaker.dialect.name(), Arc::new(report));
         if raised.is_quiet() {
-            return Ok(resource.clone());
+            return Ok(None);
         }
         let _permit = if is_urgent { None } else { self.shared.background.acquire().await.ok() };
-        let latest = publish(&self.shared, &self.speaker, resource, raised).await?;
-        Ok(latest.unwrap_or_else(|| resource.clone()))
+        publish(&self.shared, &self.speaker, resource, raised).await
     }
 }

@@ -71,7 +71,9 @@ impl Task {
             let mut report = self.report(app.generation, Activity::Syncing);
             report.revision = Some(revision.clone());
             report.objects.clone_from(&looked.objects);
-            resource = self.publish(&resource, report, true).await?;
+            if let Some(latest) = self.publish(&resource, report, true).await? {
+                resource = latest.object()?;
+            }
         }
         let syncs = self.shared.clone();
         syncs.events.syncs.fetch_add(1, Ordering::Relaxed);
