@@ -29,7 +29,9 @@ struct Arguments {
     verb: Verb,
 }
 
+// The flags of one verb are made when it is called: a rendering is short, and there are many.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Verb {
     /// Runs the engine on a cluster, until it is told to stop
     Run(run::Options),

@@ -1,6 +1,8 @@
 //! `bowline render chart`: what `helm template NAME CHART` prints, byte for byte.
 
-use std::io::{Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +14,7 @@ use bowline_helm::chart::{Chart, LoadError, load_archive, load_directory};
 use bowline_helm::dependencies::check_dependencies;
 use bowline_helm::engine::{Execution, Release};
 use bowline_helm::functions::{self, Host};
-use bowline_helm::template::{self, Printing};
+use bowline_helm::template::{self, Printing, Rendered};
 use bowline_helm::values::ValueSources;
 use bowline_helm::{release_name, show_only};
 use bowline_tree::TreePath;
@@ -24,6 +26,8 @@ use super::output::Output;
 use super::without_effect::{Refused, WithoutEffect};
 use crate::trouble::{Reason, Trouble};
 
+/// So many bytes are printed at once.
+const WRITTEN_AT_ONCE: usize = 32 << 10;
 /// The most that a template may write, with all that it includes: the largest public chart prints 8 MB.
 const MAX_OUTPUT_BYTES: usize = 256 << 20;
 /// The most that an archive of a chart may have, packed.
@@ -148,7 +152,24 @@ pub(crate) fn chart(options: Options) -> anyhow::Result<()> {
         let Failure { why, at, help } = failure;
         Trouble::new(format!("cannot render the chart `{shown}`"), vec![Reason { why, at, help }])
     })?;
-    std::io::stdout().lock().write_all(&printed).context("cannot print")
+    print(&printed).context("cannot print")
+}
+
+/// What is printed.
+enum Printed {
+    Whole(Rendered, Printing),
+    Chosen(String),
+}
+
+/// Prints without a copy of all of it, and without standard output's own buffer, which ends at each line.
+fn print(printed: &Printed) -> io::Result<()> {
+    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let mut out = BufWriter::with_capacity(WRITTEN_AT_ONCE, stdout);
+    match printed {
+        Printed::Whole(rendered, printing) => rendered.write(*printing, &mut out)?,
+        Printed::Chosen(text) => out.write_all(text.as_bytes())?,
+    }
+    out.flush()
 }
 
 /// Why a chart is not rendered.
@@ -169,7 +190,7 @@ impl Failure {
 }
 
 /// Asks in the order in which Helm asks, so that of two mistakes the same one is told.
-fn render(options: Options) -> Result<Vec<u8>, Failure> {
+fn render(options: Options) -> Result<Printed, Failure> {
     let mut capabilities = Capabilities::default();
     if let Some(version) = &options.kube_version {
         capabilities.kube_version =
@@ -217,16 +238,16 @@ fn render(options: Options) -> Result<Vec<u8>, Failure> {
             return Err(Failure::with_help(why, "leave `--show-only` out: with `--output-dir` every file is written"));
         }
         let told = options.output.write(directory, &of_release, &rendered, printing).map_err(Failure::new)?;
-        return Ok(told.into_bytes());
+        return Ok(Printed::Chosen(told));
+    }
+    if options.show_only.is_empty() {
+        return Ok(Printed::Whole(rendered, printing));
     }
     let printed = rendered.print(printing);
-    if options.show_only.is_empty() {
-        return Ok(printed);
-    }
     let text = String::from_utf8_lossy(&printed);
     let help =
         "patterns begin below the chart, as in `templates/service.yaml`; files that render to nothing do not count";
-    show_only(&text, &options.show_only).map(String::into_bytes).map_err(|error| Failure::with_help(error, help))
+    show_only(&text, &options.show_only).map(Printed::Chosen).map_err(|error| Failure::with_help(error, help))
 }
 
 /// Where dependencies are fetched from.

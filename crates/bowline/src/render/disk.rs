@@ -1,13 +1,14 @@
 //! A directory of this machine as a tree.
 
-use std::fs::Metadata;
-use std::io;
+use std::fs::{FileType, OpenOptions};
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bowline_tree::{ContentId, Entry, EntryKind, Tree, TreeError, TreePath};
 use bytes::Bytes;
+use nix::fcntl::OFlag;
 
 /// The largest file that is read: nothing larger fits into a chart.
 const MAX_FILE_BYTES: u64 = 100 << 20;
@@ -49,7 +50,10 @@ impl DiskTree {
 impl Tree for DiskTree {
     fn entry(&self, path: &TreePath) -> Result<Option<Entry>, TreeError> {
         match self.path(path).symlink_metadata() {
-            Ok(metadata) => Ok(entry(path.file_name().to_owned(), &metadata)),
+            Ok(metadata) => {
+                let parent = path.parent().unwrap_or_else(TreePath::root);
+                Ok(entry(path.file_name().to_owned(), &parent, metadata.file_type()))
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(store(path, &error)),
         }
@@ -57,14 +61,13 @@ impl Tree for DiskTree {
 
     fn read(&self, path: &TreePath) -> Result<Bytes, TreeError> {
         let full = self.path(path);
-        let metadata = full.symlink_metadata().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => TreeError::NotFound(path.clone()),
-            _ => store(path, &error),
-        })?;
-        if metadata.is_symlink() {
-            let target = std::fs::read_link(&full).map_err(|error| store(path, &error))?;
-            return Ok(Bytes::copy_from_slice(target.as_os_str().as_bytes()));
-        }
+        // A link is not followed, and a pipe that nobody writes to is not waited for.
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(&full) {
+            Ok(file) => file,
+            Err(error) => return not_opened(path, &full, &error),
+        };
+        let metadata = file.metadata().map_err(|error| store(path, &error))?;
         // Pipes and devices have no end.
         if !metadata.is_file() {
             return Err(TreeError::NotAFile(path.clone()));
@@ -72,7 +75,11 @@ impl Tree for DiskTree {
         if metadata.len() > MAX_FILE_BYTES {
             return Err(TreeError::TooLarge { path: path.clone(), size: metadata.len(), limit: MAX_FILE_BYTES });
         }
-        std::fs::read(&full).map(Bytes::from).map_err(|error| store(path, &error))
+        // As much as was there: so nothing is asked again only to hear that it has ended. Where the size is not told, all.
+        let size = if metadata.len() == 0 { MAX_FILE_BYTES } else { metadata.len() };
+        let mut data = Vec::with_capacity(metadata.len() as usize);
+        file.take(size).read_to_end(&mut data).map_err(|error| store(path, &error))?;
+        Ok(Bytes::from(data))
     }
 
     fn list(&self, path: &TreePath) -> Result<Vec<Entry>, TreeError> {
@@ -87,24 +94,38 @@ impl Tree for DiskTree {
             let Ok(name) = listed.file_name().into_string() else {
                 return Err(TreeError::Store { path: path.clone(), why: "a name in it is no text".to_owned() });
             };
-            let metadata = listed.metadata().map_err(|error| store(path, &error))?;
-            entries.extend(entry(name, &metadata));
+            // The directory itself tells the kinds: no file is asked.
+            let kind = listed.file_type().map_err(|error| store(path, &error))?;
+            entries.extend(entry(name, path, kind));
         }
         entries.sort();
         Ok(entries)
     }
 }
 
+/// Tells what is there that could not be opened: a link is told by its target.
+fn not_opened(path: &TreePath, full: &Path, error: &io::Error) -> Result<Bytes, TreeError> {
+    match full.symlink_metadata() {
+        Ok(metadata) if metadata.is_symlink() => {
+            let target = std::fs::read_link(full).map_err(|error| store(path, &error))?;
+            Ok(Bytes::copy_from_slice(target.as_os_str().as_bytes()))
+        }
+        Ok(metadata) if !metadata.is_file() => Err(TreeError::NotAFile(path.clone())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(TreeError::NotFound(path.clone())),
+        _ => Err(store(path, error)),
+    }
+}
+
 /// Pipes, sockets and devices are no part of a tree.
-fn entry(name: String, metadata: &Metadata) -> Option<Entry> {
-    let kind = match metadata.file_type() {
+fn entry(name: String, parent: &TreePath, kind: FileType) -> Option<Entry> {
+    let kind = match kind {
         kind if kind.is_symlink() => EntryKind::Symlink,
         kind if kind.is_dir() => EntryKind::Directory,
         kind if kind.is_file() => EntryKind::File,
         _ => return None,
     };
-    // Good for as long as the tree lives: a file that is written anew gets another time.
-    let id = format!("{}:{}:{}.{}", metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec());
+    // Good for as long as the tree lives, which is one rendering: two files are never taken for one.
+    let id = parent.child(&name).as_str().to_owned();
     Some(Entry { name, kind, id: ContentId(id) })
 }
 

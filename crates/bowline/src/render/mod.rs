@@ -14,6 +14,7 @@ pub(crate) struct Options {
 }
 
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 enum What {
     /// Prints what `helm template NAME CHART` prints
     Chart(Box<chart::Options>),
