@@ -50,7 +50,8 @@ impl Gate {
     /// The server said it has too much to do.
     pub(crate) fn narrow(&self) {
         let width = self.0.width.load(Ordering::Relaxed);
-        let fewer = (width / 2).max(LEAST);
+        let least = if bowline_model::is_planted(bowline_model::Planted::BusyForEver) { 0 } else { LEAST };
+        let fewer = (width / 2).max(least);
         let forgotten = self.0.permits.forget_permits(width - fewer);
         self.0.width.fetch_sub(forgotten, Ordering::Relaxed);
     }

@@ -451,7 +451,8 @@ impl WatchTask {
                 changes.push((before.cloned(), Some(live.clone())));
             }
             for (name, before) in &objects.by_name {
-                if !found.contains_key(name) && before.version <= version.max(1) {
+                let is_told = !bowline_model::is_planted(bowline_model::Planted::ListingForgetsDeletions);
+                if is_told && !found.contains_key(name) && before.version <= version.max(1) {
                     changes.push((Some(before.clone()), None));
                 }
             }
@@ -497,6 +498,15 @@ impl WatchTask {
             };
             match ended {
                 Ok(End::Closed) => self.failures = 0,
+                Ok(End::Expired) if bowline_model::is_planted(bowline_model::Planted::WatchGoesOnAfterGone) => {
+                    version.clear()
+                }
+                Err(error)
+                    if error.is_expired()
+                        && bowline_model::is_planted(bowline_model::Planted::WatchGoesOnAfterGone) =>
+                {
+                    version.clear();
+                }
                 Ok(End::Expired) => return,
                 Err(error) if error.is_expired() || error.is_not_found() => return,
                 Err(error) => self.pause(&error).await,

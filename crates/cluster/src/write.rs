@@ -129,6 +129,9 @@ impl Cluster {
             "propagationPolicy": propagation.as_str(),
             "preconditions": {"uid": uid},
         });
+        if bowline_model::is_planted(bowline_model::Planted::DeletesWhateverUid) {
+            options["preconditions"] = json!(null);
+        }
         if is_dry_run {
             options["dryRun"] = json!(["All"]);
         }

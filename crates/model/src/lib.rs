@@ -13,6 +13,7 @@ mod failure;
 mod key;
 mod kustomize;
 mod object;
+mod planted;
 mod remote;
 mod report;
 mod revision;
@@ -28,6 +29,9 @@ pub use failure::{Explain, Failure, Location, Reason};
 pub use key::{GroupKind, Gvk, ObjectKey};
 pub use kustomize::{KUSTOMIZATION_FILES, KustomizeImage, KustomizeLabels, KustomizeOptions, KustomizePairs};
 pub use object::{Object, ObjectError};
+#[cfg(feature = "planted")]
+pub use planted::plant;
+pub use planted::{Planted, is_planted};
 pub use remote::{Credentials, Remote, SourceSpec};
 pub use report::*;
 pub use revision::{Algorithm, Revision, RevisionError};

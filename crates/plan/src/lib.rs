@@ -253,9 +253,13 @@ fn prune_action(input: &Input<'_>, entry: &InventoryEntry) -> Action {
         return Action::Blocked(failure.transient());
     };
     let Some(live) = live else { return Action::Skip(Skip::IsGone) };
-    if live.marks.owner.as_ref() != Some(input.app) {
+    if live.marks.owner.as_ref() != Some(input.app)
+        && !bowline_model::is_planted(bowline_model::Planted::PrunesWhateverTheMarks)
+    {
         Action::Skip(Skip::NotOurs)
-    } else if !(input.claims)(&entry.key).is_empty() {
+    } else if !bowline_model::is_planted(bowline_model::Planted::PrunesWhatOthersDesire)
+        && !(input.claims)(&entry.key).is_empty()
+    {
         Action::Skip(Skip::HandedOver)
     } else if live.object.is_deleting() {
         Action::Skip(Skip::IsGoing)

@@ -31,7 +31,12 @@ struct Arguments {
     #[arg(long)]
     sweep: bool,
 
-    /// Only the scenarios whose names contain this
+    /// Plants each bug in turn, and finds the first seed that shows it; needs the feature `planted`
+    #[cfg(feature = "planted")]
+    #[arg(long)]
+    planted: bool,
+
+    /// Only the scenarios, or bugs, whose names contain this
     #[arg(long, default_value = "")]
     only: String,
 
@@ -47,6 +52,10 @@ fn main() -> anyhow::Result<()> {
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .without_time()
             .try_init();
+    }
+    #[cfg(feature = "planted")]
+    if arguments.planted {
+        return find_planted(&arguments);
     }
     if arguments.sweep {
         return sweep_all(&arguments.only);
@@ -138,5 +147,34 @@ fn sweep_all(only: &str) -> anyhow::Result<()> {
     }
     anstream::println!("{requests} requests, {runs} crashes, {failures} broken promises, {:.1?}", begin.elapsed());
     anyhow::ensure!(failures == 0, "{failures} promises were broken");
+    Ok(())
+}
+
+/// Prints for each planted bug the first seed that shows it, and the promise that breaks.
+#[cfg(feature = "planted")]
+fn find_planted(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut missed = 0;
+    for bug in bowline_model::Planted::ALL {
+        let name = format!("{bug:?}");
+        if !name.contains(&arguments.only) {
+            continue;
+        }
+        let settings = Settings { planted: Some(bug), is_brief: true, ..Settings::default() };
+        let mut found = None;
+        for seed in arguments.seed..arguments.seed + arguments.seeds {
+            let outcome = play(&Script::of_seed(seed), settings)?;
+            if let Some(broken) = outcome.broken.first() {
+                found = Some((seed, broken.clone()));
+                break;
+            }
+        }
+        if let Some((seed, broken)) = found {
+            anstream::println!("{name:<28} seed {seed:>4}  {broken}");
+        } else {
+            missed += 1;
+            anstream::println!("{name:<28} not found in {} seeds", arguments.seeds);
+        }
+    }
+    anyhow::ensure!(missed == 0, "{missed} bugs were not found");
     Ok(())
 }

@@ -22,6 +22,8 @@ pub struct Settings {
     pub keeps_trace: bool,
     /// Listens to the silence at the end for a few minutes only.
     pub is_brief: bool,
+    /// The bug that is planted; none are there without the feature `planted`.
+    pub planted: Option<bowline_model::Planted>,
     /// Where the power goes, counted from when everything that was there at the start had been brought about.
     pub cut: Option<Cut>,
 }
@@ -57,6 +59,8 @@ const RESTART: Duration = Duration::from_secs(3);
 ///
 /// When the machine cannot give a runtime, or a directory to put state in.
 pub fn play(script: &Script, settings: Settings) -> std::io::Result<Outcome> {
+    #[cfg(feature = "planted")]
+    bowline_model::plant(settings.planted);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
         let stage = Stage::new(script.seed, script.clusters, settings.keeps_trace)?;

@@ -79,7 +79,10 @@ fn owner(live: &Object, options: &ArgoOptions) -> Option<AppId> {
             live.label(&options.instance_label_key).map(|name| app_id_of_instance(name, &options.control_namespace))
         }
         TrackingMethod::Annotation | TrackingMethod::AnnotationAndLabel => {
-            let instance = tracking::instance_of(live.annotation(words::TRACKING_ID)?, &live.key())?;
+            let id = live.annotation(words::TRACKING_ID)?;
+            let is_lax = bowline_model::is_planted(bowline_model::Planted::CopiedMarksCount);
+            let lax = id.split_once(':').map(|(instance, _)| instance).filter(|_| is_lax);
+            let instance = lax.or_else(|| tracking::instance_of(id, &live.key()))?;
             Some(app_id_of_instance(instance, &options.control_namespace))
         }
     }
