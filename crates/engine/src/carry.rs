@@ -20,6 +20,7 @@ use crate::happening::Counters;
 use crate::index::Mailbox;
 use crate::look::{Look, Wanted, images, served};
 use crate::shared::Shared;
+use crate::standing::all_have_looked;
 
 /// Writes of one app under way at once. The gate of the cluster bounds all apps together.
 const WRITES_AT_ONCE: usize = 16;
@@ -237,6 +238,9 @@ impl Carry<'_> {
             Err(failure) => (ObjectOutcome::Failed, None, Some(failure)),
         };
         let failure = failure.map(|mut failure| {
+            if bowline_model::is_planted(bowline_model::Planted::FailureQuotesSecret) {
+                failure.message = format!("{}: {}", failure.message, desired.object.value());
+            }
             failure.at = failure.at.or_else(|| desired.origin.clone());
             failure
         });
@@ -485,12 +489,21 @@ impl Carry<'_> {
             .map(|(_, item, uid)| (item.clone(), uid.to_owned()))
             .collect();
         let mut first_failure = None;
+        if !prunes.is_empty()
+            && !self.mandate.dry_run
+            && !bowline_model::is_planted(bowline_model::Planted::PrunesBeforeTheHeirLooks)
+            && let Err(failure) = all_have_looked(self.shared, self.app).await
+        {
+            return End::Failed(failure);
+        }
         for (item, uid) in prunes {
             if let Some(end) = self.stop() {
                 return end;
             }
             // Another app may have come to desire it since the plan was made.
-            if !self.shared.index.claimed_by_others(&item.key, &self.app.id).is_empty() {
+            if !bowline_model::is_planted(bowline_model::Planted::PrunesWhatOthersDesire)
+                && !self.shared.index.claimed_by_others(&item.key, &self.app.id).is_empty()
+            {
                 continue;
             }
             let outcome = self.delete(&item, &uid).await;

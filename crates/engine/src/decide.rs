@@ -74,7 +74,11 @@ pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decis
         })
     };
     let allows_empty = app.sync.automatic.is_some_and(|automatic| automatic.allow_empty);
-    if plan.wipes_everything() && may_prune(app, situation.request) && !allows_empty {
+    if !bowline_model::is_planted(bowline_model::Planted::EmptyRenderPrunes)
+        && plan.wipes_everything()
+        && may_prune(app, situation.request)
+        && !allows_empty
+    {
         let count = plan.prunes().count();
         let failure = Failure::new(
             Reason::EmptyRender,
@@ -101,7 +105,12 @@ pub(crate) fn decide(app: &App, plan: &Plan, situation: &Situation<'_>) -> Decis
             _ => mandate(None),
         };
     }
-    let Some(automatic) = app.sync.automatic else { return Decision::Leave };
+    let Some(automatic) = app.sync.automatic else {
+        if bowline_model::is_planted(bowline_model::Planted::SyncsWhatIsManual) {
+            return mandate(None);
+        }
+        return Decision::Leave;
+    };
     if !is_new && !automatic.self_heal && !retries {
         return Decision::Leave;
     }

@@ -32,6 +32,7 @@ pub(crate) async fn farewell(
     inventory: &BTreeMap<ObjectKey, String>,
 ) -> Result<Farewell, ApiError> {
     if let Some(propagation) = deletion.prune
+        && !bowline_model::is_planted(bowline_model::Planted::FinalizerGoesFirst)
         && remove_objects(shared, speaker, resource, propagation, inventory).await?
         && propagation == Propagation::Foreground
     {

@@ -21,6 +21,7 @@ mod render;
 mod rest;
 mod router;
 mod shared;
+mod standing;
 mod task;
 mod world;
 

@@ -50,7 +50,11 @@ pub(crate) async fn publish(
 /// Returns the JSON merge patch that makes `want` of `have`, or `None` when they are equal.
 pub(crate) fn difference(have: Option<&Value>, want: &Value) -> Option<Value> {
     match (have, want) {
-        (Some(have), want) if have == want => None,
+        (Some(have), want)
+            if have == want && !bowline_model::is_planted(bowline_model::Planted::WritesStatusAlways) =>
+        {
+            None
+        }
         (Some(Value::Object(have)), Value::Object(want)) => {
             let mut patch = Map::new();
             for (key, want) in want {

@@ -48,6 +48,9 @@ impl Rest {
     pub(crate) fn holds(&self, cluster: &Cluster, app: &App) -> bool {
         // Without an endpoint of its own, writing status makes a new generation of the resource: it says nothing.
         let asked = App { generation: self.app.generation, ..app.clone() };
+        if bowline_model::is_planted(bowline_model::Planted::RestsForEver) {
+            return self.app == asked;
+        }
         self.app == asked && self.seen.iter().all(|(gvk, key, seen)| version(cluster, gvk, key) == Some(*seen))
     }
 

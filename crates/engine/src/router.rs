@@ -185,6 +185,7 @@ impl Engine {
         if is_there && !index.has_task(key) {
             let mailbox = Arc::new(Mailbox::default());
             index.add_task(key, mailbox.clone());
+            self.shared.standings.begin(key);
             let task = Task::new(self.shared.clone(), speaker.clone(), key.clone(), mailbox);
             self.tasks.spawn(task.run());
         } else {

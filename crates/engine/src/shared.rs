@@ -17,6 +17,7 @@ use crate::dialect::{Dialect, ResourceKind};
 use crate::events::Events;
 use crate::happening::{Counters, Happening};
 use crate::index::{Index, lock};
+use crate::standing::Standings;
 
 /// Happenings that an onlooker may lag behind before it misses some.
 const HAPPENINGS: usize = 1024;
@@ -93,6 +94,7 @@ pub(crate) struct Shared {
     pub(crate) dialects: Vec<Arc<dyn Dialect>>,
     pub(crate) options: Options,
     pub(crate) index: Index,
+    pub(crate) standings: Standings,
     pub(crate) counters: Arc<Counters>,
     pub(crate) happenings: broadcast::Sender<Happening>,
     pub(crate) background: Semaphore,
@@ -122,7 +124,9 @@ struct Recent {
 
 impl Recent {
     fn is_of(&self, source: &SourceSpec, revision: &Revision) -> bool {
-        self.digest == revision.digest && self.is_chart == source.wanted.is_chart() && self.remote == source.remote
+        (self.digest == revision.digest || bowline_model::is_planted(bowline_model::Planted::StaleFiles))
+            && self.is_chart == source.wanted.is_chart()
+            && self.remote == source.remote
     }
 }
 
@@ -139,6 +143,7 @@ impl Shared {
             sources,
             dialects,
             index: Index::default(),
+            standings: Standings::default(),
             counters: Arc::default(),
             happenings: broadcast::channel(HAPPENINGS).0,
             background: Semaphore::new(BACKGROUND_WRITES),

@@ -48,6 +48,9 @@ const SAFETY_NET: Duration = Duration::from_mins(10);
 const KINDS_EVERY: Duration = Duration::from_secs(1);
 const KINDS_PATIENCE: Duration = Duration::from_mins(1);
 
+/// A deletion looks this often whether those who came a moment ago have made known what they desire.
+const NEWCOMERS_EVERY: Duration = Duration::from_secs(1);
+
 pub(crate) struct Task {
     shared: Arc<Shared>,
     speaker: Speaker,
@@ -157,6 +160,10 @@ impl Task {
                 Err(error) if error.is_not_found() && self.resource().is_none() => Next::End,
                 Err(error) => {
                     self.broken_off += 1;
+                    if self.broken_off > 2 && bowline_model::is_planted(bowline_model::Planted::TaskEndsWithItsFailure)
+                    {
+                        return;
+                    }
                     let wait = FIRST_WAIT.saturating_mul(1 << self.broken_off.min(10)).min(LONGEST_WAIT);
                     if self.broken_off > 2 {
                         warn!(app = %self.id, %error, "A pass was broken off by the cluster");
@@ -183,6 +190,7 @@ impl Task {
             }
         }
         self.shared.index.remove_task(&self.id, &self.interests);
+        self.shared.standings.remove(&self.id);
         self.shared.hide(&self.id);
     }
 
@@ -206,7 +214,9 @@ impl Task {
         let Some(resource) = self.resource() else { return Ok(Next::End) };
         if !self.memory.is_recalled {
             let recalled = self.speaker.dialect.recall(&resource);
-            self.memory.inventory = recalled.inventory.into_iter().map(|entry| (entry.key, entry.version)).collect();
+            let forgets = bowline_model::is_planted(bowline_model::Planted::ForgetsInventory);
+            let recalled_inventory = if forgets { Vec::new() } else { recalled.inventory };
+            self.memory.inventory = recalled_inventory.into_iter().map(|entry| (entry.key, entry.version)).collect();
             self.memory.written.clone_from(&recalled.applied);
             self.memory.applied = recalled.applied;
             self.memory.written_digest = recalled.release.as_ref().map(|release| release.digest.clone());
@@ -224,8 +234,14 @@ impl Task {
                 let next = self.reconcile(&resource, *app, seen).await?;
                 Ok(self.look_for_kinds(next))
             }
-            Ok(Lowered::Source(spec)) => self.watch_source(&resource, Some(&spec)).await,
-            Ok(Lowered::Reference) => self.watch_source(&resource, None).await,
+            Ok(Lowered::Source(spec)) => {
+                self.shared.standings.rest(&self.id);
+                self.watch_source(&resource, Some(&spec)).await
+            }
+            Ok(Lowered::Reference) => {
+                self.shared.standings.rest(&self.id);
+                self.watch_source(&resource, None).await
+            }
             Ok(Lowered::Suspended) => {
                 self.sources.clear();
                 self.refuse(&resource, Refusal::Suspended).await?;
@@ -309,6 +325,7 @@ impl Task {
     }
 
     async fn refuse(&mut self, resource: &Object, refusal: Refusal) -> Result<(), ApiError> {
+        self.shared.standings.rest(&self.id);
         if let Refusal::Invalid(failure) = &refusal {
             debug!(app = %self.id, %failure, "A resource is not accepted");
         }
@@ -328,6 +345,11 @@ impl Task {
 
     async fn leave(&mut self, resource: &Object) -> Result<Next, ApiError> {
         self.sources.clear();
+        self.shared.standings.rest(&self.id);
+        // Who came a moment ago may desire what would be deleted.
+        if self.shared.standings.has_newcomers(&self.id) {
+            return Ok(Next::After(NEWCOMERS_EVERY));
+        }
         let Some(deletion) = self.speaker.dialect.deletion(resource) else {
             return Ok(Next::After(SAFETY_NET));
         };

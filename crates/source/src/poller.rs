@@ -119,6 +119,24 @@ impl Poller {
         poller
     }
 
+    pub(crate) fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    pub(crate) fn wanted(&self) -> &Wanted {
+        &self.key.1
+    }
+
+    /// Returns the revision of the latest check that succeeded.
+    pub(crate) fn newest(&self) -> Option<Revision> {
+        lock(&self.latest).as_ref()?.last_good.clone()
+    }
+
+    /// Sorts pollers.
+    pub(crate) fn order(&self) -> (&Wanted, &[u8]) {
+        (&self.key.1, &self.key.0.0)
+    }
+
     async fn run(self: Arc<Self>, hub: Arc<Hub>) {
         let mut failures = 0;
         let mut answered = 0;
@@ -135,6 +153,9 @@ impl Poller {
                 _ => 0,
             };
             self.publish(&hub, outcome);
+            if failures > 0 && bowline_model::is_planted(bowline_model::Planted::SourceFailsOnce) {
+                std::future::pending::<()>().await;
+            }
             for subscriber in lock(&self.subscribers).values() {
                 subscriber.answered.send_replace(requested);
             }

@@ -170,6 +170,30 @@ impl Sources {
         }
     }
 
+    /// Looks right now at everything that somebody follows at an address, and returns when all of it has been looked at.
+    pub async fn look_again(&self, url: &str) {
+        let followed = self.followed(url, |poller| (poller.remote().clone(), poller.wanted().clone()));
+        for (remote, wanted) in followed {
+            // As eager as the least eager: nobody else is looked after otherwise because of this one.
+            let mut subscription = self.subscribe(&remote, &wanted, Duration::from_hours(1), DEFAULT_TIMEOUT);
+            subscription.fresh().await;
+        }
+    }
+
+    /// Returns the newest revisions known of everything that somebody follows at an address.
+    pub fn newest(&self, url: &str) -> Vec<(Wanted, Revision)> {
+        let followed = self.followed(url, |poller| Some((poller.wanted().clone(), poller.newest()?)));
+        followed.into_iter().flatten().collect()
+    }
+
+    /// Reads something off the pollers of an address, in an order that is always the same.
+    fn followed<T>(&self, url: &str, read: impl Fn(&Poller) -> T) -> Vec<T> {
+        let pollers = lock(&self.hub.pollers);
+        let mut of_url: Vec<&Arc<Poller>> = pollers.values().filter(|poller| poller.remote().url == url).collect();
+        of_url.sort_by(|one, other| one.order().cmp(&other.order()));
+        of_url.into_iter().map(|poller| read(poller)).collect()
+    }
+
     /// Tells whether `new` has `old` among its ancestors, or is the same commit.
     ///
     /// `None` of what is no commit, and when the history is not here and the server cannot give commits without their files.

@@ -57,6 +57,7 @@ impl Task {
             if app.sync.automatic.is_some() {
                 self.note_written(&revision);
             }
+            self.shared.standings.see(&app, &revision);
             let failure = source_failure.filter(|_| shows_source);
             return self.settle(resource, &app, &revision, objects, failure, false).await;
         }
@@ -67,10 +68,13 @@ impl Task {
             Err(failure) => return self.stand_still(resource, &app, failure).await,
         };
         if !is_current {
-            let rendered = match self.render(resource, &app, &revision).await {
+            let mut rendered = match self.render(resource, &app, &revision).await {
                 Ok(rendered) => rendered,
                 Err(failure) => return self.stand_still(resource, &app, failure).await,
             };
+            if source_failure.is_some() && bowline_model::is_planted(bowline_model::Planted::HalfARenderPrunes) {
+                rendered.truncate(rendered.len().div_ceil(2));
+            }
             let wanted = want(&self.shared, &*self.speaker.dialect, &app, &revision, &rendered).await?;
             self.repeated.clone_from(&wanted.repeated);
             self.wanted = Some((app.clone(), wanted));
@@ -99,6 +103,7 @@ impl Task {
             self.memory.failure = None;
         }
         let looked = self.look(app, wanted, may_prune(app, request.as_ref())).await?;
+        self.shared.standings.see(app, revision);
         let is_unknown = |failure: &Failure| failure.reason == Reason::UnknownKind;
         if self.memory.failure.as_ref().is_some_and(is_unknown) && !looked.blocked().is_some_and(is_unknown) {
             // What it waited for has come.
@@ -222,6 +227,11 @@ impl Task {
         failure: Failure,
     ) -> Result<Next, ApiError> {
         let is_transient = failure.transient;
+        // What it desires is what it desired before: nothing else is known of what it stands still at.
+        match self.known() {
+            Some(revisions) => self.shared.standings.see(app, &revisions),
+            None => self.shared.standings.rest(&self.id),
+        }
         self.shared.tell(Happening::Failed { app: self.id.clone(), failure: failure.clone() });
         let mut report = self.report(app.generation, Activity::Settled);
         report.failure = Some(failure);

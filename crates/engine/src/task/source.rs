@@ -32,6 +32,8 @@ pub(super) struct SourceInterest {
     pub(super) seen: Instant,
     pub(super) known: Option<Revision>,
     commit: Option<(Revision, Commit)>,
+    /// The first revision ever seen: for a planted bug alone.
+    oldest: Option<Revision>,
 }
 
 impl SourceInterest {
@@ -44,6 +46,7 @@ impl SourceInterest {
             seen: Instant::now(),
             known: None,
             commit: None,
+            oldest: None,
         }
     }
 
@@ -58,7 +61,13 @@ impl SourceInterest {
         }
         let Some(polled) = self.subscription.latest() else { return (None, None) };
         let failure = polled.outcome.as_ref().err().map(|error| source_failure(error));
-        let revision = polled.outcome.ok().or(polled.last_good);
+        let mut revision = polled.outcome.ok().or(polled.last_good);
+        if bowline_model::is_planted(bowline_model::Planted::FallsBackToOldest) {
+            if failure.is_some() {
+                revision = self.oldest.clone().or(revision);
+            }
+            self.oldest = self.oldest.take().or_else(|| revision.clone());
+        }
         if let Some(revision) = &revision {
             if self.known.as_ref() != Some(revision) {
                 shared.note_revision(&spec.remote, &spec.wanted, revision);

@@ -67,7 +67,7 @@ impl Task {
             item.desired.is_none() || item.is_hook || self.memory.inventory.contains_key(&item.key)
         };
         let heals_only = heals && looked.plan.items.iter().all(is_on_record);
-        if !heals_only && !mandate.dry_run {
+        if !heals_only && !mandate.dry_run && !bowline_model::is_planted(bowline_model::Planted::RecordsAfterWriting) {
             let mut report = self.report(app.generation, Activity::Syncing);
             report.revision = Some(revision.clone());
             report.objects.clone_from(&looked.objects);
@@ -226,7 +226,9 @@ impl Task {
             // licenses to prune: turning it on later must not delete what was meant to stay.
             let is_let_go = item.action == bowline_plan::Action::Skip(bowline_plan::Skip::PruneDisabled)
                 && !self.speaker.dialect.marks_are_proof();
-            if is_ours && !wanted.blocked.contains_key(&item.key) || item.requires_pruning() && !is_let_go {
+            let is_left =
+                item.requires_pruning() && !bowline_model::is_planted(bowline_model::Planted::ForgetsWhatIsLeft);
+            if is_ours && !wanted.blocked.contains_key(&item.key) || is_left && !is_let_go {
                 let version = item.version.clone();
                 kept.insert(item.key.clone(), version);
             }
