@@ -103,7 +103,9 @@ impl Task {
             self.memory.failure = None;
         }
         let looked = self.look(app, wanted, may_prune(app, request.as_ref())).await?;
-        self.shared.standings.see(app, revision);
+        // A request may name another revision: the newest has been seen all the same, and nothing of it is desired.
+        let newest = self.known().filter(|_| request.is_some());
+        self.shared.standings.see(app, newest.as_ref().unwrap_or(revision));
         let is_unknown = |failure: &Failure| failure.reason == Reason::UnknownKind;
         if self.memory.failure.as_ref().is_some_and(is_unknown) && !looked.blocked().is_some_and(is_unknown) {
             // What it waited for has come.
