@@ -213,11 +213,15 @@ impl Book {
     /// Returns the apps that desire an item at a commit.
     fn claimants(&self, cluster: usize, key: &ItemKey, commit: usize) -> impl Iterator<Item = &App> {
         self.apps.iter().filter(move |app| {
-            let commit = app.suspended_at.map_or(commit, |at| at.min(commit));
-            let directory = self.careful.get(commit).and_then(|snapshot| snapshot.get(&app.directory));
+            let desires = |commit: usize| {
+                let directory = self.careful.get(commit).and_then(|snapshot| snapshot.get(&app.directory));
+                directory.is_some_and(|directory| directory.items.contains_key(key))
+            };
+            // A suspended app desires nothing that came later, and what went since it does not hold on to either.
             app.cluster == cluster
                 && !app.is_deleted
-                && directory.is_some_and(|directory| directory.items.contains_key(key))
+                && desires(commit)
+                && app.suspended_at.is_none_or(|at| desires(at.min(commit)))
         })
     }
 
