@@ -459,29 +459,29 @@ impl Play {
     /// Returns something that is not as desired.
     fn missing(&self) -> Option<String> {
         let book = lock(&self.stage.shared.book);
-        let (head, careful) = (book.head(), book.careful.last()?);
+        let head = book.head();
         for cluster in 0..self.stage.clusters() {
             if !self.stage.is_ready(cluster) {
                 return Some(format!("c{cluster} is not ready"));
             }
         }
         for app in book.apps.iter().filter(|app| !app.is_deleted && app.suspended_at.is_none()) {
-            let (now, then) = (head.get(&app.directory)?, careful.get(&app.directory)?);
-            for (key, item) in &then.items {
+            let now = head.get(&app.directory)?;
+            // What cannot be rendered, or renders to nothing, may never have been there, and what of it drifted is not
+            // known. That nothing of it is deleted is judged where deletions are.
+            if now.is_broken || now.is_empty() {
+                continue;
+            }
+            for (key, item) in &now.items {
                 let live = self.stage.item(app.cluster, key);
                 let Some(live) = live else { return Some(format!("c{} has no {key} of {}", app.cluster, app.name)) };
-                // What cannot be rendered is not known to be drifted either.
-                let is_met = item.is_met_by(key, &live) || now.is_broken || now.is_empty();
-                if !is_met {
+                if !item.is_met_by(key, &live) {
                     let have = &live["metadata"]["annotations"][VERSION];
                     let want = item.version;
                     return Some(format!("c{} {key} of {} is not version {want} but {have}", app.cluster, app.name));
                 }
             }
-            if !now.is_broken
-                && !now.is_empty()
-                && let Some(why) = self.is_not_told(app)
-            {
+            if let Some(why) = self.is_not_told(app) {
                 return Some(why);
             }
         }
