@@ -10,6 +10,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -27,6 +28,12 @@ type question struct {
 	Unrestricted bool `json:"unrestricted"`
 	// "legacy" or "none".
 	Order string `json:"order"`
+	// A directory of this machine to build, with charts, in place of files.
+	Directory string `json:"directory"`
+	// The program that renders its charts.
+	Helm string `json:"helm"`
+	// An address: then it is told what it is taken for.
+	URL string `json:"url"`
 }
 
 type answer struct {
@@ -35,6 +42,10 @@ type answer struct {
 }
 
 func main() {
+	if filepath.Base(os.Args[0]) == "git" {
+		git()
+		return
+	}
 	if len(os.Args) > 1 && os.Args[1] == "-schema" {
 		schema(os.Stdout)
 		return
@@ -52,7 +63,11 @@ func main() {
 			if err := json.Unmarshal(line, &asked); err != nil {
 				panic(err)
 			}
-			if err := encoder.Encode(build(asked)); err != nil {
+			told := build
+			if asked.URL != "" {
+				told = func(asked question) answer { return remote(asked.URL) }
+			}
+			if err := encoder.Encode(told(asked)); err != nil {
 				panic(err)
 			}
 			if err := out.Flush(); err != nil {
@@ -90,7 +105,12 @@ func build(asked question) (told answer) {
 	if asked.Order == "none" {
 		options.Reorder = krusty.ReorderOptionNone
 	}
-	objects, err := krusty.MakeKustomizer(options).Run(system, asked.Path)
+	path := asked.Path
+	if asked.Directory != "" {
+		system, path = filesys.MakeFsOnDisk(), asked.Directory
+		options.PluginConfig.HelmConfig = types.HelmConfig{Enabled: true, Command: asked.Helm}
+	}
+	objects, err := krusty.MakeKustomizer(options).Run(system, path)
 	if err != nil {
 		return answer{Err: err.Error()}
 	}

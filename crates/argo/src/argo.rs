@@ -60,8 +60,14 @@ impl Dialect for Argo {
         deletion::deletion(resource)
     }
 
-    fn overridden(&self, resource: &Object, source: usize, files: &[(String, Value)]) -> Result<Render, Failure> {
-        lower::overridden(resource, source, files, &self.options)
+    fn overridden(
+        &self,
+        resource: &Object,
+        source: usize,
+        files: &[(String, Value)],
+        render: &Render,
+    ) -> Result<Render, Failure> {
+        lower::overridden(resource, source, files, render, &self.options)
     }
 
     fn raise(&self, resource: &Object, report: &Report) -> Raised {

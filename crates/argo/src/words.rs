@@ -30,6 +30,8 @@ pub const HELM_RESOURCE_POLICY: &str = "helm.sh/resource-policy";
 
 /// The label of the Secrets that speak of repositories.
 pub const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
+/// The ConfigMap that holds the settings of an installation.
+pub const SETTINGS_MAP: &str = "argocd-cm";
 /// The ConfigMap that holds known SSH hosts.
 pub const KNOWN_HOSTS_MAP: &str = "argocd-ssh-known-hosts-cm";
 /// The ConfigMap that holds certificates to trust, by host.

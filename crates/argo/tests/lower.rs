@@ -355,7 +355,9 @@ fn files_of_the_source_say_how_it_is_rendered() {
     let argo = Argo::new(ArgoOptions::default());
     let overridden = |files: &[Value]| {
         let files: Vec<_> = files.iter().map(|file| (".argocd-source.yaml".to_owned(), file.clone())).collect();
-        argo.overridden(&application, 0, &files)
+        let Ok(Lowered::App(app)) = argo.lower(&application, &Cluster(Vec::new())) else { panic!("is lowered") };
+        let render = app.sources[0].render.clone().expect("is rendered");
+        argo.overridden(&application, 0, &files, &render)
     };
     let first =
         json!({"helm": {"releaseName": null, "parameters": [{"name": "b", "value": "2"}]}, "path": "elsewhere"});

@@ -57,6 +57,10 @@ pub(crate) struct Options {
     #[arg(long = "namespace", value_name = "NAME")]
     namespaces: Vec<String>,
 
+    /// Refuses kustomizations that name files or bases outside their source, in Flux's Kustomizations
+    #[arg(long)]
+    no_remote_bases: bool,
+
     /// Refuses sources by `file://` or an absolute path: on a shared cluster they would be this machine's files
     #[arg(long)]
     no_local_sources: bool,
@@ -73,6 +77,7 @@ pub(crate) struct Wiring {
     pub(crate) poll_interval: Duration,
     pub(crate) argocd_namespace: String,
     pub(crate) allow_local: bool,
+    pub(crate) no_remote_bases: bool,
     pub(crate) namespaces: Vec<String>,
     pub(crate) seed: u64,
 }
@@ -88,7 +93,7 @@ pub(crate) fn engine(cluster: Cluster, wiring: Wiring, shutdown: CancellationTok
         poll_interval: wiring.poll_interval,
         ..ArgoOptions::default()
     });
-    let flux = Flux::new(FluxOptions::default());
+    let flux = Flux::new(FluxOptions { no_remote_bases: wiring.no_remote_bases, ..FluxOptions::default() });
     let dialects: Vec<Arc<dyn Dialect>> = vec![Arc::new(argo), Arc::new(flux)];
     let options = bowline_engine::Options {
         seed: wiring.seed,
@@ -132,6 +137,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         poll_interval: options.poll_interval,
         argocd_namespace: options.argocd_namespace,
         allow_local: !options.no_local_sources,
+        no_remote_bases: options.no_remote_bases,
         namespaces: options.namespaces,
         seed,
     };

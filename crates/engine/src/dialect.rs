@@ -53,9 +53,16 @@ pub trait Dialect: Send + Sync {
     /// Reads the files that say, inside a source, how the source is rendered: those of
     /// [`AppSource::overrides`](bowline_model::AppSource::overrides) that are there, in their order, with their names.
     ///
-    /// `source` counts the sources of the app. Dialects whose apps name no such files are never asked.
-    fn overridden(&self, resource: &Object, source: usize, files: &[(String, Value)]) -> Result<Render, Failure> {
-        let _ = (resource, files);
+    /// `source` counts the sources of the app; `render` is how it would be rendered without the files. Dialects whose
+    /// apps name no such files are never asked.
+    fn overridden(
+        &self,
+        resource: &Object,
+        source: usize,
+        files: &[(String, Value)],
+        render: &Render,
+    ) -> Result<Render, Failure> {
+        let _ = (resource, files, render);
         Err(Failure::new(Reason::Internal, format!("source {source} has files that nobody reads")))
     }
 

@@ -1,5 +1,6 @@
 //! One task for each resource: asleep until something it depends on changes, then one pass over everything.
 
+mod elsewhere;
 mod reconcile;
 mod source;
 mod sync;
@@ -30,6 +31,7 @@ use crate::rest::Rest;
 use crate::shared::{Shared, Speaker};
 use crate::world::{CachedWorld, Kinds, read};
 
+use elsewhere::Elsewhere;
 use source::{SourceInterest, any_changed};
 
 /// What lowering may ask for before it is taken for endless.
@@ -60,6 +62,7 @@ pub(crate) struct Task {
     interests: Interests,
     sources: Vec<SourceInterest>,
     rendered: Option<(Revisions, Rendered)>,
+    remotes: Elsewhere,
     rest: Option<Rest>,
     wanted: Option<(App, Wanted)>,
     /// Objects that the last render had more than once.
@@ -138,6 +141,7 @@ impl Task {
             interests: Interests::default(),
             sources: Vec::new(),
             rendered: None,
+            remotes: Elsewhere::default(),
             rest: None,
             wanted: None,
             repeated: Vec::new(),

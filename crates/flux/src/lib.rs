@@ -41,6 +41,8 @@ pub struct Flux {
 pub struct FluxOptions {
     /// Refuses Kustomizations whose source is in another namespace: Flux's `--no-cross-namespace-refs`.
     pub no_cross_namespace_refs: bool,
+    /// Refuses kustomizations that name files or bases elsewhere: Flux's `--no-remote-bases`.
+    pub no_remote_bases: bool,
     /// The host that `status.artifact.url` names: Flux's `--storage-adv-addr`.
     pub storage_host: String,
 }
@@ -49,6 +51,7 @@ impl Default for FluxOptions {
     fn default() -> Self {
         Self {
             no_cross_namespace_refs: false,
+            no_remote_bases: false,
             storage_host: "source-controller.flux-system.svc.cluster.local.".to_owned(),
         }
     }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bowline_engine::{Dialect, LowerError, Unread, World};
+use bowline_engine::{Dialect, LowerError, Lowered, Unread, World};
 use bowline_flux::{Flux, FluxOptions};
-use bowline_model::{GroupKind, Object, ObjectKey, Revision, SourceSpec};
+use bowline_model::{GroupKind, Object, ObjectKey, RemoteBases, Render, Revision, SourceSpec};
 use bowline_yaml::{Limits, parse_documents};
 
 #[derive(Default)]
@@ -127,4 +127,20 @@ fn objects(file: &Path) -> Vec<Object> {
             Object::from_value(document.value).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
         })
         .collect()
+}
+
+#[test]
+fn remote_bases_are_off_where_the_flag_says_so() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/defaults");
+    let resource = objects(&folder.join("resource.yaml")).remove(0);
+    let mut world = Known::default();
+    for object in objects(&folder.join("world.yaml")) {
+        world.objects.insert(object.key(), Arc::new(object));
+    }
+    let remotes = |no_remote_bases: bool| {
+        let flux = Flux::new(FluxOptions { no_remote_bases, ..FluxOptions::default() });
+        let Ok(Lowered::App(app)) = flux.lower(&resource, &world) else { panic!("is lowered") };
+        app.sources[0].render.as_ref().and_then(Render::kustomization).expect("is a kustomization").build.remotes
+    };
+    assert_eq!((remotes(false), remotes(true)), (RemoteBases::Anonymous, RemoteBases::Refused));
 }

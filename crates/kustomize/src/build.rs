@@ -44,6 +44,8 @@ pub(crate) struct Build<'a> {
     pub(crate) schemas: SchemaChoice,
     pub(crate) options: &'a Options<'a>,
     pub(crate) warnings: Vec<String>,
+    /// Charts made use of chance.
+    pub(crate) is_random: bool,
 }
 
 impl<'a> Build<'a> {
@@ -54,6 +56,7 @@ impl<'a> Build<'a> {
             schemas: SchemaChoice::default(),
             options,
             warnings: Vec::new(),
+            is_random: false,
         }
     }
 

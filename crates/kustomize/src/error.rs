@@ -22,6 +22,8 @@ enum Cause {
     WrongKind(&'static str),
     /// A remote file could not be had: nothing else is tried in its place.
     Remote,
+    /// A server answered, and had no such file: nothing else is tried in its place.
+    Http,
     /// A limit was passed.
     Limit,
 }
@@ -40,6 +42,10 @@ impl BuildError {
 
     pub(crate) fn remote(message: String) -> Self {
         Self { cause: Cause::Remote, ..Self::new(message) }
+    }
+
+    pub(crate) fn http(message: String) -> Self {
+        Self { cause: Cause::Http, ..Self::new(message) }
     }
 
     pub(crate) fn limit(message: String, help: &'static str) -> Self {
@@ -79,6 +85,11 @@ impl BuildError {
     /// Tells whether nothing else may be tried once this is known.
     pub(crate) fn is_final(&self) -> bool {
         matches!(self.cause, Cause::Remote | Cause::Limit)
+    }
+
+    /// Tells whether what is named cannot be something else than a file.
+    pub(crate) fn is_http(&self) -> bool {
+        self.cause == Cause::Http
     }
 
     pub(crate) fn is_limit(&self) -> bool {

@@ -10,7 +10,7 @@ use bowline_helm::functions::{Host, Random};
 use bowline_helm::template::{self, Printing};
 use bowline_helm::values::ValueSources;
 use bowline_helm::{functions, release_name};
-use bowline_tree::{EntryKind, TreePath, resolve};
+use bowline_tree::{EntryKind, Tree, TreePath, resolve};
 use serde_json::Value;
 
 use crate::build::{Build, Objects};
@@ -18,6 +18,7 @@ use crate::error::BuildError;
 use crate::kustomization::HelmChart;
 use crate::merge::{NewItems, merge};
 use crate::read::{read_objects, read_one};
+use crate::remote::{RemoteChart, Remotes};
 use crate::resource::HELM_GENERATED;
 use crate::target::Target;
 
@@ -62,8 +63,8 @@ pub(crate) fn check(build: &Build<'_>, chart: &HelmChart) -> Result<(), BuildErr
 pub(crate) fn render(build: &mut Build<'_>, target: &Target<'_>, chart: &HelmChart) -> Result<Objects, BuildError> {
     let Some(charts) = build.options.charts.clone() else { return Err(BuildError::new("must specify --enable-helm")) };
     let home = home(target, chart);
-    let directory = find(target, chart, &home)?;
-    let values = values(build, target, chart, &home)?;
+    let found = find(target, build.options.remotes, chart, &home)?;
+    let values = values(build, target, chart, &home, &found)?;
     let mut capabilities = Capabilities::default();
     let kube_version = if charts.kube_version.is_empty() { &chart.kube_version } else { &charts.kube_version };
     if !kube_version.is_empty() {
@@ -72,8 +73,11 @@ pub(crate) fn render(build: &mut Build<'_>, target: &Target<'_>, chart: &HelmCha
     }
     let api_versions = if charts.api_versions.is_empty() { &chart.api_versions } else { &charts.api_versions };
     capabilities.api_versions.extend(api_versions.iter().cloned());
-    let loaded =
-        load_directory(target.loader.tree(), &directory).map_err(|error| BuildError::new(error.to_string()))?;
+    let loaded = match &found {
+        Found::Here(directory) => load_directory(target.loader.tree(), directory),
+        Found::Fetched(tree) => load_directory(tree.as_ref(), &TreePath::root()),
+    };
+    let loaded = loaded.map_err(|error| BuildError::new(error.to_string()))?;
     let mut host = Host::new(charts.now, (charts.random)());
     let name = match (chart.name_template.is_empty(), chart.release_name.is_empty()) {
         (false, _) => release_name(&chart.name_template, functions::table(), &mut host).map_err(BuildError::new)?,
@@ -90,6 +94,7 @@ pub(crate) fn render(build: &mut Build<'_>, target: &Target<'_>, chart: &HelmCha
     let rendered = template::template(loaded, &values, &wanted, &mut execution).map_err(|error| {
         BuildError::new(error.to_string()).within(format!("chart `{}` in {}", chart.name, target.loader.root()))
     })?;
+    build.is_random |= host.used.random;
     let printing = Printing { crds: chart.include_crds, hooks: !chart.skip_hooks, tests: !chart.skip_tests };
     let nodes = read_objects(&mut build.store, &rendered.print(printing))?;
     let objects: Objects = nodes.iter().map(|node| build.add(*node)).collect();
@@ -111,7 +116,21 @@ fn home(target: &Target<'_>, chart: &HelmChart) -> String {
     }
 }
 
-fn find(target: &Target<'_>, chart: &HelmChart, home: &str) -> Result<TreePath, BuildError> {
+/// Where a chart is.
+enum Found {
+    /// In the chart home.
+    Here(TreePath),
+    /// In its repository: the top is the chart's own directory.
+    Fetched(Arc<dyn Tree>),
+}
+
+/// Looks in the chart home first: a chart that is there is not fetched, as with Kustomize.
+fn find(
+    target: &Target<'_>,
+    remotes: Option<&dyn Remotes>,
+    chart: &HelmChart,
+    home: &str,
+) -> Result<Found, BuildError> {
     let outside = || {
         BuildError::new(format!(
             "security; chart home '{home}' is not in or below the source of '{}'",
@@ -124,15 +143,28 @@ fn find(target: &Target<'_>, chart: &HelmChart, home: &str) -> Result<TreePath, 
     }
     let path = target.loader.root_path().join(&format!("{home}/{}", chart.name)).map_err(|_| outside())?;
     match resolve(target.loader.tree(), &path) {
-        Ok(found) if found.kind == Some(EntryKind::Directory) => Ok(found.path),
-        Err(error) => Err(BuildError::new(error.to_string())),
-        Ok(_) if chart.repo.is_empty() => Err(BuildError::new("no repo specified for pull, no chart found at ''")),
-        Ok(_) => Err(BuildError::remote(format!(
-            "the chart `{}` of `{}` is remote, and nothing is fetched here",
-            chart.name, chart.repo
-        ))
-        .with_help("put the chart into the kustomization's chart home")),
+        Ok(found) if found.kind == Some(EntryKind::Directory) => return Ok(Found::Here(found.path)),
+        Err(error) => return Err(BuildError::new(error.to_string())),
+        Ok(_) if chart.repo.is_empty() => {
+            return Err(BuildError::new("no repo specified for pull, no chart found at ''"));
+        }
+        Ok(_) => {}
     }
+    let Some(remotes) = remotes else {
+        let (name, repository) = (&chart.name, &chart.repo);
+        return Err(BuildError::remote(format!(
+            "the chart `{name}` of `{repository}` is remote, and nothing is fetched here"
+        ))
+        .with_help("put the chart into the kustomization's chart home"));
+    };
+    let wanted = RemoteChart {
+        repository: &chart.repo,
+        name: &chart.name,
+        version: &chart.version,
+        takes_pre_releases: chart.devel,
+    };
+    let within = |why: String| BuildError::new(why).within(format!("chart `{}` of `{}`", chart.name, chart.repo));
+    remotes.chart(&wanted).map(Found::Fetched).map_err(within)
 }
 
 /// The values of a chart: those of a file, with those in the kustomization over or under them.
@@ -141,15 +173,21 @@ fn values(
     target: &Target<'_>,
     chart: &HelmChart,
     home: &str,
+    found: &Found,
 ) -> Result<bowline_helm::Table, BuildError> {
-    let own = format!("{home}/{}/values.yaml", chart.name);
-    let path = if chart.values_file.is_empty() { &own } else { &chart.values_file };
+    let load = || match found {
+        _ if !chart.values_file.is_empty() => target.loader.load(&chart.values_file),
+        Found::Here(_) => target.loader.load(&format!("{home}/{}/values.yaml", chart.name)),
+        Found::Fetched(tree) => {
+            tree.read(&TreePath::root().child("values.yaml")).map_err(|error| BuildError::new(error.to_string()))
+        }
+    };
     let own = if chart.values_inline.is_empty() {
-        target.loader.load(path)?.to_vec()
+        load()?.to_vec()
     } else if chart.values_merge == "replace" {
         bowline_yaml::to_yaml(&Value::Object(chart.values_inline.clone())).into_bytes()
     } else {
-        let content = target.loader.load(path)?;
+        let content = load()?;
         let text = String::from_utf8_lossy(&content).into_owned();
         let of_chart = read_one(&mut build.store, &text)
             .map_err(|error| error.within("could not parse values file into rnode"))?

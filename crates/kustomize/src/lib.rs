@@ -23,6 +23,7 @@ mod path;
 mod pattern;
 mod plugins;
 mod read;
+mod remote;
 mod resource;
 mod schema;
 mod select;
@@ -34,7 +35,8 @@ mod write;
 
 pub use error::BuildError;
 pub use helm::Charts;
-pub use loader::{LoadRestrictions, Remotes};
+pub use loader::LoadRestrictions;
+pub use remote::{NotARepository, NotFetched, RemoteChart, Remotes, RepositoryUrl};
 
 use std::collections::HashSet;
 
@@ -82,6 +84,8 @@ pub struct Built {
     pub objects: Vec<Value>,
     /// What Kustomize would warn of.
     pub warnings: Vec<String>,
+    /// Charts made use of chance: another build gives something else.
+    pub is_random: bool,
 }
 
 impl Built {
@@ -119,8 +123,8 @@ impl Printed {
 /// The first mistake there is, in Kustomize's words.
 pub fn build(tree: &dyn Tree, directory: &TreePath, options: &Options<'_>) -> Result<Built, BuildError> {
     let mut objects = Vec::new();
-    let warnings = build_each(tree, directory, options, &mut |value| objects.push(value))?;
-    Ok(Built { objects, warnings })
+    let Told { warnings, is_random } = build_each(tree, directory, options, &mut |value| objects.push(value))?;
+    Ok(Built { objects, warnings, is_random })
 }
 
 /// Builds the kustomization of a directory, and prints it: with less memory than [`Built::to_yaml`] of what [`build`]
@@ -131,17 +135,23 @@ pub fn build(tree: &dyn Tree, directory: &TreePath, options: &Options<'_>) -> Re
 /// The first mistake there is, in Kustomize's words.
 pub fn print(tree: &dyn Tree, directory: &TreePath, options: &Options<'_>) -> Result<Printed, BuildError> {
     let mut documents = Vec::new();
-    let warnings = build_each(tree, directory, options, &mut |value| documents.push(bowline_yaml::to_yaml(&value)))?;
-    Ok(Printed { documents, warnings })
+    let told = build_each(tree, directory, options, &mut |value| documents.push(bowline_yaml::to_yaml(&value)))?;
+    Ok(Printed { documents, warnings: told.warnings })
 }
 
-/// Builds a kustomization, hands its objects over in order, and returns what there is to warn of.
+/// What there is to tell beside the objects.
+struct Told {
+    warnings: Vec<String>,
+    is_random: bool,
+}
+
+/// Builds a kustomization, and hands its objects over in order.
 fn build_each(
     tree: &dyn Tree,
     directory: &TreePath,
     options: &Options<'_>,
     take: &mut dyn FnMut(Value),
-) -> Result<Vec<String>, BuildError> {
+) -> Result<Told, BuildError> {
     let loader = Loader::new(tree, directory, options.restrictions, &options.shown_root, options.remotes)?;
     let mut build = Build::new(options);
     let mut memory = Memory::default();
@@ -154,7 +164,7 @@ fn build_each(
     for node in objects.into_iter().filter_map(|id| build.node(id)) {
         take(build.store.value(node).map_err(|why| not_printed(&build, node, why))?);
     }
-    Ok(build.warnings)
+    Ok(Told { warnings: build.warnings, is_random: build.is_random })
 }
 
 /// Tells why an object cannot be printed, and of which object it is told.

@@ -7,6 +7,7 @@ use bowline_tree::{EntryKind, LinkError, PathError, Tree, TreePath, resolve};
 use bytes::Bytes;
 
 use crate::error::BuildError;
+use crate::remote::{NotFetched, Remotes, RepositoryUrl, status_text};
 
 /// From where files may be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,15 +17,6 @@ pub enum LoadRestrictions {
     RootOnly,
     /// From anywhere in the tree.
     None,
-}
-
-/// Fetches what is named by an address.
-pub trait Remotes {
-    /// Returns the content of a file that is named by `http` or `https`.
-    fn file(&self, url: &str) -> Result<Bytes, String>;
-
-    /// Returns the files of a repository, and the directory in it that is named.
-    fn repository(&self, url: &str) -> Result<(Arc<dyn Tree>, TreePath), String>;
 }
 
 /// The files that one build reads.
@@ -53,6 +45,8 @@ pub(crate) struct Loader<'a> {
     referrer: Option<Rc<Loader<'a>>>,
     restrictions: LoadRestrictions,
     remotes: Option<&'a dyn Remotes>,
+    /// What the files were fetched by, where that is so.
+    repository: Option<Rc<RepositoryUrl>>,
     depth: usize,
 }
 
@@ -74,6 +68,7 @@ impl<'a> Loader<'a> {
             referrer: None,
             restrictions,
             remotes,
+            repository: None,
             depth: 0,
         };
         let root = start.confirm(directory)?;
@@ -172,8 +167,7 @@ impl<'a> Loader<'a> {
     /// Reads a file that the kustomization names.
     pub(crate) fn load(&self, path: &str) -> Result<Bytes, BuildError> {
         if is_remote_file(path) {
-            let Some(remotes) = self.remotes else { return Err(remote_refused(path)) };
-            return remotes.file(path).map_err(|why| BuildError::remote(format!("HTTP Error: {why}")));
+            return self.fetch(path);
         }
         if path.starts_with('/') {
             return Err(BuildError::new(format!("security; file '{path}' is not in or below '{}'", self.root()))
@@ -195,6 +189,19 @@ impl<'a> Loader<'a> {
         self.tree().read(&found).map_err(|error| BuildError::new(error.to_string()))
     }
 
+    fn fetch(&self, url: &str) -> Result<Bytes, BuildError> {
+        let Some(remotes) = self.remotes else { return Err(remote_refused(url)) };
+        remotes.file(url).map_err(|why| match why {
+            // Then it is tried as one.
+            NotFetched::Status(..) if RepositoryUrl::parse(url).is_ok() => BuildError::new("URL is a git repository"),
+            NotFetched::Status(status) => {
+                let text = status_text(status);
+                BuildError::http(format!("HTTP Error: status code {status} ({text})"))
+            }
+            NotFetched::Failed(why) => BuildError::new(why),
+        })
+    }
+
     /// Opens another directory, or a repository, on behalf of this kustomization.
     pub(crate) fn open(self: &Rc<Self>, path: &str) -> Result<Self, BuildError> {
         if path.is_empty() {
@@ -206,8 +213,8 @@ impl<'a> Loader<'a> {
                 "name bases directly instead of by way of so many others",
             ));
         }
-        if is_repository(path) {
-            return self.open_repository(path);
+        if let Ok(url) = RepositoryUrl::parse(path) {
+            return self.open_repository(url);
         }
         if path.starts_with('/') {
             return Err(BuildError::new(format!("new root '{path}' cannot be absolute")));
@@ -223,20 +230,39 @@ impl<'a> Loader<'a> {
         Ok(Self { root, referrer: Some(Rc::clone(self)), depth: self.depth + 1, ..Self::clone(self) })
     }
 
-    fn open_repository(self: &Rc<Self>, url: &str) -> Result<Self, BuildError> {
-        let Some(remotes) = self.remotes else { return Err(remote_refused(url)) };
-        let (tree, root) = remotes.repository(url).map_err(BuildError::new)?;
+    fn open_repository(self: &Rc<Self>, url: RepositoryUrl) -> Result<Self, BuildError> {
+        let mut at = Some(&**self);
+        while let Some(loader) = at {
+            if let Some(before) = loader.repository.as_ref().filter(|before| before.raw.starts_with(&url.raw)) {
+                return Err(BuildError::new(format!(
+                    "cycle detected: URI '{}' referenced by previous URI '{}'",
+                    url.raw, before.raw
+                )));
+            }
+            at = loader.referrer.as_deref();
+        }
+        let Some(remotes) = self.remotes else { return Err(remote_refused(&url.raw)) };
+        let tree = remotes.repository(&url).map_err(BuildError::new)?;
         let fetched = Self {
             files: Files::Fetched(tree),
-            shown: url.into(),
+            shown: url.to_string().into(),
             root: TreePath::root(),
             referrer: Some(Rc::clone(self)),
+            // What is not in the source is never allowed to read all of what it came with.
             restrictions: LoadRestrictions::RootOnly,
             remotes: self.remotes,
             depth: self.depth + 1,
+            repository: None,
         };
-        let root = fetched.confirm(&root)?;
-        Ok(Self { root, ..fetched })
+        let (root, kind) = fetched.follow(&url.path())?;
+        if kind != EntryKind::Directory {
+            let shown = fetched.show(&root);
+            return Err(BuildError::new(format!(
+                "'{shown}' refers to file '{}'; expecting directory",
+                root.file_name()
+            )));
+        }
+        Ok(Self { root, repository: Some(Rc::new(url)), ..fetched })
     }
 
     /// Refuses a directory that is, or holds, one that is being built.
@@ -277,50 +303,9 @@ fn is_remote_file(path: &str) -> bool {
         .any(|scheme| path.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
 }
 
-/// Tells whether a path names a repository: by a scheme, as `user@host:path`, or on GitHub.
-pub(crate) fn is_repository(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    let rest = lower.strip_prefix("git::").unwrap_or(&lower);
-    let rest = rest.split('?').next().unwrap_or_default();
-    if path.starts_with('/') {
-        return false;
-    }
-    let schemes = ["ssh://", "https://", "http://", "file://"];
-    let (has_scheme, rest) = match schemes.iter().find_map(|scheme| rest.strip_prefix(scheme)) {
-        Some(rest) => (true, rest),
-        None => (false, rest),
-    };
-    let name_length = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'-').count();
-    let has_user = name_length > 0 && rest.as_bytes()[0].is_ascii_alphabetic() && rest[name_length..].starts_with('@');
-    let rest = if has_user { &rest[name_length + 1..] } else { rest };
-    let on_github = rest.starts_with("github.com/") || rest.starts_with("github.com:");
-    if !has_scheme && !has_user && !on_github {
-        return false;
-    }
-    let Some((_, inside)) = rest.split_once(['/', ':']) else { return false };
-    let is_marked = ["_git/", "//", ".git"].iter().any(|mark| inside.contains(mark));
-    is_marked || inside.split('/').count() >= 2 || lower.starts_with("file://")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn repositories_are_told_from_paths() {
-        for url in [
-            "https://github.com/org/repo//dir?ref=v1",
-            "github.com/org/repo",
-            "git@github.com:org/repo",
-            "ssh://git@host/org/repo.git/dir",
-            "git::https://host/org/repo",
-        ] {
-            assert!(is_repository(url), "{url}");
-        }
-        for path in ["../base", "base/dir", "/absolute", "https://host/file", "github.com", "a@b"] {
-            assert!(!is_repository(path), "{path}");
-        }
-    }
 
     #[test]
     fn dots_within_names_are_a_mistake() {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::build::{Build, ObjectId};
 use crate::error::BuildError;
-use crate::loader::is_repository;
+use crate::remote::RepositoryUrl;
 use crate::resource::{ORIGIN, TRANSFORMATIONS};
 
 /// The configuration of a generator or transformer.
@@ -29,15 +29,11 @@ pub(crate) struct Origin {
 impl Origin {
     /// The origin of what a kustomization names by a path.
     pub(crate) fn append(&self, path: &str) -> Self {
-        if is_repository(path) {
-            let (repo, reference) = path.split_once("?ref=").unwrap_or((path, ""));
-            let (repo, inside) = repo.rsplit_once("//").filter(|(repo, _)| !repo.ends_with(':')).unwrap_or((repo, ""));
-            return Self {
-                path: inside.to_owned(),
-                repo: repo.to_owned(),
-                reference: reference.to_owned(),
-                ..self.clone()
-            };
+        if let Ok(url) = RepositoryUrl::parse(path) {
+            let inside = url.path();
+            // Kustomize takes off the first part of where the files will be, which has but one part then.
+            let path = if inside.is_root() { "notCloned".to_owned() } else { inside.to_string() };
+            return Self { path, repo: url.address, reference: url.reference, ..self.clone() };
         }
         Self { path: clean_join(&self.path, path), ..self.clone() }
     }

@@ -159,7 +159,7 @@ impl<'a> Target<'a> {
         let mut names = build.names(&all.objects);
         for path in paths {
             let Err(as_file) = self.add_file(build, &mut names, all, path) else { continue };
-            if as_file.is_final() {
+            if as_file.is_final() || as_file.is_http() {
                 return Err(as_file);
             }
             let within = |error: BuildError| {

@@ -70,6 +70,16 @@ pub enum Render {
     Generate(DirectoryOptions, Box<KustomizeOptions>),
 }
 
+impl Render {
+    /// Returns how a kustomization is built, where there may be one.
+    pub fn kustomization(&self) -> Option<&KustomizeOptions> {
+        match self {
+            Self::Kustomize(options) | Self::Detect(_, _, options) | Self::Generate(_, options) => Some(options),
+            Self::Directory(_) | Self::Chart(_) => None,
+        }
+    }
+}
+
 /// Which files of a directory are manifests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectoryOptions {

@@ -14,6 +14,8 @@ pub struct KustomizeOptions {
     pub path: String,
     /// Files may be read from all of the source, not only from the kustomization's own directory.
     pub reads_everywhere: bool,
+    /// What a build may do.
+    pub build: KustomizeBuild,
     /// The namespace, in place of the file's.
     pub namespace: Option<String>,
     /// What goes before names, in place of the file's.
@@ -45,10 +47,50 @@ pub struct KustomizeOptions {
 impl KustomizeOptions {
     /// Tells whether a kustomization is built as its file says, and no other way.
     pub fn is_plain(&self) -> bool {
-        let plain =
-            Self { path: self.path.clone(), reads_everywhere: self.reads_everywhere, ..KustomizeOptions::default() };
+        let plain = Self {
+            path: self.path.clone(),
+            reads_everywhere: self.reads_everywhere,
+            build: self.build.clone(),
+            ..KustomizeOptions::default()
+        };
         *self == plain
     }
+}
+
+/// What a build may do beside reading the files of its source: the flags of `kustomize build`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KustomizeBuild {
+    /// Whether files, bases and charts may be elsewhere.
+    pub remotes: RemoteBases,
+    /// What charts see; `None` refuses them.
+    pub charts: Option<KustomizeCharts>,
+    /// Leaves the objects in the order in which they are loaded, where the kustomization says none.
+    pub keeps_order: bool,
+    /// Adds a label that says what built the objects.
+    pub managed_by_label: bool,
+}
+
+/// Whether files, bases and charts may be elsewhere than in the source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RemoteBases {
+    /// They may not.
+    #[default]
+    Refused,
+    /// Anywhere where nobody asks who it is.
+    Anonymous,
+    /// Anywhere; a repository on the source's own host is asked with what gets into the source.
+    AsSource,
+}
+
+/// What the charts that a kustomization names see of the world.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KustomizeCharts {
+    /// The version of Kubernetes; empty for the cluster's own.
+    pub kube_version: String,
+    /// What is served; empty for what the cluster serves.
+    pub api_versions: Vec<String>,
+    /// What is served beside these.
+    pub more_api_versions: Vec<String>,
 }
 
 /// An image to put in another's place.

@@ -27,7 +27,10 @@ pub use chart::*;
 pub use duration::{DurationError, format_go_duration, parse_go_duration};
 pub use failure::{Explain, Failure, Location, Reason};
 pub use key::{GroupKind, Gvk, ObjectKey};
-pub use kustomize::{KUSTOMIZATION_FILES, KustomizeImage, KustomizeLabels, KustomizeOptions, KustomizePairs};
+pub use kustomize::{
+    KUSTOMIZATION_FILES, KustomizeBuild, KustomizeCharts, KustomizeImage, KustomizeLabels, KustomizeOptions,
+    KustomizePairs, RemoteBases,
+};
 pub use object::{Object, ObjectError};
 #[cfg(feature = "planted")]
 pub use planted::plant;

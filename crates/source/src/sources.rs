@@ -142,6 +142,13 @@ impl Sources {
         self.hub.archives.archive(remote, wanted, revision, self.hub.options.timeout).await
     }
 
+    /// Fetches a file of any kind from its own address by HTTP; nothing is kept.
+    ///
+    /// A status other than success is [`SourceError::Status`], whatever it is.
+    pub async fn file(&self, remote: &Remote) -> Result<Bytes, SourceError> {
+        self.hub.archives.file(remote, self.hub.options.timeout).await
+    }
+
     /// Fetches an archive from its own address; nothing is kept.
     pub async fn download(&self, remote: &Remote) -> Result<Bytes, SourceError> {
         self.hub.archives.download(remote, self.hub.options.timeout).await
@@ -149,7 +156,16 @@ impl Sources {
 
     /// Finds out once what is wanted of a remote, as of now, for those who do not follow it.
     pub async fn resolve(&self, remote: &Remote, wanted: &Wanted) -> Result<Revision, SourceError> {
-        let timeout = self.hub.options.timeout;
+        self.resolve_within(remote, wanted, self.hub.options.timeout).await
+    }
+
+    /// Does what [`Self::resolve`] does, in a time of the caller's.
+    pub async fn resolve_within(
+        &self,
+        remote: &Remote,
+        wanted: &Wanted,
+        timeout: Duration,
+    ) -> Result<Revision, SourceError> {
         match (wanted, &self.hub.options.git) {
             (Wanted::Git(wanted), Some(git)) => git.resolve(remote, wanted).await,
             (Wanted::Git(wanted), None) => self.hub.mirror(remote)?.resolve(wanted, timeout).await,

@@ -1,5 +1,6 @@
 //! The options of a Helm chart, with Argo CD's build environment filled in.
 
+use super::build_options::KustomizeSettings;
 use bowline_model::{ChartOptions, ChartParameter, ParameterKind, RevisionText};
 
 use super::{filled, listed};
@@ -15,6 +16,8 @@ pub(super) struct Subject<'a> {
     pub(super) project: &'a str,
     /// The namespace of the destination; empty if it has none.
     pub(super) namespace: &'a str,
+    /// What kustomizations may do.
+    pub(super) kustomize: &'a KustomizeSettings<'a>,
 }
 
 /// Returns how the chart of a source is rendered; `version` has no meaning here, as it has none for Argo CD any more.
@@ -208,7 +211,9 @@ mod tests {
     fn filled_in(text: &str, escape: Escape) -> String {
         let source =
             ApplicationSource { repo_url: "https://git.example/shop".to_owned(), ..ApplicationSource::default() };
-        let subject = Subject { name: "shop", instance: "team_shop", project: "default", namespace: "prod" };
+        let kustomize = KustomizeSettings::default();
+        let (name, instance) = ("shop", "team_shop");
+        let subject = Subject { name, instance, project: "default", namespace: "prod", kustomize: &kustomize };
         let environment = Environment { source: &source, subject: &subject };
         environment.fill(text, escape).at(&Revision::named("main", "0123456789abcdef"))
     }

@@ -11,15 +11,18 @@ use crate::types::{ApplicationSource, IntOrString, KustomizePatch};
 
 /// Returns how the kustomization of a source is built.
 ///
-/// `kubeVersion` and `apiVersions` are for charts inside, which are refused; `version` would choose another program.
+/// A `version` that the settings register brings its own build options; whichever it is, builds are those of the one
+/// Kustomize that Bowline is equal to.
 pub(super) fn options(
     source: &ApplicationSource,
     path: &str,
     subject: &Subject<'_>,
 ) -> Result<KustomizeOptions, Failure> {
     let kustomize = source.kustomize.clone().unwrap_or_default();
-    if filled(kustomize.version.as_deref()).is_some() {
-        return Err(unsupported("kustomize.version"));
+    let (reads_everywhere, mut build) = subject.kustomize.build(filled(kustomize.version.as_deref()))?;
+    if let Some(charts) = &mut build.charts {
+        charts.kube_version = kustomize.kube_version.clone().unwrap_or_default();
+        charts.api_versions = kustomize.api_versions.clone().unwrap_or_default();
     }
     let environment = Environment { source, subject };
     let text = |text: &Option<String>| filled(text.as_deref()).map(str::to_owned);
@@ -35,6 +38,8 @@ pub(super) fn options(
     }
     Ok(KustomizeOptions {
         path: path.to_owned(),
+        reads_everywhere,
+        build,
         namespace: text(&kustomize.namespace),
         name_prefix: text(&kustomize.name_prefix),
         name_suffix: text(&kustomize.name_suffix),

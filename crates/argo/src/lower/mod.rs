@@ -1,5 +1,6 @@
 //! From an `Application` to an [`App`].
 
+mod build_options;
 mod helm;
 mod kustomize;
 mod operation;
@@ -9,11 +10,13 @@ mod sync;
 
 use bowline_engine::{LowerError, Lowered, World};
 use bowline_model::{
-    App, AppSource, Destination, Failure, HealthJudge, HealthRules, Object, Reason, Render, SourceSpec, SyncRequest,
-    WaitFor,
+    App, AppSource, Destination, Failure, HealthJudge, HealthRules, Object, ObjectKey, Reason, Render, SourceSpec,
+    SyncRequest, WaitFor,
 };
 use serde::Deserialize;
 use serde_json::Value;
+
+use build_options::KustomizeSettings;
 
 use crate::adopt::instance_name;
 use crate::types::{ApplicationDestination, ApplicationSpec, Operation};
@@ -36,11 +39,17 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
         return Err(LowerError::Invalid(unsupported("spec.ignoreDifferences")));
     }
     let id = resource.key();
+    let settings = match source::may_be_kustomization(&spec) {
+        true => world.get(&ObjectKey::new("", "ConfigMap", &*options.control_namespace, words::SETTINGS_MAP))?,
+        false => None,
+    };
+    let kustomize = KustomizeSettings::of(settings.as_deref());
     let subject = helm::Subject {
         name: resource.name(),
         instance: &instance_name(&id, &options.control_namespace),
         project: project(&spec),
         namespace: destination.namespace.as_deref().unwrap_or_default(),
+        kustomize: &kustomize,
     };
     let lowered = source::lower(&spec, &subject).map_err(LowerError::Invalid)?;
     let operation = read_operation(resource).map_err(LowerError::Invalid)?;
@@ -91,15 +100,18 @@ pub(crate) fn overridden(
     resource: &Object,
     source: usize,
     files: &[(String, Value)],
+    render: &Render,
     options: &ArgoOptions,
 ) -> Result<Render, Failure> {
     let spec = read_spec(resource)?;
     let destination = destination(&spec.destination)?;
+    let kustomize = KustomizeSettings::as_given(source::kustomize_version(&spec, source), render);
     let subject = helm::Subject {
         name: resource.name(),
         instance: &instance_name(&resource.key(), &options.control_namespace),
         project: project(&spec),
         namespace: destination.namespace.as_deref().unwrap_or_default(),
+        kustomize: &kustomize,
     };
     source::overridden(resource, &spec, source, files, &subject)
 }

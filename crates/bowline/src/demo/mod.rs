@@ -71,6 +71,7 @@ pub(crate) async fn demo(options: Options) -> anyhow::Result<()> {
         poll_interval: Duration::from_mins(1),
         argocd_namespace: "argocd".to_owned(),
         allow_local: true,
+        no_remote_bases: false,
         namespaces: Vec::new(),
         seed: rand::random(),
     };

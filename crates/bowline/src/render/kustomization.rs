@@ -1,26 +1,31 @@
 //! `bowline render kustomization`: what `kustomize build DIR` prints, byte for byte.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use bowline_kustomize::{Charts, LoadRestrictions, Order, Printed, print};
+use bowline_kustomize::{Charts, LoadRestrictions, Order, Printed, Remotes as _, RepositoryUrl, print};
+use bowline_tree::{Tree, TreePath};
 use rand::Rng as _;
 
 use super::disk::DiskTree;
+use super::network::Elsewhere;
 use crate::trouble::{Reason, Trouble};
 
 /// The version that the label of `--enable-managedby-label` tells.
 const VERSION: &str = "v5.8.2";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: bowline render kustomization ./overlays/production")]
+#[command(
+    after_help = "Files, bases and charts that the kustomization names by addresses are fetched, and nothing else.\n\
+                  Example: bowline render kustomization ./overlays/production"
+)]
 pub(crate) struct Options {
-    /// The directory that holds the kustomization
-    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
-    directory: PathBuf,
+    /// The directory that holds the kustomization, or `https://github.com/org/repo//dir?ref=v1` and the like
+    #[arg(value_name = "DIR|URL", default_value = ".", hide_default_value = true)]
+    directory: String,
 
     /// From where files may be loaded
     #[arg(long, value_name = "WHICH", default_value = "LoadRestrictionsRootOnly")]
@@ -52,7 +57,23 @@ pub(crate) struct Options {
     output: Option<PathBuf>,
 
     #[command(flatten)]
+    without_effect: WithoutEffect,
+
+    #[command(flatten)]
     refused: Refused,
+}
+
+/// Flags of `kustomize build` that change nothing here; taken so that a command line that is there keeps working.
+#[derive(Debug, clap::Args)]
+struct WithoutEffect {
+    #[arg(long, hide = true)]
+    as_current_user: bool,
+    #[arg(long, hide = true)]
+    helm_debug: bool,
+    #[arg(long, hide = true)]
+    network_name: Option<String>,
+    #[arg(long, hide = true)]
+    stack_trace: bool,
 }
 
 /// Flags of `kustomize build` that are refused, each with what is done instead.
@@ -98,12 +119,19 @@ pub(crate) fn kustomization(options: Options) -> anyhow::Result<()> {
             .of_usage()
             .into());
     }
-    let shown = options.directory.display().to_string();
+    let elsewhere = Elsewhere::new();
+    let url = RepositoryUrl::parse(&options.directory).ok();
+    let shown = url.as_ref().map_or_else(|| options.directory.clone(), ToString::to_string);
     let trouble = |why: String, help: Option<&str>| {
-        let reason = Reason { why, at: None, help: help.map(str::to_owned) };
+        let help = help.map(str::to_owned).or_else(|| elsewhere.help());
+        let reason = Reason { why, at: None, help };
         Trouble::new(format!("cannot build the kustomization `{shown}`"), vec![reason])
     };
-    let (tree, inside) = DiskTree::around(&options.directory).map_err(|error| trouble(error.to_string(), None))?;
+    let place = match &url {
+        Some(url) => Place::fetched(url, &elsewhere),
+        None => Place::here(Path::new(&options.directory)),
+    };
+    let Place { tree, inside, shown_root } = place.map_err(|why| trouble(why, None))?;
     let charts = options.enable_helm.then(|| Charts {
         now: now(),
         random: Arc::new(|| Box::new(|bytes: &mut [u8]| rand::rng().fill_bytes(bytes))),
@@ -111,7 +139,8 @@ pub(crate) fn kustomization(options: Options) -> anyhow::Result<()> {
         api_versions: options.helm_api_versions.clone(),
     });
     let restrictions = match options.load_restrictor.as_str() {
-        "LoadRestrictionsNone" => LoadRestrictions::None,
+        // What comes from elsewhere never reads beside itself.
+        "LoadRestrictionsNone" if url.is_none() => LoadRestrictions::None,
         _ => LoadRestrictions::RootOnly,
     };
     let wanted = bowline_kustomize::Options {
@@ -120,10 +149,10 @@ pub(crate) fn kustomization(options: Options) -> anyhow::Result<()> {
         charts,
         managed_by_label: options.enable_managedby_label,
         version: VERSION.to_owned(),
-        shown_root: tree.shown(),
-        remotes: None,
+        shown_root,
+        remotes: Some(&elsewhere),
     };
-    let printed = print(&tree, &inside, &wanted).map_err(|error| trouble(error.to_string(), error.help))?;
+    let printed = print(tree.as_ref(), &inside, &wanted).map_err(|error| trouble(error.to_string(), error.help))?;
     for warning in &printed.warnings {
         anstream::eprintln!("{}", crate::trouble::harmless(warning));
     }
@@ -140,6 +169,30 @@ fn write(printed: &Printed, to: &mut dyn Write) -> io::Result<()> {
     let mut to = BufWriter::with_capacity(64 << 10, to);
     printed.pieces().try_for_each(|piece| to.write_all(piece.as_bytes()))?;
     to.flush()
+}
+
+/// The files of a kustomization, where its directory is among them, and how their top is told.
+struct Place {
+    tree: Arc<dyn Tree>,
+    inside: TreePath,
+    shown_root: String,
+}
+
+impl Place {
+    fn here(directory: &Path) -> Result<Self, String> {
+        let (tree, inside) = DiskTree::around(directory).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such directory".to_owned(),
+            _ => error.to_string(),
+        })?;
+        let shown_root = tree.shown();
+        Ok(Self { tree: Arc::new(tree), inside, shown_root })
+    }
+
+    fn fetched(url: &RepositoryUrl, elsewhere: &Elsewhere) -> Result<Self, String> {
+        let tree = elsewhere.repository(url)?;
+        let inside = TreePath::parse(&url.directory).map_err(|error| error.to_string())?;
+        Ok(Self { tree, inside, shown_root: url.to_string() })
+    }
 }
 
 /// The time, in seconds since 1970 and nanoseconds.

@@ -79,7 +79,11 @@ pub(super) enum Found {
 
 /// What fetches, made when first needed.
 #[derive(Default)]
-pub(super) struct Fetcher(OnceCell<Network>);
+pub(super) struct Fetcher {
+    network: OnceCell<Network>,
+    /// Repositories of this machine may be named.
+    allow_local: bool,
+}
 
 pub(super) struct Network {
     pub(super) runtime: Runtime,
@@ -89,19 +93,24 @@ pub(super) struct Network {
 }
 
 impl Fetcher {
+    /// One that reads repositories of this machine, too.
+    pub(super) fn of_this_machine_too() -> Self {
+        Self { allow_local: true, ..Self::default() }
+    }
+
     pub(super) fn network(&self) -> Result<&Network, Failure> {
-        if let Some(network) = self.0.get() {
+        if let Some(network) = self.network.get() {
             return Ok(network);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(Failure::new)?;
         let cache = tempfile::tempdir().map_err(Failure::new)?;
-        let options = bowline_source::Options { allow_local: false, timeout: TIMEOUT, ..Default::default() };
+        let options = bowline_source::Options { allow_local: self.allow_local, timeout: TIMEOUT, ..Default::default() };
         let sources = {
             let _inside = runtime.enter();
             Sources::new(cache.path(), options)
         };
-        Ok(self.0.get_or_init(|| Network { runtime, sources, _cache: cache }))
+        Ok(self.network.get_or_init(|| Network { runtime, sources, _cache: cache }))
     }
 }
 

@@ -4,6 +4,7 @@ mod chart;
 mod disk;
 mod kustomization;
 mod locate;
+mod network;
 mod output;
 mod without_effect;
 

@@ -66,6 +66,9 @@ impl RenderCache {
 
     /// Returns what this would render to, where that is known. Blocks: reads the trees and the disk.
     pub(crate) fn find(&self, rendering: &Rendering) -> Option<(Rendered, Vec<Written>)> {
+        if rendering.is_fresh {
+            return None;
+        }
         let name = self.name(rendering)?;
         let traces = read_traces(&self.store.get(name)?)?;
         let trace = traces.into_iter().find(|trace| holds(trace, rendering))?;

@@ -97,6 +97,8 @@ fn rendering(render: Render, files: &[(&str, &str)]) -> Rendering {
     };
     let resource = json!({"apiVersion": "v1", "kind": "App", "metadata": {"name": "a", "namespace": "b"}, "spec": {}});
     Rendering {
+        net: None,
+        is_fresh: false,
         sources: vec![AppSource::rendered(spec, render)],
         trees: vec![tree(files)],
         chances: vec![Chance::default()],

@@ -224,7 +224,7 @@ impl<'a> Work<'a> {
     }
 }
 
-fn random(mut rng: StdRng) -> Random {
+pub(super) fn random(mut rng: StdRng) -> Random {
     Box::new(move |bytes| rng.fill_bytes(bytes))
 }
 
@@ -234,14 +234,21 @@ fn in_source(name: &str, top: &TreePath, file: &str) -> String {
     if top.is_root() { below.to_owned() } else { format!("{top}/{below}") }
 }
 
+/// Reads a version of Kubernetes; `None` of an empty one. A cluster's own suffix is not part of what charts are told.
+pub(super) fn kube_version(wanted: &str) -> Result<Option<KubeVersion>, Failure> {
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let version = KubeVersion::parse(wanted)
+        .map_err(|error| Failure::new(Reason::InvalidSpec, error.to_string()).help("say a version as `1.34.0`"))?;
+    Ok(Some(KubeVersion { version: version.normalized.clone(), ..version }))
+}
+
 fn capabilities(options: &ChartOptions, surroundings: &Surroundings) -> Result<Capabilities, Failure> {
     let mut capabilities = Capabilities::default();
     let wanted = if options.kube_version.is_empty() { &surroundings.kube_version } else { &options.kube_version };
-    if !wanted.is_empty() {
-        let version = KubeVersion::parse(wanted)
-            .map_err(|error| Failure::new(Reason::InvalidSpec, error.to_string()).help("say a version as `1.34.0`"))?;
-        // A cluster's own suffix is not part of what charts are told.
-        capabilities.kube_version = KubeVersion { version: version.normalized.clone(), ..version };
+    if let Some(version) = kube_version(wanted)? {
+        capabilities.kube_version = version;
     }
     if options.api_versions.is_empty() {
         capabilities.api_versions.extend(surroundings.api_versions.iter().cloned());

@@ -1,25 +1,67 @@
 //! A kustomization in a source: its file with what the resource lays over it, built.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bowline_kustomize::{LoadRestrictions, Options, build};
+use bowline_kustomize::{Charts, LoadRestrictions, Options, Order, Remotes, build};
 use bowline_manifest::{Limits, directory, survey};
 use bowline_model::{
-    DirectoryOptions, Failure, KUSTOMIZATION_FILES, KustomizeImage, KustomizeOptions, KustomizePairs, Location, Object,
-    Reason, Renderer,
+    DirectoryOptions, Failure, KUSTOMIZATION_FILES, KustomizeBuild, KustomizeImage, KustomizeOptions, KustomizePairs,
+    Location, Object, Reason, Remote, RemoteBases, Renderer,
 };
 use bowline_tree::{ContentId, Entry, Layered, Tree, TreeError, TreePath};
 use bowline_yaml::{Rules, parse_first_as};
 use bytes::Bytes;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+
+use super::{Chance, Net, Surroundings};
+use crate::remotes::{RemoteFiles, beside, not_fetched};
 
 /// The version of Kustomize that builds are equal to.
 const VERSION: &str = "v5.8.2";
 
+/// What a kustomization is built with, beside its files.
+pub(super) struct Context<'a> {
+    /// The source's own remote.
+    pub(super) own: &'a Remote,
+    /// Fetches what is elsewhere; `None` where nothing is fetched.
+    pub(super) net: Option<&'a Net>,
+    /// What charts see.
+    pub(super) surroundings: Option<&'a Surroundings>,
+    /// Time and chance, as templates see them.
+    pub(super) chance: &'a Chance,
+    /// Templates made use of chance: another render gives something else.
+    pub(super) is_random: Cell<bool>,
+}
+
+impl Context<'_> {
+    fn charts(&self, build: &KustomizeBuild) -> Result<Option<Charts>, Failure> {
+        let (Some(charts), Some(surroundings)) = (&build.charts, self.surroundings) else { return Ok(None) };
+        let version = if charts.kube_version.is_empty() { &surroundings.kube_version } else { &charts.kube_version };
+        let served = match &charts.api_versions[..] {
+            [] => surroundings.api_versions.iter().cloned().collect(),
+            named => named.to_vec(),
+        };
+        let seed = self.chance.seed;
+        Ok(Some(Charts {
+            now: (self.chance.now, 0),
+            random: Arc::new(move || super::chart::random(StdRng::from_seed(seed))),
+            kube_version: super::chart::kube_version(version)?.map_or_else(String::new, |version| version.version),
+            api_versions: served.into_iter().chain(charts.more_api_versions.iter().cloned()).collect(),
+        }))
+    }
+}
+
 /// Builds the kustomization of a directory, as Argo CD does.
-pub(super) fn kustomize(tree: &dyn Tree, options: &KustomizeOptions) -> Result<Vec<(Object, Location)>, Failure> {
+pub(super) fn kustomize(
+    tree: &dyn Tree,
+    options: &KustomizeOptions,
+    context: &Context<'_>,
+) -> Result<Vec<(Object, Location)>, Failure> {
     let top = directory(tree, &options.path).map_err(|problem| Failure::of(&problem))?;
     let mut file = None;
     for name in KUSTOMIZATION_FILES {
@@ -30,7 +72,7 @@ pub(super) fn kustomize(tree: &dyn Tree, options: &KustomizeOptions) -> Result<V
         }
     }
     let file = file.unwrap_or_else(|| top.child(KUSTOMIZATION_FILES[0]));
-    build_file(tree, &top, &file, options)
+    build_file(tree, &top, &file, options, context)
 }
 
 /// Builds the kustomization of a directory; where there is no file of one, makes one of its manifests, as Flux does.
@@ -40,10 +82,11 @@ pub(super) fn generate(
     tree: &dyn Tree,
     files: &DirectoryOptions,
     options: &KustomizeOptions,
+    context: &Context<'_>,
 ) -> Result<(Renderer, Vec<(Object, Location)>), Failure> {
     let found = survey(tree, &files.path, &Limits::default()).map_err(|problem| Failure::of(&problem))?;
     if let Some(file) = &found.file {
-        return Ok((Renderer::Kustomize, build_file(tree, &found.directory, file, options)?));
+        return Ok((Renderer::Kustomize, build_file(tree, &found.directory, file, options, context)?));
     }
     let is_plain = found.resources.is_empty() || (!found.nests && options.is_plain());
     let written = if found.nests { Vec::new() } else { super::directory(tree, files)? };
@@ -55,7 +98,7 @@ pub(super) fn generate(
     });
     let file = found.directory.child(KUSTOMIZATION_FILES[0]);
     let content = edited(made, &file, options, &|path| exists(tree, &found.directory, path))?;
-    let mut built = build_edited(tree, &found.directory, &file, content, options)?;
+    let mut built = build_edited(tree, &found.directory, &file, content, options, context)?;
     let name = |object: &Object| (object.gvk(), object.name().to_owned());
     let places: BTreeMap<_, _> = written.into_iter().map(|(object, place)| (name(&object), place)).collect();
     for (object, place) in &mut built {
@@ -71,15 +114,16 @@ fn build_file(
     top: &TreePath,
     file: &TreePath,
     options: &KustomizeOptions,
+    context: &Context<'_>,
 ) -> Result<Vec<(Object, Location)>, Failure> {
     if options.is_plain() {
-        return build_tree(tree, top, file, options);
+        return build_tree(tree, top, file, options, context);
     }
     let content = tree.read(file).map_err(|error| unreadable(file, &error))?;
     let value = parse_first_as(Rules::Sigs, &content, &bowline_yaml::Limits::default())
         .map_err(|error| Failure::new(Reason::InvalidManifest, error.to_string()).at(place(file)))?;
     let content = edited(value, file, options, &|path| exists(tree, top, path))?;
-    build_edited(tree, top, file, content, options)
+    build_edited(tree, top, file, content, options, context)
 }
 
 fn build_edited(
@@ -88,10 +132,11 @@ fn build_edited(
     file: &TreePath,
     content: String,
     options: &KustomizeOptions,
+    context: &Context<'_>,
 ) -> Result<Vec<(Object, Location)>, Failure> {
     let id = ContentId(hex::encode(Sha256::digest(&content)));
     let layered = Layered::new(tree, top.clone(), file.file_name(), Bytes::from(content), id);
-    build_tree(&layered, top, file, options)
+    build_tree(&layered, top, file, options, context)
 }
 
 fn build_tree(
@@ -99,13 +144,34 @@ fn build_tree(
     top: &TreePath,
     file: &TreePath,
     options: &KustomizeOptions,
+    context: &Context<'_>,
 ) -> Result<Vec<(Object, Location)>, Failure> {
     let watched = Watched { tree, failed: Mutex::default() };
     let restrictions = if options.reads_everywhere { LoadRestrictions::None } else { LoadRestrictions::RootOnly };
-    let how = Options { restrictions, version: VERSION.to_owned(), ..Options::default() };
+    let repository = |address: &str| beside(context.own, address, options.build.remotes == RemoteBases::AsSource);
+    let remote_files = context.net.filter(|_| options.build.remotes != RemoteBases::Refused).map(|net| RemoteFiles {
+        sources: &net.sources,
+        runtime: &net.runtime,
+        repository: &repository,
+        fetched: &net.fetched,
+        failed: Mutex::default(),
+    });
+    let how = Options {
+        restrictions,
+        order: if options.build.keeps_order { Order::None } else { Order::Legacy },
+        managed_by_label: options.build.managed_by_label,
+        charts: context.charts(&options.build)?,
+        remotes: remote_files.as_ref().map(|files| files as &dyn Remotes),
+        version: VERSION.to_owned(),
+        ..Options::default()
+    };
     let built = build(&watched, top, &how).map_err(|error| {
         if let Some(failed) = watched.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return unreadable(file, &failed);
+        }
+        let failed = remote_files.as_ref().and_then(RemoteFiles::failure);
+        if let Some(failed) = failed {
+            return not_fetched(&failed, error.to_string()).at(place(file));
         }
         let failure = Failure::new(Reason::InvalidManifest, error.to_string()).at(place(file));
         match error.help {
@@ -113,6 +179,7 @@ fn build_tree(
             None => failure,
         }
     })?;
+    context.is_random.set(context.is_random.get() || built.is_random);
     built
         .objects
         .into_iter()

@@ -4,18 +4,22 @@ mod release;
 mod unstable;
 mod values;
 
-use std::sync::Arc;
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bowline_manifest::{Foreign, Limits, ManifestProblem, detect, render};
 use bowline_model::{
     AppSource, ApplyRule, ChartReport, DirectoryOptions, Explain as _, Failure, Hook, KustomizeOptions, LastRelease,
     Location, Object, Phase, Reason, Render, Renderer, Revisions, Unstable,
 };
+use bowline_source::Sources;
 use bowline_tree::{EntryKind, LinkError, ReadSet, Recorder, Tree, TreePath, resolve};
 use bowline_yaml::{Rules, parse_first_as};
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 
 use crate::dialect::Dialect;
+use crate::remotes::Fetched;
 
 pub(crate) use self::chart::{Chance, Surroundings};
 
@@ -91,6 +95,10 @@ pub(crate) struct Rendering {
     pub(crate) chances: Vec<Chance>,
     /// What charts see of the world; `None` where there can be none.
     pub(crate) surroundings: Option<Surroundings>,
+    /// Fetches what kustomizations name by addresses.
+    pub(crate) net: Option<Net>,
+    /// Renders whatever is kept: somebody asked what is newest elsewhere.
+    pub(crate) is_fresh: bool,
     /// The revision of each source.
     pub(crate) revisions: Revisions,
     /// The release before this one, of a chart that is released.
@@ -99,6 +107,14 @@ pub(crate) struct Rendering {
     pub(crate) dialect: Arc<dyn Dialect>,
     /// The resource that such files are about.
     pub(crate) resource: Object,
+}
+
+/// What it takes to fetch while rendering, and what was fetched.
+#[derive(Clone)]
+pub(crate) struct Net {
+    pub(crate) sources: Sources,
+    pub(crate) runtime: Handle,
+    pub(crate) fetched: Arc<Mutex<Fetched>>,
 }
 
 impl Rendering {
@@ -113,14 +129,22 @@ impl Rendering {
                 break;
             }
         }
-        let Joined { mut by, mut objects, chart, names_revision, is_random, unstable } = joined;
+        let Joined { mut by, mut objects, chart, mut names_revision, sees_cluster, is_random, unstable } = joined;
+        if let Some(net) = &self.net {
+            let mut fetched = net.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+            // What is elsewhere is looked at anew for each revision, whatever of the source's own files was read.
+            names_revision |= !fetched.is_empty();
+            if outcome.is_err() {
+                fetched.forget_missing();
+            }
+        }
         by.resize(self.sources.len(), None);
         if outcome.is_err() {
             objects.clear();
         }
         let rendered = Rendered {
             digest: if outcome.is_ok() { digest(&objects) } else { String::new() },
-            surroundings: self.surroundings.clone().filter(|_| by.contains(&Some(Renderer::Chart))),
+            surroundings: self.surroundings.clone().filter(|_| sees_cluster),
             reads: recorders.into_iter().map(Recorder::finish).collect(),
             how: self.sources.clone(),
             named: names_revision.then(|| self.revisions.clone()),
@@ -147,10 +171,17 @@ impl Rendering {
             }
             What::Kustomize(options) => {
                 joined.by.push(Some(Renderer::Kustomize));
-                joined.objects.extend(kustomize::kustomize(tree, options)?.into_iter().map(Written::new));
+                joined.sees_cluster |= options.build.charts.is_some();
+                let context = self.kustomize_context(at);
+                let built = kustomize::kustomize(tree, options, &context)?;
+                joined.is_random |= context.is_random.get();
+                joined.objects.extend(built.into_iter().map(Written::new));
             }
             What::Generate(files, options) => {
-                let (by, objects) = kustomize::generate(tree, files, options)?;
+                joined.sees_cluster |= options.build.charts.is_some();
+                let context = self.kustomize_context(at);
+                let (by, objects) = kustomize::generate(tree, files, options, &context)?;
+                joined.is_random |= context.is_random.get();
                 joined.by.push(Some(by));
                 joined.objects.extend(objects.into_iter().map(Written::new));
             }
@@ -159,6 +190,7 @@ impl Rendering {
                     return Err(Failure::new(Reason::Internal, "a chart is rendered for no cluster"));
                 };
                 joined.by.push(Some(Renderer::Chart));
+                joined.sees_cluster = true;
                 joined.names_revision |= options.names_revision();
                 let context = chart::Context {
                     surroundings,
@@ -175,6 +207,16 @@ impl Rendering {
             }
         }
         Ok(())
+    }
+
+    fn kustomize_context(&self, at: usize) -> kustomize::Context<'_> {
+        kustomize::Context {
+            own: &self.sources[at].spec.remote,
+            net: self.net.as_ref(),
+            surroundings: self.surroundings.as_ref(),
+            chance: &self.chances[at],
+            is_random: Cell::default(),
+        }
     }
 
     /// Returns the sources that others may take files of values from, by name.
@@ -207,7 +249,8 @@ impl Rendering {
         if files.is_empty() {
             return Ok(None);
         }
-        self.dialect.overridden(&self.resource, at, &files).map(Some)
+        let Some(render) = &self.sources[at].render else { return Ok(None) };
+        self.dialect.overridden(&self.resource, at, &files, render).map(Some)
     }
 }
 
@@ -220,6 +263,8 @@ struct Joined {
     names_revision: bool,
     is_random: bool,
     unstable: Vec<Unstable>,
+    /// What the cluster is and serves was, or may have been, seen.
+    sees_cluster: bool,
 }
 
 /// What there is to render.

@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use bowline_cluster::ApiError;
 use bowline_model::{
-    App, AppSource, Commit, Explain as _, Failure, Object, Reason, Remote, Render, Revision, Revisions, SourceSpec,
-    Unstable, Wanted,
+    App, AppSource, Commit, Explain as _, Failure, Object, Reason, Remote, RemoteBases, Render, Revision, Revisions,
+    SourceSpec, Unstable, Wanted,
 };
 use bowline_source::Subscription;
 use bowline_tree::Tree;
 use futures::future::select_all;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::dialect::{EventDraft, SourceReport};
 use crate::happening::Counters;
 use crate::publish::publish;
-use crate::render::{Chance, Rendered, Rendering, Surroundings, Written};
+use crate::render::{Chance, Net, Rendered, Rendering, Surroundings, Written};
 use crate::shared::Shared;
 
 use super::{Next, SAFETY_NET, Task};
@@ -110,6 +111,13 @@ impl Task {
         if wants && !self.has_seen_refresh {
             for source in &mut self.sources {
                 source.subscription.fresh().await;
+            }
+            // What is elsewhere is looked at, too.
+            if self.remotes.forget() || self.rendered.as_ref().is_some_and(|(_, rendered)| rendered.named.is_some()) {
+                self.remotes.is_fresh = true;
+                self.rendered = None;
+                self.wanted = None;
+                self.rest = None;
             }
         }
         self.has_seen_refresh = wants;
@@ -217,8 +225,13 @@ impl Task {
             && rendered.is_for(surroundings.as_ref())
             && let Err(failure) = &rendered.outcome
             && failure.reason != Reason::SourceUnreadable
+            && !failure.transient
         {
             return Err(failure.clone());
+        }
+        let net = self.net(app, revisions);
+        if let Some(failure) = net.as_ref().and_then(|_| self.remotes.still_failing()) {
+            return Err(failure);
         }
         if let Some(pinned) = self.pinned(app, revisions).await? {
             return Ok(pinned);
@@ -233,6 +246,8 @@ impl Task {
                 None => vec![Chance::default(); app.sources.len()],
             },
             surroundings,
+            net,
+            is_fresh: std::mem::take(&mut self.remotes.is_fresh),
             revisions: revisions.clone(),
             last: self.memory.release.clone(),
             dialect: self.speaker.dialect.clone(),
@@ -255,6 +270,7 @@ impl Task {
         }
         self.tell_unstable(resource, &rendered.unstable);
         let outcome = rendered.outcome.clone();
+        self.remotes.note(outcome.as_ref().err());
         self.rendered = Some((revisions.clone(), rendered));
         outcome.map(|()| objects)
     }
@@ -282,11 +298,30 @@ impl Task {
         self.shared.events.send(&self.speaker, resource, events, self.shared.now());
     }
 
+    /// Returns what fetches for kustomizations, with what was fetched for these revisions before; `None` where none of
+    /// the sources may be one.
+    fn net(&mut self, app: &App, revisions: &Revisions) -> Option<Net> {
+        let may_name_others = |source: &AppSource| {
+            let options = source.render.as_ref().and_then(Render::kustomization);
+            options.is_some_and(|options| options.build.remotes != RemoteBases::Refused)
+        };
+        let fetched = app.sources.iter().any(may_name_others).then(|| self.remotes.of(revisions))?;
+        let (sources, runtime) = (self.shared.sources.clone(), Handle::current());
+        Some(Net { sources, runtime, fetched })
+    }
+
     /// Returns what a chart would see of the world; `None` where there is no chart.
     async fn surroundings(&self, app: &App) -> Result<Option<Surroundings>, Failure> {
         // Files in a source may say that what was to be plain files is a chart.
         let may_be_chart = |source: &AppSource| {
-            !source.overrides.is_empty() || matches!(source.render, Some(Render::Chart(_) | Render::Detect(..)))
+            let has_charts = source
+                .render
+                .as_ref()
+                .and_then(Render::kustomization)
+                .is_some_and(|options| options.build.charts.is_some());
+            has_charts
+                || !source.overrides.is_empty()
+                || matches!(source.render, Some(Render::Chart(_) | Render::Detect(..)))
         };
         if !app.sources.iter().any(may_be_chart) {
             return Ok(None);

@@ -3,8 +3,8 @@ use std::time::Duration;
 use bowline_engine::{LowerError, Lowered, World};
 use bowline_model::{
     App, AppSource, Automatic, Destination, DirectoryOptions, DirectoryRules, Failure, Gvk, HealthJudge, HealthRules,
-    KustomizeImage, KustomizeOptions, Object, ObjectKey, Propagation, Reason, Render, Retry, SourceSpec, SyncRules,
-    WaitFor,
+    KustomizeBuild, KustomizeImage, KustomizeOptions, Object, ObjectKey, Propagation, Reason, RemoteBases, Render,
+    Retry, SourceSpec, SyncRules, WaitFor,
 };
 
 use super::depends::{self, Dependent};
@@ -64,7 +64,7 @@ pub(crate) fn lower_kustomization(
         any_extension: false,
         rules: DirectoryRules::Flux,
     };
-    let kustomization = kustomize_options(&spec)?;
+    let kustomization = kustomize_options(&spec, options)?;
     Ok(Lowered::App(Box::new(App {
         id: resource.key(),
         uid: resource.uid().to_owned(),
@@ -94,7 +94,7 @@ pub(crate) fn lower_kustomization(
 }
 
 /// Returns what is laid over the kustomization before it is built, and over its objects after.
-fn kustomize_options(spec: &KustomizationSpec) -> Result<KustomizeOptions, LowerError> {
+fn kustomize_options(spec: &KustomizationSpec, options: &FluxOptions) -> Result<KustomizeOptions, LowerError> {
     let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let image = |image: &Image| KustomizeImage {
         name: image.name.clone(),
@@ -113,6 +113,11 @@ fn kustomize_options(spec: &KustomizationSpec) -> Result<KustomizeOptions, Lower
     Ok(KustomizeOptions {
         path: spec.path.clone().unwrap_or_default(),
         reads_everywhere: true,
+        build: KustomizeBuild {
+            remotes: if options.no_remote_bases { RemoteBases::Refused } else { RemoteBases::Anonymous },
+            keeps_order: true,
+            ..KustomizeBuild::default()
+        },
         namespace: filled(&spec.target_namespace),
         name_prefix: filled(&spec.name_prefix),
         name_suffix: filled(&spec.name_suffix),

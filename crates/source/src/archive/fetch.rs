@@ -5,7 +5,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT}
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use crate::SourceError;
-use crate::limits::{MAX_ARCHIVE_BYTES, MAX_ARCHIVE_REDIRECTS};
+use crate::limits::{MAX_ARCHIVE_BYTES, MAX_ARCHIVE_REDIRECTS, MAX_BLOB_BYTES};
 use crate::remote::{Basic, Parts as _};
 use crate::wire::{HttpClients, authorization, network_failure, redirection};
 
@@ -100,13 +100,26 @@ impl Web {
 
     /// Fetches an archive from the remote's own address.
     pub(super) async fn download(&self, remote: &Remote) -> Result<Bytes, SourceError> {
+        self.archive(self.question(remote)?).await
+    }
+
+    /// Fetches a file from the remote's own address.
+    pub(super) async fn file(&self, remote: &Remote) -> Result<Bytes, SourceError> {
+        let response = self.send(self.question(remote)?).await?;
+        if !response.status().is_success() {
+            return Err(SourceError::Status { url: self.shown.clone(), status: response.status().as_u16() });
+        }
+        self.body(response, "the file", MAX_BLOB_BYTES).await
+    }
+
+    /// Asks for what is at the remote's own address.
+    fn question(&self, remote: &Remote) -> Result<Question, SourceError> {
         let invalid = |why: String| SourceError::InvalidUrl { url: self.shown.clone(), why };
         let url = Url::parse(remote.url.trim()).map_err(|error| invalid(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(invalid("it does not begin with https://".into()));
         }
-        let question = Question { authorization: self.authorization()?, ..Question::get(without_user(url)) };
-        self.archive(question).await
+        Ok(Question { authorization: self.authorization()?, ..Question::get(without_user(url)) })
     }
 
     /// Asks for an archive.

@@ -171,6 +171,11 @@ impl Archives {
         .await
     }
 
+    /// Fetches a file from its own address.
+    pub(crate) async fn file(&self, remote: &Remote, timeout: Duration) -> Result<Bytes, SourceError> {
+        self.within(remote, timeout, async { Web::new(remote, &self.edge.clients)?.file(remote).await }).await
+    }
+
     /// Fetches an archive from its own address.
     pub(crate) async fn download(&self, remote: &Remote, timeout: Duration) -> Result<Bytes, SourceError> {
         self.within(remote, timeout, async { Web::new(remote, &self.edge.clients)?.download(remote).await }).await
