@@ -213,7 +213,7 @@ impl Store {
                 } else if nodes::meaning_of(text) != Tag::Text || nodes::is_other_to_yaml_1_1(text) {
                     Style::Double
                 } else {
-                    Style::Plain
+                    style_of_text(text)
                 };
                 self.add(Node { tag: Tag::Text, style, ..Node::scalar(text) })
             }
@@ -302,5 +302,18 @@ pub(crate) fn scalar_value(node: &Node) -> Result<Value, String> {
             }
         }
         tag => nodes::value_of(tag, &node.text),
+    }
+}
+
+/// How a text is written that is one in any case: plainly, unless it holds what means something else there.
+fn style_of_text(text: &str) -> Style {
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'/');
+    if text.bytes().all(is_usual) {
+        return Style::Plain;
+    }
+    match nodes::scalar_text(text, Style::Plain, 0).as_bytes().first() {
+        Some(b'\'') => Style::Single,
+        Some(b'"') => Style::Double,
+        _ => Style::Plain,
     }
 }

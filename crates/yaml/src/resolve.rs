@@ -4,6 +4,8 @@
 //! number syntax, then text. Sexagesimal numbers are text, as there.
 
 use crate::Rules;
+use std::borrow::Cow;
+
 use crate::number::{Num, parse_float, parse_int};
 use crate::timestamp::Timestamp;
 
@@ -65,7 +67,7 @@ fn resolve_with(text: &str, rules: Rules, with_timestamps: bool) -> Meaning {
     match first {
         b'0'..=b'9' | b'+' | b'-' => word(text, rules).unwrap_or_else(|| numeric(text, rules, with_timestamps)),
         b'.' => word(text, rules)
-            .or_else(|| parse_float(text).map(|float| Meaning::Number(Num::Float(float))))
+            .or_else(|| parse_float(&without_separators(text)?).map(|float| Meaning::Number(Num::Float(float))))
             .unwrap_or(Meaning::Text),
         b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => {
             word(text, rules).unwrap_or(Meaning::Text)
@@ -87,6 +89,17 @@ fn word(text: &str, rules: Rules) -> Option<Meaning> {
         "-.inf" | "-.Inf" | "-.INF" => Meaning::Number(Num::Float(f64::NEG_INFINITY)),
         _ => return None,
     })
+}
+
+/// Takes out underscores, which may stand between digits: what begins with a point is read by Go's `ParseFloat` as it is.
+fn without_separators(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('_') {
+        return Some(text.into());
+    }
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut underscores = text.match_indices('_');
+    underscores.all(|(at, _)| at > 0 && is_digit(at - 1) && is_digit(at + 1)).then(|| text.replace('_', "").into())
 }
 
 fn numeric(text: &str, rules: Rules, with_timestamps: bool) -> Meaning {

@@ -123,7 +123,7 @@ impl<'a> Builder<'a> {
         entries: &[(Id, Id)],
         depth: usize,
     ) -> Result<(), Stop> {
-        let mut late: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+        let mut late: BTreeMap<(u8, String), Vec<Problem>> = BTreeMap::new();
         let mut merged = Vec::new();
         for &(key, value) in entries {
             if self.is_merge(key) {
@@ -161,13 +161,14 @@ impl<'a> Builder<'a> {
             let before = self.problems.len();
             let value = self.value(value, depth + 1)?;
             // What JSON does not have counts only where no later entry takes its place.
-            late.remove(&name);
+            let typed = (self.sort_of(key), name.clone());
+            late.remove(&typed);
             if self.problems.len() > before {
                 let found = self.problems.split_off(before);
                 let (of_json, others): (Vec<_>, Vec<_>) =
                     found.into_iter().partition(|problem| problem.message.starts_with("unsupported "));
                 self.problems.extend(others);
-                late.insert(name.clone(), of_json);
+                late.insert(typed, of_json);
             }
             map.insert(name, value);
         }

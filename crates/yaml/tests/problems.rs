@@ -98,6 +98,25 @@ fn a_key_that_is_merged_counts_as_written() {
 }
 
 #[test]
+fn a_value_that_json_has_not_counts_beside_a_key_of_another_type() {
+    let refused = |text: &str| !parse_documents_as(Rules::Sigs, text.as_bytes(), &Limits::default()).1.is_empty();
+    assert!(refused("{1.0: {null: a}, 1: b}"));
+    assert!(!refused("{1: {null: a}, 1: b}"));
+}
+
+#[test]
+fn underscores_stand_between_digits_where_a_point_is_first() {
+    for (text, want) in [
+        (".96_007", json!(0.96007)),
+        (".5e1_0", json!(5_000_000_000_u64)),
+        ("._5", json!("._5")),
+        (".5_", json!(".5_")),
+    ] {
+        assert_eq!(parse_one(text.as_bytes(), &Limits::default()), Ok(want), "{text}");
+    }
+}
+
+#[test]
 fn what_is_merged_into_texts_keeps_its_keys_to_kyaml() {
     let read = |text: &str| parse_documents_as(Rules::Kyaml, text.as_bytes(), &Limits::default()).0[0].value.clone();
     assert_eq!(read("<<: {+1: x, 0x1F: y}\na: z\n"), json!({"+1": "x", "0x1F": "y", "a": "z"}));
@@ -141,7 +160,7 @@ fn every_limit_holds() {
     let merges = "a: &a {x: 1, y: 2}\nb: &b {<<: [*a, *a, *a, *a, *a, *a]}\nc: {<<: [*b, *b, *b, *b, *b]}\n";
     let deep_alias = "a: &a [[[x]]]\nb: [[[*a]]]\n";
     for text in ["[[[[[[1]]]]]]", bomb, merges, deep_alias, &"x".repeat(1001)] {
-        let (documents, problems) = parse_documents(text.as_bytes(), &limits);
+        let (documents, problems) = parse_documents_as(Rules::Sigs, text.as_bytes(), &limits);
         assert!(documents.is_empty(), "{text}");
         assert_eq!(problems.iter().map(|problem| problem.kind).collect::<Vec<_>>(), [ProblemKind::Limit], "{text}");
     }

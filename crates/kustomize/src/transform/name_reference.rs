@@ -43,9 +43,7 @@ pub(crate) fn fix_references(
         let Some(node) = build.node(referrer.id) else { continue };
         let original = referrer.previous.first().unwrap_or(&referrer.current);
         let role_namespaces = role_binding_namespaces(&build.store, node, &referrer.current)?;
-        if by_name.is_empty() {
-            continue;
-        }
+        // Where nothing was renamed, too: a field that is of no use to its path is told of.
         let role = role_ref(&build.store, node);
         for (target, path) in by_kind.entry(&original.gvk).or_insert_with(|| fields_of(references, &original.gvk)) {
             let search = Search {
