@@ -15,7 +15,6 @@ pub(crate) struct Options {
 }
 
 #[derive(Debug, clap::Subcommand)]
-#[command(defer = true)]
 enum What {
     /// Prints what `helm template NAME CHART` prints
     Chart(Box<chart::Options>),
