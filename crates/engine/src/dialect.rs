@@ -111,7 +111,8 @@ pub trait World {
     /// Returns an object, `None` when it does not exist, or says that it has not been read.
     fn get(&self, key: &ObjectKey) -> Result<Option<Arc<Object>>, Unread>;
 
-    /// Returns the objects of a kind in a namespace that carry a label with this value, sorted by name.
+    /// Returns the objects of a kind in a namespace that carry a label with this value, sorted by name; all of them
+    /// where the label is empty.
     fn labelled(&self, kind: &GroupKind, namespace: &str, label: &str, value: &str)
     -> Result<Vec<Arc<Object>>, Unread>;
 
@@ -124,7 +125,7 @@ pub trait World {
 pub enum Unread {
     /// One object.
     Object(ObjectKey),
-    /// The objects of a kind in a namespace with this label and value.
+    /// The objects of a kind in a namespace with this label and value; all of them where the label is empty.
     Labelled(GroupKind, String, String, String),
 }
 

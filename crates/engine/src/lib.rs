@@ -29,7 +29,7 @@ mod world;
 pub use bowline_helm::build::Locking;
 pub use bowline_helm::manifest::install_rank;
 pub use cache::CacheOptions;
-pub use dependencies::{Surroundings as ChartSurroundings, complete_chart};
+pub use dependencies::{Pins as ChartPins, Surroundings as ChartSurroundings, complete_chart};
 pub use dialect::*;
 pub use happening::{Cause, Counters, Happening};
 pub use remotes::{Fetched, RemoteFiles};

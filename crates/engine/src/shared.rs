@@ -13,6 +13,7 @@ use tokio::sync::{OnceCell, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{CacheOptions, RenderCache};
+use crate::dependencies::PinBoard;
 use crate::dialect::{Dialect, ResourceKind};
 use crate::events::Events;
 use crate::happening::{Counters, Happening};
@@ -101,6 +102,7 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
     pub(crate) cache: Option<Arc<RenderCache>>,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) pins: PinBoard,
     views: Mutex<BTreeMap<AppId, AppView>>,
     /// Counts changes of `views`.
     pub(crate) edition: watch::Sender<u64>,
@@ -150,6 +152,7 @@ impl Shared {
             events: Events::new(),
             cache: options.cache.clone().map(|options| Arc::new(RenderCache::open(options))),
             shutdown,
+            pins: PinBoard::default(),
             views: Mutex::default(),
             edition: watch::channel(0).0,
             revisions: Mutex::default(),

@@ -20,6 +20,7 @@ use bowline_plan::Accepted;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use crate::dependencies::Pins;
 use crate::dialect::{LowerError, Lowered, Refusal};
 use crate::farewell::{Farewell, farewell};
 use crate::happening::{Counters, Happening};
@@ -63,6 +64,8 @@ pub(crate) struct Task {
     sources: Vec<SourceInterest>,
     rendered: Option<(Revisions, Rendered)>,
     remotes: Elsewhere,
+    /// What the dependencies of charts came to, for as long as these revisions are rendered.
+    pins: Vec<Arc<Pins>>,
     rest: Option<Rest>,
     wanted: Option<(App, Wanted)>,
     /// Objects that the last render had more than once.
@@ -142,6 +145,7 @@ impl Task {
             sources: Vec::new(),
             rendered: None,
             remotes: Elsewhere::default(),
+            pins: Vec::new(),
             rest: None,
             wanted: None,
             repeated: Vec::new(),

@@ -76,6 +76,12 @@ impl World for CachedWorld<'_> {
             KnownKind::Absent => return Ok(Vec::new()),
             KnownKind::NotYet => return Err(unread),
         };
+        if label.is_empty()
+            && let Known::Yes(found) = self.shared.cluster.list(&WatchScope::all(gvk.clone()))
+        {
+            let objects = found.iter().map(|live| live.object()).filter(|object| object.namespace() == namespace);
+            return Ok(objects.map(Arc::new).collect());
+        }
         match self.shared.cluster.list(&labelled_scope(gvk, namespace, label, value)) {
             Known::Yes(found) => Ok(found.iter().map(|live| Arc::new(live.object())).collect()),
             Known::NotYet => Err(unread),
@@ -92,7 +98,8 @@ impl World for CachedWorld<'_> {
 }
 
 pub(crate) fn labelled_scope(gvk: &Gvk, namespace: &str, label: &str, value: &str) -> WatchScope {
-    WatchScope::labelled(gvk.clone(), namespace, format!("{label}={value}"))
+    let labels = if label.is_empty() { String::new() } else { format!("{label}={value}") };
+    WatchScope::labelled(gvk.clone(), namespace, labels)
 }
 
 /// Reads what lowering asked for, and goes on watching it.
@@ -120,6 +127,11 @@ pub(crate) async fn read(
     let Some(resource) = resource else { return Ok(()) };
     let scope = match unread {
         // A whole-kind watch answers already, where there is one.
+        Unread::Labelled(_, _, label, _)
+            if label.is_empty() && cluster.is_complete(&WatchScope::all(resource.gvk.clone())) =>
+        {
+            return Ok(());
+        }
         Unread::Object(_) if cluster.is_complete(&WatchScope::all(resource.gvk.clone())) => return Ok(()),
         Unread::Object(key) => WatchScope::one(resource.gvk.clone(), &key.namespace, &key.name),
         Unread::Labelled(_, namespace, label, value) => labelled_scope(&resource.gvk, namespace, label, value),

@@ -16,6 +16,8 @@ use crate::functions::semver::{is_compatible, is_constraint};
 pub enum Locking {
     /// They are taken, as by `helm dependency build`; a lock that is not of these dependencies is an error.
     Honoured,
+    /// They are taken, as by Flux, whether or not the lock is of these dependencies.
+    Trusted,
     /// They are passed over, as by `helm dependency update`.
     Ignored,
 }
@@ -132,9 +134,10 @@ impl<E> Build<'_, E> {
             dependency.repository = (self.alias)(name).ok_or_else(|| BuildError::UnknownAlias(repository.clone()))?;
         }
         let mut wanted = match &chart.lock {
-            Some(lock) if self.locking == Locking::Honoured => {
+            Some(lock) if self.locking != Locking::Ignored => {
                 let is_old = chart.metadata.api_version == "v1";
-                let in_sync = lock.digest == digest(&format!("[{},{}]", listed(&asked), listed(&lock.dependencies)))
+                let in_sync = self.locking == Locking::Trusted
+                    || lock.digest == digest(&format!("[{},{}]", listed(&asked), listed(&lock.dependencies)))
                     || (is_old && lock.digest == digest(&format!("{{\"dependencies\":{}}}", listed(&as_written))));
                 if !in_sync {
                     return Err(BuildError::OutOfSync { is_old });
@@ -338,6 +341,7 @@ mod tests {
         let error = done.expect_err("fails");
         assert!(error.contains("(Chart.lock) is out of sync with the dependencies file (Chart.yaml)"), "{error}");
         assert!(asked.is_empty());
+        assert_eq!(complete(&stale, Locking::Trusted).1, ["web 1.4.2 https://example.com"]);
         let error = complete(&tree(dependencies, None), Locking::Honoured).0.expect_err("fails");
         assert_eq!(error, "could not download web from https://example.com");
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{ChartOptions, KustomizeOptions, Location, Object, ObjectKey, SourceSpec, Wanted};
+use crate::{ChartOptions, KustomizeOptions, Location, Object, ObjectKey, Remote, SourceSpec, Wanted};
 
 /// Names an app: the key of the resource it was lowered from.
 pub type AppId = ObjectKey;
@@ -40,17 +40,33 @@ pub struct AppSource {
     pub reference: Option<String>,
     /// Files that, where they are there, say how the source is rendered: the dialect reads them, in this order.
     pub overrides: Vec<String>,
+    /// Repositories that a chart's dependencies may come from and that ask for credentials, or go by a name.
+    pub repositories: Vec<ChartRepository>,
+}
+
+/// A repository that charts name as the place of their dependencies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartRepository {
+    /// What charts may call it (`@name`) in place of its address.
+    pub name: Option<String>,
+    /// The repository, with what it takes to get in.
+    pub remote: Remote,
+    /// The same lets into every repository whose address begins with this one's.
+    pub is_template: bool,
 }
 
 impl AppSource {
     /// A source that is rendered, and that no other one knows of.
     pub fn rendered(spec: SourceSpec, render: Render) -> Self {
-        Self { spec, render: Some(render), reference: None, overrides: Vec::new() }
+        Self { spec, render: Some(render), reference: None, overrides: Vec::new(), repositories: Vec::new() }
     }
 
     /// Tells whether the same files become the same objects.
     pub fn renders_as(&self, other: &Self) -> bool {
-        self.render == other.render && self.reference == other.reference && self.overrides == other.overrides
+        self.render == other.render
+            && self.reference == other.reference
+            && self.overrides == other.overrides
+            && self.repositories == other.repositories
     }
 }
 

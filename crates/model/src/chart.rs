@@ -1,6 +1,8 @@
 //! How a Helm chart in a source is rendered.
 
-use crate::{Revision, Secret};
+use std::collections::BTreeMap;
+
+use crate::{KustomizeOptions, Revision, Secret};
 
 /// A text with parts that are known only once there is a revision.
 ///
@@ -126,6 +128,40 @@ pub struct ReleaseRules {
     pub upgrade: ReleaseStep,
     /// Names the values that are given beside the chart's own.
     pub config_digest: String,
+    /// What is done to the objects once they are rendered.
+    pub post: PostRendering,
+}
+
+/// What is done to the objects of a release once they are rendered, and before they are marked as the release's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PostRendering {
+    /// They go through these, one after another: the images and patches count.
+    pub kustomizations: Vec<KustomizeOptions>,
+    /// Labels of every object, whatever it says itself.
+    pub common_labels: BTreeMap<String, String>,
+    /// Annotations of every object, whatever it says itself.
+    pub common_annotations: BTreeMap<String, String>,
+    /// Whether hooks take part.
+    pub hooks: PostRenderedHooks,
+}
+
+/// Whether hooks take part in what is done to rendered objects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PostRenderedHooks {
+    /// Together with all others.
+    #[default]
+    Together,
+    /// By themselves, after the others.
+    Apart,
+    /// Not at all.
+    Never,
+}
+
+impl PostRendering {
+    /// Tells whether nothing is done.
+    pub fn is_nothing(&self) -> bool {
+        self.kustomizations.is_empty() && self.common_labels.is_empty() && self.common_annotations.is_empty()
+    }
 }
 
 /// How one step of a release is made.

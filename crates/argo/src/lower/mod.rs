@@ -62,6 +62,13 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
     let mut sources = Vec::with_capacity(lowered.len());
     for source in lowered {
         let remote = repository::remote(source.source, project(&spec), options, world)?;
+        let may_be_chart = !source.overrides.is_empty()
+            || matches!(source.render, Some(bowline_model::Render::Chart(_) | bowline_model::Render::Detect(..)));
+        let repositories = if may_be_chart {
+            repository::for_dependencies(source.source, project(&spec), options, world)?
+        } else {
+            Vec::new()
+        };
         sources.push(AppSource {
             spec: SourceSpec {
                 remote,
@@ -73,6 +80,7 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
             render: source.render,
             reference: filled(source.source.reference.as_deref()).map(str::to_owned),
             overrides: source.overrides,
+            repositories,
         });
     }
     Ok(Lowered::App(Box::new(App {

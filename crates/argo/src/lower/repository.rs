@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bowline_engine::{LowerError, Unread, World};
-use bowline_model::{Credentials, Failure, GroupKind, Object, ObjectKey, Reason, Remote, Secret};
+use bowline_model::{ChartRepository, Credentials, Failure, GroupKind, Object, ObjectKey, Reason, Remote, Secret};
 
 use super::unsupported;
 use crate::types::ApplicationSource;
@@ -65,7 +65,56 @@ pub(super) fn remote(
     let is_registry = is_chart && (!bare.contains("://") || url != bare || flag(&fields, "enableOCI")?);
     let url = if is_registry { registry_url(bare) } else { url.to_owned() };
     let url = url.as_str();
-    if let Some(field) = UNSUPPORTED_FIELDS.iter().find(|field| is_set(&fields, field)) {
+    let pass = source.helm.as_ref().is_some_and(|helm| helm.pass_credentials == Some(true));
+    let credentials = credentials(url, &fields, pass, options, world)?;
+    Ok(Remote { url: url.to_owned(), credentials })
+}
+
+/// Returns the Helm repositories and registries that the control namespace knows, for the dependencies of a source's
+/// charts. What is wrong with one of them is no matter to who may not need it.
+pub(super) fn for_dependencies(
+    source: &ApplicationSource,
+    project: &str,
+    options: &ArgoOptions,
+    world: &dyn World,
+) -> Result<Vec<ChartRepository>, LowerError> {
+    let pass = source.helm.as_ref().is_some_and(|helm| helm.pass_credentials == Some(true));
+    let mut found = Vec::new();
+    for (kind, is_template) in [("repository", false), ("repo-creds", true)] {
+        for secret in secrets(kind, options, world)? {
+            let named = secret_fields(&secret);
+            let is_foreign = named.get("project").is_some_and(|name| !name.is_empty() && name != project);
+            let Some(url) = named.get("url").map(|url| url.trim()).filter(|url| !url.is_empty()) else { continue };
+            if is_for_git(&named) || is_foreign {
+                continue;
+            }
+            let bare = url.strip_prefix("oci://").unwrap_or(url);
+            let fields = if is_template { named.clone() } else { fields(bare, project, false, options, world)? };
+            let is_registry = !bare.contains("://") || flag(&fields, "enableOCI").unwrap_or(false);
+            let url = if is_registry { registry_url(bare) } else { url.to_owned() };
+            match credentials(&url, &fields, pass, options, world) {
+                Ok(credentials) => found.push(ChartRepository {
+                    name: named.get("name").filter(|name| !name.is_empty()).cloned(),
+                    remote: Remote { url, credentials },
+                    is_template,
+                }),
+                Err(LowerError::Unread(unread)) => return Err(unread.into()),
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Makes credentials of the fields of Secrets.
+fn credentials(
+    url: &str,
+    fields: &Fields,
+    pass_credentials: bool,
+    options: &ArgoOptions,
+    world: &dyn World,
+) -> Result<Credentials, LowerError> {
+    if let Some(field) = UNSUPPORTED_FIELDS.iter().find(|field| is_set(fields, field)) {
         let failure = unsupported(field).help("use a user name and a token, or an SSH key");
         return Err(LowerError::Invalid(failure));
     }
@@ -79,9 +128,9 @@ pub(super) fn remote(
         ssh_private_key: secret("sshPrivateKey"),
         client_certificate: text("tlsClientCertData"),
         client_key: secret("tlsClientCertKey"),
-        insecure: flag(&fields, "insecure")? || flag(&fields, "insecureIgnoreHostKey")?,
-        plain_http: flag(&fields, "insecureOCIForceHttp")?,
-        pass_credentials: source.helm.as_ref().is_some_and(|helm| helm.pass_credentials == Some(true)),
+        insecure: flag(fields, "insecure")? || flag(fields, "insecureIgnoreHostKey")?,
+        plain_http: flag(fields, "insecureOCIForceHttp")?,
+        pass_credentials,
         ..Credentials::default()
     };
     if is_ssh_url(url) || url.starts_with("ssh://") {
@@ -89,7 +138,7 @@ pub(super) fn remote(
     } else if let Some(host) = tls_host(url) {
         credentials.ca = settings(words::TLS_CERTS_MAP)?.and_then(|map| map_entry(&map, host));
     }
-    Ok(Remote { url: url.to_owned(), credentials })
+    Ok(credentials)
 }
 
 /// Brings a Git URL to the form in which Argo CD compares them.
@@ -138,9 +187,8 @@ fn fields(
     options: &ArgoOptions,
     world: &dyn World,
 ) -> Result<Fields, LowerError> {
-    let secret_kind = GroupKind::new("", "Secret");
     let labelled = |kind: &str| -> Result<Vec<Fields>, LowerError> {
-        let secrets = world.labelled(&secret_kind, &options.control_namespace, words::SECRET_TYPE, kind)?;
+        let secrets = secrets(kind, options, world)?;
         let fields = secrets.iter().map(|secret| secret_fields(secret));
         Ok(fields.filter(|fields| !is_git || is_for_git(fields)).collect())
     };
@@ -156,6 +204,10 @@ fn fields(
         }
     }
     Ok(fields)
+}
+
+fn secrets(kind: &str, options: &ArgoOptions, world: &dyn World) -> Result<Vec<Arc<Object>>, Unread> {
+    world.labelled(&GroupKind::new("", "Secret"), &options.control_namespace, words::SECRET_TYPE, kind)
 }
 
 /// A Secret of the application's own project wins over one that names none.

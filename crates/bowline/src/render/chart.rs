@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use bowline_engine::{ChartSurroundings, Locking, complete_chart};
+use bowline_engine::{ChartPins, ChartSurroundings, Locking, complete_chart};
 use bowline_gotmpl::Limits;
 use bowline_helm::capabilities::{Capabilities, KubeVersion};
 use bowline_helm::chart::{Chart, LoadError, load_archive, load_directory};
@@ -267,6 +267,7 @@ impl Update<'_> {
             runtime: runtime.handle(),
             remote: &|url| self.place.remote_of_dependency(url),
             alias: &|name| self.place.alias(name),
+            pins: &ChartPins::default(),
         };
         complete_chart(chart, tree, top, Locking::Ignored, &around)
             .map_err(|failure| Failure { help: failure.help, ..Failure::new(failure.message) })

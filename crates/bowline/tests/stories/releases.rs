@@ -11,6 +11,7 @@ crate::stories!(
     values_of_a_release_come_from_the_cluster,
     a_release_that_fails_deletes_nothing,
     drift_is_what_the_release_says_it_is,
+    objects_are_changed_once_they_are_rendered,
 );
 
 const CONFIG: &str = r#"apiVersion: v1
@@ -253,4 +254,41 @@ async fn drift_is_what_the_release_says_it_is(stage: &Stage) {
         })
         .await;
     assert_eq!(release(stage).await.at("/status/history/0/version"), Some(&json!(1)), "it is the same release");
+}
+
+async fn objects_are_changed_once_they_are_rendered(stage: &Stage) {
+    let repository = repository();
+    stage.start();
+    let patch = |text: &str, target: Value| json!({"patch": text, "target": target});
+    let renderers = json!([
+        {"kustomize": {"patches": [
+            patch("- {op: add, path: /data/first, value: \"1\"}\n", json!({"kind": "ConfigMap", "name": "one-.*"})),
+            patch("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n$patch: delete\n", json!({"name": "more"})),
+        ]}},
+        {"kustomize": {"patches": [
+            patch("- {op: copy, from: /data/first, path: /data/second}\n", json!({"name": "one-config"})),
+        ]}},
+    ]);
+    let metadata = json!({"labels": {"team": "carts"}, "annotations": {"example.org/cost": "7"}});
+    let created =
+        install(stage, &repository.url(), &json!({"postRenderers": renderers, "commonMetadata": metadata})).await;
+    until_says(stage, "True", "Helm install succeeded").await;
+    let config = stage.object("v1", "ConfigMap", "one-config").await.expect("is there");
+    assert_eq!([config.text("/data/first"), config.text("/data/second")], [Some("1"), Some("1")]);
+    assert_eq!(config.text("/data/key"), Some("hello"), "what the chart says stays");
+    assert_eq!(config.label("team"), Some("carts"));
+    assert_eq!(config.annotation("example.org/cost"), Some("7"));
+    assert_eq!(config.annotation("meta.helm.sh/release-name"), Some("one"), "and so does what Helm says");
+    let hook = stage.object("v1", "ConfigMap", "one-pre-install").await.expect("is there");
+    assert_eq!((hook.text("/data/first"), hook.label("team")), (Some("1"), Some("carts")));
+    assert!(!is_there(stage, "more").await, "a patch took it out");
+
+    // Another label is another release; hooks may be left alone.
+    let other = json!({"commonMetadata": {"labels": {"team": "shops"}}, "postRenderStrategy": "nohooks"});
+    stage.patch(&created, "", json!({"spec": other})).await;
+    until_says(stage, "True", &format!("{}/one.v2", stage.target())).await;
+    let config = stage.object("v1", "ConfigMap", "one-config").await.expect("is there");
+    assert_eq!(config.label("team"), Some("shops"));
+    let hook = stage.object("v1", "ConfigMap", "one-post-upgrade").await.expect("is there");
+    assert_eq!((hook.text("/data/first"), hook.label("team")), (None, None));
 }

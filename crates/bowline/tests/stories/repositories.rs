@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::git::Repository;
 use crate::releases::{release, until_says};
 use crate::remotes::web::{Page, Web, basic, packed, sha256};
 use crate::stage::{Stage, condition, config_map};
@@ -13,6 +14,7 @@ crate::stories!(
     charts_of_a_registry_are_followed,
     an_artifact_is_followed,
     a_repository_that_is_gone_takes_nothing_along,
+    dependencies_are_fetched,
 );
 
 const CHART_LAYER: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -248,4 +250,129 @@ async fn a_repository_that_is_gone_takes_nothing_along(stage: &Stage) {
     let told = until_says(stage, "False", "cart").await;
     assert_eq!(condition(&told, "Ready").expect("is there")["reason"], "ArtifactFailed");
     assert_eq!(data(stage, "one-config", "key").await, "1.2.0");
+}
+
+/// A chart with one ConfigMap, which tells the chart's version.
+fn part(name: &str, version: &str) -> [(String, String); 2] {
+    let config = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{{{ .Release.Name }}}}-{name}\ndata:\n  \
+         key: {{{{ .Chart.Version | quote }}}}\n"
+    );
+    [
+        (format!("{name}/Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: {version}\n")),
+        (format!("{name}/templates/config.yaml"), config),
+    ]
+}
+
+fn packed_part(name: &str, version: &str) -> Vec<u8> {
+    let files = part(name, version);
+    packed(&files.each_ref().map(|(path, text)| (path.as_str(), text.as_str())))
+}
+
+/// Publishes versions of the chart `side` in a Helm repository.
+fn publish_side(web: &Web, versions: &[&str]) {
+    let mut index = "apiVersion: v1\nentries:\n  side:\n".to_owned();
+    for version in versions {
+        let archive = packed_part("side", version);
+        let digest = sha256(&archive);
+        let _ =
+            writeln!(index, "  - {{name: side, version: {version}, urls: ['side-{version}.tgz'], digest: {digest}}}");
+        web.put(&format!("/parts/side-{version}.tgz"), Page::of(archive));
+    }
+    web.put("/parts/index.yaml", Page::of(index));
+}
+
+/// What `shop` says of itself, with dependencies of three sorts.
+fn shop(side: &str, parts: &str, registry: &str) -> String {
+    format!(
+        "apiVersion: v2\nname: shop\nversion: 1.2.3\ndependencies:\n\
+         - {{name: side, version: {side}, repository: '{parts}'}}\n\
+         - {{name: extra, version: 0.1.x, repository: '{registry}'}}\n\
+         - {{name: base, version: '*', repository: 'file://../base'}}\n"
+    )
+}
+
+async fn dependencies_are_fetched(stage: &Stage) {
+    let (web, registry) = (Web::start().await, Web::start().await);
+    web.guard(&basic(LOGIN.0, LOGIN.1), "Basic realm=\"charts\"", &[]);
+    publish_side(&web, &["1.0.0"]);
+    registry.push("parts/extra", "0.1.4", CHART_LAYER, &packed_part("extra", "0.1.4"));
+    registry.put("/v2/parts/extra/tags/list", Page::of(json!({"name": "parts/extra", "tags": ["0.1.4"]}).to_string()));
+    let (parts, oci) = (web.url("parts"), registry.oci("parts"));
+    let mut files: Vec<(String, String)> = part("base", "3.0.0").into();
+    files.extend(part("shop", "1.2.3"));
+    files[2].1 = shop("~1.0.0", &parts, &oci);
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let repository = Repository::new(&files);
+
+    // Argo CD knows repositories by Secrets, Flux by HelmRepositories.
+    let login = json!({"username": LOGIN.0, "password": LOGIN.1});
+    secret(stage, "login", json!({}), login.clone()).await;
+    let mut template = login;
+    template["type"] = json!("helm");
+    template["url"] = json!(web.url(""));
+    secret(stage, "argo", json!({"argocd.argoproj.io/secret-type": "repo-creds"}), template).await;
+    let bare = oci.trim_start_matches("oci://");
+    let plain = json!({"type": "helm", "url": bare, "enableOCI": "true", "insecureOCIForceHttp": "true"});
+    secret(stage, "argo-oci", json!({"argocd.argoproj.io/secret-type": "repository"}), plain).await;
+    stage.start();
+    stage.apply(stage.git_repository_value("charts", &repository.url())).await;
+    for (name, spec) in [
+        ("parts", json!({"interval": "10m", "url": parts, "secretRef": {"name": "login"}})),
+        ("oci-parts", json!({"interval": "10m", "url": oci, "type": "oci", "insecure": true})),
+    ] {
+        stage
+            .apply(json!({
+                "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmRepository",
+                "metadata": {"name": name, "namespace": stage.home()}, "spec": spec,
+            }))
+            .await;
+    }
+    let chart = json!({"chart": "shop", "sourceRef": {"kind": "GitRepository", "name": "charts"}});
+    helm_release(stage, json!({"chart": {"spec": chart}})).await;
+    application(stage, json!({"repoURL": repository.url(), "path": "shop"})).await;
+    until_says(stage, "True", "with chart shop@1.2.3").await;
+    stage.until_synced("two", &repository.head()).await;
+    for app in ["one", "two"] {
+        for (name, version) in [("side", "1.0.0"), ("extra", "0.1.4"), ("base", "3.0.0"), ("shop", "1.2.3")] {
+            assert_eq!(data(stage, &format!("{app}-{name}"), "key").await, version, "{app}-{name}");
+        }
+    }
+
+    // A revision stays what it was: what is rendered again asks nobody, though something newer is there.
+    publish_side(&web, &["1.0.0", "1.0.1"]);
+    let asked = [web.count("GET"), registry.count("GET")];
+    let side = stage.object("v1", "ConfigMap", "two-side").await.expect("is there");
+    stage.patch(&side, "", json!({"data": {"key": "by hand"}})).await;
+    stage.until("drift is put back", async || data(stage, "two-side", "key").await == "1.0.0").await;
+    assert_eq!([web.count("GET"), registry.count("GET")], asked);
+
+    // What is not there is told, and takes nothing along.
+    let broken = repository.change("shop/Chart.yaml", &shop("^7", &parts, &oci));
+    let want = [
+        "the dependencies of chart `shop` cannot be built: could not download side from".to_owned(),
+        format!("from {parts}"),
+    ];
+    for app in ["one", "two"] {
+        look_again(stage, &broken).await;
+        stage
+            .until(&format!("{app} tells which dependency is not there"), async || {
+                let told = match app {
+                    "one" => release(stage).await,
+                    _ => stage.application("two").await,
+                };
+                let told = told.at("/status/conditions").map(Value::to_string).unwrap_or_default();
+                want.iter().all(|want| told.contains(want))
+            })
+            .await;
+        assert_eq!(data(stage, &format!("{app}-side"), "key").await, "1.0.0");
+    }
+    let mended = repository.change("shop/Chart.yaml", &shop("1.0.1", &parts, &oci));
+    look_again(stage, &mended).await;
+    stage.until_synced("two", &mended).await;
+    stage
+        .until("both have the newer one", async || {
+            data(stage, "one-side", "key").await == "1.0.1" && data(stage, "two-side", "key").await == "1.0.1"
+        })
+        .await;
 }

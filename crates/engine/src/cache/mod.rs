@@ -4,7 +4,7 @@
 //! all of it would be read again. The objects lie apart, by their digest. All of it may be lost at any moment: what is
 //! gone, or is not what it should be, is rendered again.
 //!
-//! Renders with Secrets in them, or made of Secrets or of chance, are never kept: their values belong on no disk.
+//! Renders with Secrets in them, or made of Secrets, of chance or of what only some may fetch, are never kept: their values belong on no disk.
 
 mod record;
 mod store;
@@ -18,6 +18,7 @@ use bowline_model::{AppSource, ChartOptions, ObjectKey, Render};
 
 use self::record::{Trace, read_objects, read_traces, write_objects, write_traces};
 use self::store::{Name, Store, write_file};
+use crate::dependencies::Fetcher;
 use crate::render::{Rendered, Rendering, Surroundings, Written, digest};
 
 /// Traces that are kept of one way to render: those of the last revisions that differ.
@@ -94,7 +95,10 @@ impl RenderCache {
 
     /// Keeps a render. Blocks: writes to the disk.
     pub(crate) fn keep(&self, rendering: &Rendering, rendered: &Rendered, objects: &[Written]) {
-        let may_be_kept = rendered.outcome.is_ok() && rendered.pinned.is_none() && !objects.iter().any(is_secret);
+        let may_be_kept = rendered.outcome.is_ok()
+            && rendered.pinned.is_none()
+            && !rendering.fetcher.as_ref().is_some_and(Fetcher::went_behind_doors)
+            && !objects.iter().any(is_secret);
         let Some(name) = self.name(rendering).filter(|_| may_be_kept) else { return };
         let content = write_objects(objects);
         let trace = Trace {

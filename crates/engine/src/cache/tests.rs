@@ -105,6 +105,7 @@ fn rendering(render: Render, files: &[(&str, &str)]) -> Rendering {
         surroundings: Some(Surroundings { kube_version: "1.35.0".to_owned(), api_versions: Arc::default() }),
         revisions: Revisions::from(Revision::named("main", "aa")),
         last: None,
+        fetcher: None,
         dialect: Arc::new(Nobody),
         resource: Object::from_value(resource).expect("is an object"),
     }

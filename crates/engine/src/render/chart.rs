@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bowline_helm::build::Locking;
 use bowline_helm::capabilities::{Capabilities, KubeVersion};
 use bowline_helm::chart::{Chart, LoadError, load_directory};
 use bowline_helm::engine::{Execution, Release};
@@ -12,7 +13,7 @@ use bowline_helm::template::{self, TemplateError};
 use bowline_helm::values::Table;
 use bowline_manifest::{Limits, directory, read_printed};
 use bowline_model::{
-    ChartOptions, ChartReport, Failure, LastRelease, Location, Reason, ReleaseStep, Revision, Unstable,
+    ChartOptions, ChartReport, Failure, LastRelease, Location, PostRendering, Reason, ReleaseStep, Revision, Unstable,
 };
 use bowline_tree::{EntryKind, Tree, TreeError, TreePath};
 use rand::rngs::StdRng;
@@ -74,7 +75,11 @@ pub(super) struct Context<'a> {
     pub(super) last: Option<&'a LastRelease>,
     /// Sources that files of values may be taken from, by name.
     pub(super) others: &'a [(&'a str, &'a dyn Tree)],
+    /// Puts into a chart what it asks for and does not hold.
+    pub(super) complete: &'a Complete<'a>,
 }
+
+type Complete<'a> = dyn Fn(&mut Chart, &TreePath, Locking) -> Result<(), Failure> + 'a;
 
 /// Renders the chart of a source.
 pub(super) fn chart(tree: &dyn Tree, options: &ChartOptions, context: &Context<'_>) -> Result<RenderedChart, Failure> {
@@ -83,6 +88,9 @@ pub(super) fn chart(tree: &dyn Tree, options: &ChartOptions, context: &Context<'
     let files = ValueFiles::new(tree, &top, options, context.others);
     let values = files.values(context.revision)?;
     let mut chart = load_directory(tree, &top).map_err(|error| not_loaded(&top, &error))?;
+    // Flux goes by whatever the lock says; Argo CD has Helm build, which wants a lock of these dependencies.
+    let locking = if options.releases.is_some() { Locking::Trusted } else { Locking::Honoured };
+    (context.complete)(&mut chart, &top, locking)?;
     if let Some(defaults) = files.defaults()? {
         chart.values = defaults;
     }
@@ -188,7 +196,14 @@ impl<'a> Work<'a> {
 
     fn release(&self, rules: &ReleaseStep, number: u32) -> Result<Vec<Written>, Failure> {
         let rendered = self.render(number, rules.skip_schema)?;
-        let step = Step { rules, is_upgrade: number > 1, name: &self.options.release, namespace: self.namespace() };
+        let nothing = PostRendering::default();
+        let step = Step {
+            rules,
+            post: self.options.releases.as_ref().map_or(&nothing, |releases| &releases.post),
+            is_upgrade: number > 1,
+            name: &self.options.release,
+            namespace: self.namespace(),
+        };
         step.objects(&rendered, &|at| self.here(at))
     }
 

@@ -10,7 +10,7 @@ use bowline_model::{
     DirectoryOptions, Failure, KUSTOMIZATION_FILES, KustomizeBuild, KustomizeImage, KustomizeOptions, KustomizePairs,
     Location, Object, Reason, Remote, RemoteBases, Renderer,
 };
-use bowline_tree::{ContentId, Entry, Layered, Tree, TreeError, TreePath};
+use bowline_tree::{ContentId, Entry, Layered, MemoryTree, Tree, TreeError, TreePath};
 use bowline_yaml::{Rules, parse_first_as};
 use bytes::Bytes;
 use rand::SeedableRng as _;
@@ -107,6 +107,40 @@ pub(super) fn generate(
         }
     }
     Ok((Renderer::Kustomize, built))
+}
+
+/// The file of objects that a post-renderer is given.
+const HELM_OUTPUT: &str = "helm-output.yaml";
+
+/// Where an object is written that a post-renderer gave another name.
+pub(super) fn post_rendered_place() -> Location {
+    Location { file: HELM_OUTPUT.to_owned(), line: None, column: None }
+}
+
+/// Lets the objects of a release through a kustomization that has nothing else, as Flux does.
+pub(super) fn post_render(objects: &[Object], options: &KustomizeOptions) -> Result<Vec<Object>, Failure> {
+    let texts: Vec<String> = objects.iter().map(|object| bowline_yaml::to_yaml(object.value())).collect();
+    let top = TreePath::root();
+    let file = top.child(KUSTOMIZATION_FILES[0]);
+    let made = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [HELM_OUTPUT],
+    });
+    let mut tree = MemoryTree::new();
+    tree.insert(top.child(HELM_OUTPUT), texts.join("---\n"));
+    tree.insert(file.clone(), edited(made, &file, options, &|_| false)?);
+    // Nothing but these objects takes part.
+    let context = Context {
+        own: &Remote::default(),
+        net: None,
+        surroundings: None,
+        chance: &Chance::default(),
+        is_random: Cell::default(),
+    };
+    let built = build_tree(&tree, &top, &file, options, &context).map_err(|failure| {
+        let message = format!("post-rendering failed: {}", failure.message);
+        Failure { message, ..failure }
+    })?;
+    Ok(built.into_iter().map(|(object, _)| object).collect())
 }
 
 fn build_file(

@@ -18,6 +18,7 @@ use bowline_yaml::{Rules, parse_first_as};
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
+use crate::dependencies::Fetcher;
 use crate::dialect::Dialect;
 use crate::remotes::Fetched;
 
@@ -103,6 +104,8 @@ pub(crate) struct Rendering {
     pub(crate) revisions: Revisions,
     /// The release before this one, of a chart that is released.
     pub(crate) last: Option<LastRelease>,
+    /// Gets what charts ask for and do not hold; `None` where nothing is fetched.
+    pub(crate) fetcher: Option<Fetcher>,
     /// Reads files that say how a source is rendered.
     pub(crate) dialect: Arc<dyn Dialect>,
     /// The resource that such files are about.
@@ -198,6 +201,11 @@ impl Rendering {
                     chance: &self.chances[at],
                     last: self.last.as_ref(),
                     others: &self.others(trees),
+                    complete: &|chart, top, locking| {
+                        let repositories = &self.sources[at].repositories;
+                        let Some(fetcher) = &self.fetcher else { return Ok(()) };
+                        fetcher.complete(at, repositories, (chart, tree, top), locking)
+                    },
                 };
                 let chart = chart::chart(tree, options, &context)?;
                 joined.objects.extend(chart.objects);

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use crate::dependencies::Fetcher;
 use crate::dialect::{EventDraft, SourceReport};
 use crate::happening::Counters;
 use crate::publish::publish;
@@ -250,6 +251,7 @@ impl Task {
             is_fresh: std::mem::take(&mut self.remotes.is_fresh),
             revisions: revisions.clone(),
             last: self.memory.release.clone(),
+            fetcher: Some(self.fetcher(app, revisions)),
             dialect: self.speaker.dialect.clone(),
             resource: resource.clone(),
         };
@@ -332,6 +334,14 @@ impl Task {
             failure.transient()
         })?;
         Ok(Some(Surroundings { kube_version: discovery.version().to_owned(), api_versions: discovery.api_versions() }))
+    }
+
+    /// Gets what charts ask for, the same for all renders of these revisions.
+    fn fetcher(&mut self, app: &App, revisions: &Revisions) -> Fetcher {
+        let pin = |(source, revision): (&AppSource, &Revision)| self.shared.pins.of(&source.spec.remote, revision);
+        let pins: Vec<_> = app.sources.iter().zip(revisions.all()).map(pin).collect();
+        self.pins.clone_from(&pins);
+        Fetcher::new(self.shared.sources.clone(), Handle::current(), pins)
     }
 
     /// Returns the time and the chance that templates of each source see.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bowline_engine::{LowerError, Lowered, World};
-use bowline_model::{Failure, Object, ObjectKey, Reason, Revision, SourceSpec};
+use bowline_model::{ChartRepository, Failure, Object, ObjectKey, Reason, Revision, SourceSpec};
 
 use super::depends::REQUEUE;
-use super::helm_repository::Repository;
+use super::helm_repository::{self, Repository};
 use super::oci_repository::oci_source_spec;
 use super::source::{is_suspended, source_spec};
 use super::{duration, refuse_unsupported, spec_of, unsupported};
@@ -34,6 +34,8 @@ pub(super) struct Chart {
     /// Files that take the place of the chart's own values.
     pub(super) values_files: Vec<String>,
     pub(super) ignores_missing: bool,
+    /// Repositories that the chart's dependencies may come from.
+    pub(super) repositories: Vec<ChartRepository>,
 }
 
 /// What is asked of a source, by a HelmChart or in a HelmRelease.
@@ -136,14 +138,23 @@ impl Chart {
             api::GIT_REPOSITORY => {
                 let resource = read(&asked.key, world)?;
                 let source = source_spec(&resource, world).map_err(|error| not_ready(&asked.key, error))?;
-                Ok(Self::at(super::pin_if_suspended(&resource, source)?, asked.chart))
+                let mut chart = Self::at(super::pin_if_suspended(&resource, source)?, asked.chart);
+                chart.repositories = helm_repository::in_namespace(&asked.key.namespace, world)?;
+                Ok(chart)
             }
             kind => Err(unsupported(&[format!("`sourceRef.kind: {kind}` of a chart")])),
         }
     }
 
     fn at(source: SourceSpec, path: &str) -> Self {
-        Self { source, path: path.to_owned(), is_archive: false, values_files: Vec::new(), ignores_missing: false }
+        Self {
+            source,
+            path: path.to_owned(),
+            is_archive: false,
+            values_files: Vec::new(),
+            ignores_missing: false,
+            repositories: Vec::new(),
+        }
     }
 }
 

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use bowline_engine::{LowerError, Lowered, World};
 use bowline_model::{
-    App, AppSource, Automatic, ChartOptions, Definitions, Destination, HealthJudge, HealthRules, NamespaceMetadata,
-    Object, Propagation, Reason, ReleaseRules, ReleaseStep, Render, Retry, SyncRules, WaitFor,
+    App, AppSource, Automatic, ChartOptions, Definitions, Destination, HealthJudge, HealthRules, KustomizeOptions,
+    NamespaceMetadata, Object, PostRenderedHooks, PostRendering, Propagation, Reason, ReleaseRules, ReleaseStep,
+    Render, Retry, SyncRules, WaitFor,
 };
 use sha2::{Digest as _, Sha256};
 
 use super::depends;
 use super::helm_chart::Chart;
 use super::helm_values::{digest, values_from};
+use super::kustomization::image;
 use super::source::is_suspended;
 use super::{custom_health, duration, invalid, optional_duration, refuse_unsupported, spec_of, unsupported};
 use crate::FluxOptions;
-use crate::api::{HelmReleaseSpec, Install, Upgrade};
+use crate::api::{HelmReleaseSpec, Install, KustomizePostRenderer, Upgrade};
 
 /// The field manager of objects that HelmReleases apply: Flux's own, so that hand-overs change no owner.
 const FIELD_MANAGER: &str = "helm-controller";
@@ -33,12 +35,10 @@ const DIGEST_DIGITS: usize = 12;
 
 /// Fields that would change what is applied, to where, or when it counts as done.
 const UNSUPPORTED: &[&str] = &[
-    "commonMetadata",
     "driftDetection/ignore",
     "install/disableTakeOwnership",
     "install/disableWaitForJobs",
     "kubeConfig",
-    "postRenderers",
     "serviceAccountName",
     "test/enable",
     "upgrade/disableTakeOwnership",
@@ -80,6 +80,7 @@ pub(crate) fn lower_helm_release(
         install: install_step(spec.install.as_ref())?,
         upgrade: upgrade_step(spec.upgrade.as_ref())?,
         config_digest: digest(&values_from, &values),
+        post: post_rendering(&spec)?,
     };
     let step = Step::of(resource, &spec)?;
     let namespace = namespace(resource, &spec);
@@ -100,7 +101,7 @@ pub(crate) fn lower_helm_release(
         id: resource.key(),
         uid: resource.uid().to_owned(),
         generation: resource.generation(),
-        sources: vec![AppSource::rendered(chart.source, render)],
+        sources: vec![AppSource { repositories: chart.repositories, ..AppSource::rendered(chart.source, render) }],
         destination: Destination { namespace: Some(namespace), overrides_namespace: false },
         sync: SyncRules {
             automatic: Some(Automatic { prune: true, self_heal: heals(&spec), allow_empty: false }),
@@ -175,6 +176,33 @@ pub(crate) fn release_name(resource: &Object, spec: &HelmReleaseSpec) -> String 
     let digest = Sha256::digest(name.as_bytes());
     let cut = format!("{}-", name.get(..CUT_RELEASE_NAME).unwrap_or(&name));
     cut + &hex::encode(&digest[..DIGEST_DIGITS / 2])
+}
+
+/// Returns what is done to the objects once they are rendered.
+fn post_rendering(spec: &HelmReleaseSpec) -> Result<PostRendering, LowerError> {
+    let renderers = spec.post_renderers.iter().flatten().filter_map(|renderer| renderer.kustomize.as_ref());
+    let kustomization = |renderer: &KustomizePostRenderer| KustomizeOptions {
+        images: renderer.images.iter().flatten().map(image).collect(),
+        patches: renderer
+            .patches
+            .iter()
+            .flatten()
+            .map(|patch| serde_json::to_value(patch).unwrap_or_default())
+            .collect(),
+        ..KustomizeOptions::default()
+    };
+    let metadata = spec.common_metadata.clone().unwrap_or_default();
+    Ok(PostRendering {
+        kustomizations: renderers.map(kustomization).collect(),
+        common_labels: metadata.labels.unwrap_or_default(),
+        common_annotations: metadata.annotations.unwrap_or_default(),
+        hooks: match spec.post_render_strategy.as_deref() {
+            None | Some("" | "combined") => PostRenderedHooks::Together,
+            Some("separate") => PostRenderedHooks::Apart,
+            Some("nohooks") => PostRenderedHooks::Never,
+            Some(other) => return Err(unsupported(&[format!("`spec.postRenderStrategy: {other}`")])),
+        },
+    })
 }
 
 fn install_step(install: Option<&Install>) -> Result<ReleaseStep, LowerError> {

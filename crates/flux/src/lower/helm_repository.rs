@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bowline_engine::{LowerError, Lowered, World};
-use bowline_model::{Credentials, Object, Reason, Remote, SourceSpec, Wanted};
+use bowline_model::{ChartRepository, Credentials, GroupKind, Object, Reason, Remote, SourceSpec, Wanted};
 
 use super::credentials::{registry_credentials, with_certificates};
 use super::source::is_suspended;
 use super::{duration, invalid, optional_duration, refuse_unsupported, spec_of, unsupported};
-use crate::api::HelmRepositorySpec;
+use crate::api::{self, HelmRepositorySpec};
 
 /// The longest fetch where `spec.timeout` is left out.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -23,6 +23,31 @@ pub(crate) fn lower_helm_repository(resource: &Object, world: &dyn World) -> Res
     }
     Repository::read(resource, world)?;
     Ok(Lowered::Reference)
+}
+
+/// As many repositories of a namespace give their credentials to the dependencies of charts: each is a Secret to read,
+/// and lowering reads no more than so many things.
+const MOST_WITH_CREDENTIALS: usize = 24;
+
+/// Returns the repositories of a namespace that ask for credentials: what dependencies of its charts come from, by
+/// their addresses. What is wrong with one of them is no matter to who may not need it.
+pub(super) fn in_namespace(namespace: &str, world: &dyn World) -> Result<Vec<ChartRepository>, LowerError> {
+    let kind = GroupKind::new(api::SOURCE_GROUP, api::HELM_REPOSITORY);
+    let resources = world.labelled(&kind, namespace, "", "")?;
+    let guarded = resources.iter().filter(|resource| {
+        ["/spec/secretRef", "/spec/certSecretRef", "/spec/insecure"].iter().any(|field| resource.at(field).is_some())
+    });
+    let mut found = Vec::new();
+    for resource in guarded.take(MOST_WITH_CREDENTIALS) {
+        match Repository::read(resource, world) {
+            Ok(repository) => {
+                found.push(ChartRepository { name: None, remote: repository.remote, is_template: false });
+            }
+            Err(LowerError::Unread(unread)) => return Err(unread.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(found)
 }
 
 /// A repository of charts, ready to be asked for one.

@@ -93,16 +93,21 @@ pub(crate) fn lower_kustomization(
     })))
 }
 
-/// Returns what is laid over the kustomization before it is built, and over its objects after.
-fn kustomize_options(spec: &KustomizationSpec, options: &FluxOptions) -> Result<KustomizeOptions, LowerError> {
+/// Returns an image to put in another's place.
+pub(super) fn image(image: &Image) -> KustomizeImage {
     let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let image = |image: &Image| KustomizeImage {
+    KustomizeImage {
         name: image.name.clone(),
         new_name: filled(&image.new_name),
         new_tag: filled(&image.new_tag),
         digest: filled(&image.digest),
         replaces: false,
-    };
+    }
+}
+
+/// Returns what is laid over the kustomization before it is built, and over its objects after.
+fn kustomize_options(spec: &KustomizationSpec, options: &FluxOptions) -> Result<KustomizeOptions, LowerError> {
+    let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let components = spec.components.clone().unwrap_or_default();
     if let Some(path) = components.iter().find(|path| path.starts_with('/') || path.contains("://")) {
         let message = format!("component path '{path}' must be local and relative");
