@@ -81,6 +81,10 @@ pub(super) static TABLE: [Function; 44] = [
     }),
     Function::new("snakecase", S, STRING, |_, args| string(case::lower_with(&text(&args[0]), '_'))),
     Function::new("sortAlpha", &[ANY], Type::STRINGS, |_, args| {
+        // A list of texts that is nil stays what it is.
+        if matches!(&args[0], Value::List(list) if list.is_nil()) && args[0].type_name() == "[]string" {
+            return Ok(std::mem::take(&mut args[0]));
+        }
         let mut all = strings(&args[0]);
         if super::args::elements(&args[0]).is_none() {
             all = vec![strval(&args[0])];
