@@ -143,7 +143,7 @@ pub(crate) fn kustomize(cases: Option<u64>, seed: Option<u64>) -> anyhow::Result
         referee: referee::kustomize,
         variable: "BOWLINE_KUSTOMIZE",
         package: "bowline-kustomize",
-        suites: &["corpus", "differential", "addresses"],
+        suites: &["corpus", "differential", "addresses", "plugins"],
         cases: 10_000,
         verdict: "every kustomization is the same",
     };
