@@ -499,7 +499,7 @@ impl WatchTask {
             match ended {
                 Ok(End::Closed) => self.failures = 0,
                 Ok(End::Expired) if bowline_model::is_planted(bowline_model::Planted::WatchGoesOnAfterGone) => {
-                    version.clear()
+                    version.clear();
                 }
                 Err(error)
                     if error.is_expired()

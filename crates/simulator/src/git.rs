@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::trace::Trace;
+use crate::trace::{Trace, hexadecimal};
 
 /// The one repository of a simulated world.
 pub(crate) const URL: &str = "https://git.example/fleet.git";
@@ -66,7 +66,7 @@ impl Git {
         }
         self.with(|state| {
             hasher.update(state.commits.len().to_le_bytes());
-            let id: String = hasher.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+            let id = hexadecimal(&hasher.finalize()[..20]);
             let info = CommitInfo {
                 author: "Ann".to_owned(),
                 email: "ann@example.com".to_owned(),

@@ -85,7 +85,7 @@ impl Play {
         }
         let counts = self.stage.counts(0);
         lock(&counts).set_cut(cut);
-        *lock(&self.stage.shared.troubles) = script.troubles.clone();
+        lock(&self.stage.shared.troubles).clone_from(&script.troubles);
         for step in &script.steps {
             self.pass(step.pause).await;
             self.step(*step);
@@ -485,7 +485,7 @@ impl Play {
                 return Some(why);
             }
         }
-        for app in book.apps.iter().filter(|app| app.is_deleted && self.stage.app(app).is_some()) {
+        if let Some(app) = book.apps.iter().find(|app| app.is_deleted && self.stage.app(app).is_some()) {
             return Some(format!("c{} app {} is still there", app.cluster, app.name));
         }
         // What was pruned by nobody. Where an app goes without its objects, or stands still, they may stay.

@@ -177,7 +177,7 @@ impl Judge {
         };
         let mut wanting = book.apps.iter().filter(wants).peekable();
         let since = |app: &App| app.suspended_since.is_some_and(|since| since.elapsed() > GRACE);
-        if wanting.peek().is_some() && wanting.all(|app| since(app)) {
+        if wanting.peek().is_some() && wanting.all(since) {
             let how = format!("c{cluster} {key} is written, and every app that desires it is suspended");
             self.breaks(Promise::LastGood, how);
         }

@@ -26,8 +26,11 @@ pub struct Swept {
     pub broken: Vec<(Option<Cut>, Broken)>,
 }
 
+/// A name, and what happens.
+type Story = (&'static str, &'static [(u64, Act, u64)]);
+
 /// What happens in each scenario, once a dialect: pauses in milliseconds, acts, and which app or item.
-const STORIES: [(&str, &[(u64, Act, u64)]); 16] = [
+const STORIES: [Story; 16] = [
     ("install", &[(0, Act::NewApp, 0)]),
     ("upgrade", &[(0, Act::Change, 0)]),
     ("one more", &[(0, Act::Add, 0)]),

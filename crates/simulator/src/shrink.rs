@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn what_does_not_matter_is_left_out() {
-        let script = (1..).map(Script::of_seed).find(|script| script.steps.len() > 20).expect("some seed is long");
+        let script = (1..1000).map(Script::of_seed).find(|script| script.steps.len() > 20).expect("some seed is long");
         let culprit = script.steps[11];
         let mut runs = 0;
         let shrunk = shrink(&script, 500, |script| {

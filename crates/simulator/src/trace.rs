@@ -55,11 +55,16 @@ impl Trace {
     pub(crate) fn hash(&self) -> String {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         let digest = state.hasher.clone().finalize();
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&digest[..8])
     }
 
     /// Returns the lines that were kept.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).lines.clone()
     }
+}
+
+/// Returns bytes as hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"))
 }
