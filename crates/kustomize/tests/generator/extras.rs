@@ -86,7 +86,7 @@ fn configurations(chance: &mut Chance, files: &mut Files, yaml: &mut String, dir
 }
 
 fn crds(files: &mut Files, yaml: &mut String, directory: &str) {
-    let crd = r##"{"github.com/example.Widget":{"Schema":{"description":"a widget","properties":{
+    let crd = r#"{"github.com/example.Widget":{"Schema":{"description":"a widget","properties":{
         "apiVersion":{"type":"string"},"kind":{"type":"string"},"metadata":{"$ref":"k8s.io/apimachinery/pkg/apis/meta/v1.ObjectMeta"},
         "spec":{"$ref":"github.com/example.WidgetSpec"}},
         "x-kubernetes-group-version-kind":[{"group":"example.com","kind":"Widget","version":"v1"}]},
@@ -94,7 +94,7 @@ fn crds(files: &mut Files, yaml: &mut String, directory: &str) {
         "github.com/example.WidgetSpec":{"Schema":{"properties":{
         "value":{"type":"object","x-kubernetes-object-ref-api-version":"v1","x-kubernetes-object-ref-kind":"ConfigMap"},
         "map":{"x-kubernetes-annotation":"","type":"object"},
-        "list":{"x-kubernetes-label-selector":"","type":"object"}}},"Dependencies":[]}}"##;
+        "list":{"x-kubernetes-label-selector":"","type":"object"}}},"Dependencies":[]}}"#;
     file(files, directory, "crd.json", crd);
     yaml.push_str("crds:\n- crd.json\n");
 }
