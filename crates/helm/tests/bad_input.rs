@@ -253,6 +253,51 @@ fn c1_alias_bombs_and_deep_nesting_are_refused() {
     }
 }
 
+/// What Helm 4.3 reads of `values.yaml`, or what it tells.
+#[test]
+fn c2_what_values_mean_is_what_helm_reads() {
+    let read = |values: &str| one("{{ .Values | toJson }}\n", values);
+    for (values, want) in [
+        ("a: NO\nb: on\nc: y\nd: ~\ne: Off\nf: \"NO\"\n", r#"{"a":false,"b":true,"c":true,"e":false,"f":"NO"}"#),
+        (
+            "a: 0755\nb: 0o17\nc: 0b11\nd: 0x1F\ne: 1_000\nf: 190:20:30\n",
+            r#"{"a":493,"b":15,"c":3,"d":31,"e":1000,"f":"190:20:30"}"#,
+        ),
+        ("a: 1e999\n", r#"{"a":"1e999"}"#),
+        (
+            "a: 1e3\nb: 9007199254740993\nc: 18446744073709551616\nd: 1.0\n",
+            r#"{"a":1000,"b":9007199254740992,"c":18446744073709552000,"d":1}"#,
+        ),
+        ("a: 1\na: 2\n", r#"{"a":2}"#),
+        ("b: &b {x: 1}\na: {<<: *b, y: 2}\n", r#"{"a":{"true":2,"x":1},"b":{"x":1}}"#),
+        ("a: !!python/object:os.system {}\n", r#"{"a":{}}"#),
+        ("a: !!python/object:os.system ls\n", r#"{"a":"ls"}"#),
+        ("a: !!binary aGk=\nb: !!int \"3\"\nc: !!str 3\n", r#"{"a":"hi","b":3,"c":"3"}"#),
+        ("a: 2001-01-01\nb: 2001-01-01T00:00:00Z\n", r#"{"a":"2001-01-01","b":"2001-01-01T00:00:00Z"}"#),
+    ] {
+        let have = read(values).unwrap_or_else(|error| panic!("{values}: {error}"));
+        assert_eq!(have.lines().last(), Some(want), "{values}");
+    }
+    for (values, want) in [
+        ("a: .inf\n", "json: unsupported value: +Inf"),
+        ("a: -.INF\n", "json: unsupported value: -Inf"),
+        ("a: &a {<<: *a}\n", "yaml: anchor 'a' value contains itself"),
+        ("a: &a\n  b: 1\n  <<: *a\n", "yaml: anchor 'a' value contains itself"),
+        ("a: &x [*x]\n", "yaml: anchor 'x' value contains itself"),
+        ("a: {<<: [1]}\n", "yaml: map merge requires map or sequence of maps as the value"),
+        ("a: !!int x\n", "yaml: cannot decode !!str `x` as a !!int"),
+        ("? {x: 1}\n: 2\n", "yaml: invalid map key: map[interface {}]interface {}{\"x\":1}"),
+        ("1: a\ntrue: b\nnull: c\n1.5: d\n", "unsupported map key of type: %!s(<nil>), key: <nil>, value: \"c\""),
+    ] {
+        let have = read(values).expect_err(values);
+        let want =
+            format!("cannot load values.yaml: cannot unmarshal yaml document: error converting YAML to JSON: {want}");
+        assert!(have.contains(&want), "{values}: want {want}\nhave {have}");
+    }
+    let have = read("[1, 2]\n").expect_err("is no map");
+    assert!(have.contains("json: cannot unmarshal array into Go value of type map[string]interface {}"), "{have}");
+}
+
 #[test]
 fn c3_many_documents_cost_what_they_are() {
     let many = "---\n".repeat(200_000);
