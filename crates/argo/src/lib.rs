@@ -5,7 +5,7 @@
 //!
 //! Beyond what Argo CD does, every wait of a sync has an end ([`ArgoOptions::sync_timeout`]). What it does and
 //! this does not is refused by name, in the resource's conditions: plugins, Jsonnet, hydration,
-//! `ignoreDifferences`, other clusters, local manifests, the `apply` strategy.
+//! other clusters, local manifests, the `apply` strategy.
 //! Hooks of deletion are not run, and the rules of projects are not looked at.
 #![warn(missing_docs)]
 

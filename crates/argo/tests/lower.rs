@@ -216,9 +216,9 @@ fn what_cannot_be_followed_is_refused_by_name() {
             "spec.sourceHydrator",
         ),
         (
-            json!({"ignoreDifferences": [{"kind": "Deployment", "jsonPointers": ["/spec/replicas"]}]}),
-            "Unsupported",
-            "spec.ignoreDifferences",
+            json!({"ignoreDifferences": [{"kind": "Deployment", "jqPathExpressions": [".a = 1"]}]}),
+            "InvalidSpec",
+            "spec.ignoreDifferences[0].jqPathExpressions[0]",
         ),
         (source(json!({"chart": "redis", "targetRevision": null})), "InvalidSpec", "targetRevision"),
         (json!({"sources": [{"repoURL": "a", "ref": "a/b"}]}), "InvalidSpec", "special characters"),

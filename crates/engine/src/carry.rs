@@ -8,7 +8,7 @@ use bowline_model::{
     App, Desired, Explain as _, Failure, Gvk, HealthStatus, Object, ObjectKey, ObjectOutcome, ObjectResult, Phase,
     Reason,
 };
-use bowline_plan::{Accepted, Action, Item, Skip, Step};
+use bowline_plan::{Accepted, Action, Item, Skip, Step, respected};
 use bowline_smd::TypeRef;
 use futures::stream::{self, StreamExt as _};
 use serde_json::json;
@@ -278,10 +278,16 @@ impl Carry<'_> {
     async fn apply(&self, item: &Item, desired: &Desired) -> Result<(ObjectOutcome, Object), Failure> {
         let resource = self.resource(&desired.object.gvk()).await?;
         let options = ApplyOptions { manager: &self.app.field_manager, dry_run: self.mandate.dry_run };
+        let before = self.look.live.get(&item.key).and_then(Option::as_ref);
+        let untyped = TypeRef::deduced();
+        let ty = self.wanted.types.get(&desired.object.gvk()).unwrap_or(&untyped);
+        let live = before.map(|before| &before.object);
+        let kept = respected(&self.app.diff, ty, &desired.object, live, &self.app.field_manager);
+        let object = kept.as_ref().unwrap_or(&desired.object);
         let mut attempt = 0;
         let answer = loop {
             Counters::add(&self.shared.counters.applies);
-            match self.shared.cluster.apply(&resource, &desired.object, options).await {
+            match self.shared.cluster.apply(&resource, object, options).await {
                 Ok(answer) => break answer,
                 Err(error) if error.is_conflict() && attempt < CONFLICT_RETRIES => {
                     attempt += 1;
@@ -293,7 +299,6 @@ impl Carry<'_> {
                 Err(error) => return Err(failure_of(&error)),
             }
         };
-        let before = self.look.live.get(&item.key).and_then(Option::as_ref);
         let outcome = match before {
             None => ObjectOutcome::Created,
             Some(before) if before.object.resource_version() == answer.resource_version() => ObjectOutcome::Unchanged,

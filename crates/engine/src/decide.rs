@@ -169,6 +169,7 @@ mod tests {
                 timeout: Duration::from_mins(1),
                 custom: std::sync::Arc::default(),
             },
+            diff: std::sync::Arc::default(),
             field_manager: "m".to_owned(),
         }
     }

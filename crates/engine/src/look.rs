@@ -254,6 +254,7 @@ pub(crate) async fn look(
         claims: &|key| shared.index.claimed_by_others(key, &app.id),
         manager: &app.field_manager,
         accepted,
+        diff: &app.diff,
         may_prune,
     });
     let (rules, _) = Rules::new(&app.health.custom);

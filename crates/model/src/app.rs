@@ -25,6 +25,8 @@ pub struct App {
     pub sync: SyncRules,
     /// What counts as healthy, and whether to wait for it.
     pub health: HealthRules,
+    /// What others may change.
+    pub diff: Arc<DiffRules>,
     /// The field manager of every write.
     pub field_manager: String,
 }
@@ -241,6 +243,48 @@ impl Retry {
         let factor = self.factor.max(1).checked_pow(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
         Some(self.first.saturating_mul(factor).min(self.max))
     }
+}
+
+/// Fields that others may change: they are no drift.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DiffRules {
+    /// Which they are.
+    pub ignore: Vec<IgnoreRule>,
+    /// They also keep their values when the rest of the object is applied.
+    pub respects: bool,
+}
+
+/// Fields of some objects that others may change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IgnoreRule {
+    /// The API group of the objects.
+    pub group: Pattern,
+    /// Their API version, without the group.
+    pub version: Pattern,
+    /// Their kind.
+    pub kind: Pattern,
+    /// Their namespace.
+    pub namespace: Pattern,
+    /// Their name.
+    pub name: Pattern,
+    /// The fields, as JSON pointers.
+    pub pointers: Vec<String>,
+    /// The fields, as expressions of jq.
+    pub expressions: Vec<String>,
+    /// The fields, as those that these managers own.
+    pub managers: Vec<String>,
+}
+
+/// What a text must be like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Pattern {
+    /// Anything.
+    #[default]
+    Any,
+    /// As a pattern with `*` says.
+    Glob(String),
+    /// As a regular expression says, from its beginning to its end.
+    Whole(String),
 }
 
 /// What counts as healthy, and whether to wait for it.

@@ -162,8 +162,29 @@ pub struct Drifted {
     pub have: Option<String>,
     /// The field manager that holds it.
     pub manager: Option<String>,
+    /// How that manager wrote.
+    pub operation: Option<DriftOperation>,
     /// When that manager last wrote, as Kubernetes tells it.
     pub since: Option<String>,
+}
+
+/// How a field manager wrote a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriftOperation {
+    /// By server-side apply.
+    Apply,
+    /// By any other write.
+    Update,
+}
+
+impl DriftOperation {
+    /// Returns the word of the Kubernetes API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "Apply",
+            Self::Update => "Update",
+        }
+    }
 }
 
 /// How an object is.

@@ -5,16 +5,20 @@
 
 mod accepted;
 mod compare;
+mod ignore;
 mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bowline_model::{
-    AppId, ApplyRule, Desired, Drifted, Failure, Gvk, InventoryEntry, LiveMarks, Object, ObjectKey, ObjectSync, Phase,
+    AppId, ApplyRule, Desired, DiffRules, Drifted, Failure, Gvk, InventoryEntry, LiveMarks, Object, ObjectKey,
+    ObjectSync, Phase,
 };
 use bowline_smd::TypeRef;
 
 pub use accepted::Accepted;
+pub use compare::respected;
+pub use ignore::{ExpressionError, check_expression};
 pub use order::Step;
 
 /// One live object and what its owner's dialect reads off it.
@@ -49,6 +53,8 @@ pub struct Input<'a> {
     pub manager: &'a str,
     /// What the server is known to make of our writes.
     pub accepted: &'a Accepted,
+    /// What others may change.
+    pub diff: &'a DiffRules,
     /// Whether objects may be deleted at all.
     pub may_prune: bool,
 }
@@ -316,6 +322,7 @@ mod tests {
                     claims: &|_| others.clone(),
                     manager: "m",
                     accepted: &Accepted::default(),
+                    diff: &DiffRules::default(),
                     may_prune: true,
                 };
                 let winner = other_owner(&input, &key, Some(&live)).unwrap_or_else(|| own.clone());

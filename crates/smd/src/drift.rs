@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-pub use owner::Owner;
+pub use owner::{Owner, owners};
 
 use crate::normalize::{base64, same_scalar};
 use crate::path::Path;

@@ -21,7 +21,7 @@ mod strategic;
 mod time;
 mod typed;
 
-pub use drift::{FieldDrift, Owner, drift};
+pub use drift::{FieldDrift, Owner, drift, owners};
 pub use go::plain as print_go;
 pub use go::quote as quote_go;
 pub use go::type_name as go_type_name;

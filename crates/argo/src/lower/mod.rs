@@ -1,6 +1,7 @@
 //! From an `Application` to an [`App`].
 
 mod build_options;
+mod customizations;
 mod helm;
 mod kustomize;
 mod operation;
@@ -35,9 +36,6 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
     }
     let spec = read_spec(resource).map_err(LowerError::Invalid)?;
     let destination = destination(&spec.destination).map_err(LowerError::Invalid)?;
-    if spec.ignore_differences.as_ref().is_some_and(|list| !list.is_empty()) {
-        return Err(LowerError::Invalid(unsupported("spec.ignoreDifferences")));
-    }
     let id = resource.key();
     let settings = match source::may_be_kustomization(&spec) {
         true => world.get(&ObjectKey::new("", "ConfigMap", &*options.control_namespace, words::SETTINGS_MAP))?,
@@ -83,6 +81,10 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
             repositories,
         });
     }
+    let customizations = customizations::Customizations::read(options, world)?;
+    let health = customizations.health.clone();
+    let respects = sync::respects_ignored(&spec, operation.as_ref(), sync.request.is_some());
+    let diff = customizations.diff(&spec, respects).map_err(LowerError::Invalid)?;
     Ok(Lowered::App(Box::new(App {
         id,
         uid: resource.uid().to_owned(),
@@ -95,8 +97,9 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
             // A sync succeeds once its last wave is written, as with Argo CD; health follows on its own.
             wait_for: WaitFor::Nothing,
             timeout: options.sync_timeout,
-            custom: std::sync::Arc::default(),
+            custom: health,
         },
+        diff,
         field_manager: words::FIELD_MANAGER.to_owned(),
     })))
 }

@@ -42,6 +42,25 @@ impl SyncOptions<'_> {
     }
 }
 
+/// Returns the options that hold: those of an operation replace those of the policy.
+fn sync_options<'a>(
+    spec: &'a ApplicationSpec,
+    operation: Option<&'a Operation>,
+    is_requested: bool,
+) -> SyncOptions<'a> {
+    let asked = operation.filter(|_| is_requested).and_then(|operation| operation.sync.as_ref());
+    let policy = spec.sync_policy.as_ref().and_then(|policy| policy.sync_options.as_ref());
+    SyncOptions(match asked.map(|sync| listed(sync.sync_options.as_ref())) {
+        Some(options) if !options.is_empty() => options,
+        _ => listed(policy),
+    })
+}
+
+/// Tells whether fields whose differences do not count keep their values in a sync.
+pub(super) fn respects_ignored(spec: &ApplicationSpec, operation: Option<&Operation>, is_requested: bool) -> bool {
+    sync_options(spec, operation, is_requested).has("RespectIgnoreDifferences=true")
+}
+
 pub(super) fn rules(
     spec: &ApplicationSpec,
     operation: Option<&Operation>,
@@ -51,12 +70,7 @@ pub(super) fn rules(
     let nothing = SyncPolicy::default();
     let policy = spec.sync_policy.as_ref().unwrap_or(&nothing);
     let asked = operation.filter(|_| request.is_some()).and_then(|operation| operation.sync.as_ref());
-    // The options of an operation replace those of the policy.
-    let list = match asked.map(|sync| listed(sync.sync_options.as_ref())) {
-        Some(options) if !options.is_empty() => options,
-        _ => listed(policy.sync_options.as_ref()),
-    };
-    let sync_options = SyncOptions(list);
+    let sync_options = sync_options(spec, operation, request.is_some());
     let never_prune = sync_options.has("Prune=false");
     let forced = asked.and_then(|sync| sync.sync_strategy.as_ref()).is_some_and(|strategy| {
         strategy.hook.as_ref().is_some_and(|hook| hook.force == Some(true))

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::depends;
 use super::helm_chart::Chart;
 use super::helm_values::{digest, values_from};
+use super::ignore::diff_rules;
 use super::kustomization::image;
 use super::source::is_suspended;
 use super::{custom_health, duration, invalid, optional_duration, refuse_unsupported, spec_of, unsupported};
@@ -35,7 +36,6 @@ const DIGEST_DIGITS: usize = 12;
 
 /// Fields that would change what is applied, to where, or when it counts as done.
 const UNSUPPORTED: &[&str] = &[
-    "driftDetection/ignore",
     "install/disableTakeOwnership",
     "install/disableWaitForJobs",
     "kubeConfig",
@@ -121,6 +121,10 @@ pub(crate) fn lower_helm_release(
             timeout: step.timeout,
             custom: custom_health(spec.health_check_exprs.as_deref())?,
         },
+        diff: diff_rules(
+            "driftDetection.ignore",
+            spec.drift_detection.as_ref().and_then(|drift| drift.ignore.as_ref()),
+        )?,
         field_manager: FIELD_MANAGER.to_owned(),
     })))
 }

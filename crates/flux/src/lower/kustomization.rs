@@ -8,6 +8,7 @@ use bowline_model::{
 };
 
 use super::depends::{self, Dependent};
+use super::ignore::diff_rules;
 use super::oci_repository::oci_source_spec;
 use super::source::{is_suspended, source_spec};
 use super::{
@@ -27,7 +28,7 @@ const MIN_TIMEOUT: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_millis(750);
 
 /// Fields of a Kustomization that would change what is applied, or how.
-const UNSUPPORTED: &[&str] = &["decryption", "ignore", "kubeConfig", "postBuild", "serviceAccountName"];
+const UNSUPPORTED: &[&str] = &["decryption", "kubeConfig", "postBuild", "serviceAccountName"];
 
 /// Lowers a Kustomization.
 pub(crate) fn lower_kustomization(
@@ -89,6 +90,7 @@ pub(crate) fn lower_kustomization(
             timeout,
             custom: custom_health(spec.health_check_exprs.as_deref())?,
         },
+        diff: diff_rules("ignore", spec.ignore.as_ref())?,
         field_manager: FIELD_MANAGER.to_owned(),
     })))
 }

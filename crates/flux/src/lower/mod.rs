@@ -7,6 +7,7 @@ mod helm_chart;
 mod helm_release;
 mod helm_repository;
 mod helm_values;
+mod ignore;
 mod kustomization;
 mod oci_repository;
 mod source;

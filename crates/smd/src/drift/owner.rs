@@ -54,6 +54,15 @@ impl<'a> OwnEntries<'a> {
     }
 }
 
+/// Returns all managers that own a path, or something below it.
+pub fn owners(live: &Value, path: &Path) -> Vec<Owner> {
+    entries(live)
+        .iter()
+        .filter(|entry| entry.get("fieldsV1").is_some_and(|fields| names(fields, path.elements())))
+        .map(owner)
+        .collect()
+}
+
 /// The latest of the managers that own a path, ours aside.
 pub(super) fn owner_of(live: &Value, path: &Path, manager: &str) -> Option<Owner> {
     entries(live)
@@ -61,12 +70,16 @@ pub(super) fn owner_of(live: &Value, path: &Path, manager: &str) -> Option<Owner
         .filter(|entry| text(entry, "manager") != manager)
         .filter(|entry| entry.get("fieldsV1").is_some_and(|fields| names(fields, path.elements())))
         .max_by_key(|entry| time::parse(text(entry, "time")))
-        .map(|entry| Owner {
-            manager: text(entry, "manager").to_owned(),
-            operation: if text(entry, "operation") == "Apply" { Operation::Apply } else { Operation::Update },
-            time: entry.get("time").and_then(Value::as_str).map(str::to_owned),
-            subresource: text(entry, "subresource").to_owned(),
-        })
+        .map(owner)
+}
+
+fn owner(entry: &Value) -> Owner {
+    Owner {
+        manager: text(entry, "manager").to_owned(),
+        operation: if text(entry, "operation") == "Apply" { Operation::Apply } else { Operation::Update },
+        time: entry.get("time").and_then(Value::as_str).map(str::to_owned),
+        subresource: text(entry, "subresource").to_owned(),
+    }
 }
 
 /// Whether a field set names the path, something below it, or an atomic value around it.
