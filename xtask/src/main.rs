@@ -71,10 +71,19 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo { arguments } => steps::cargo_run("bowline", &["demo".to_owned()], &arguments),
         Chore::Bench { name, arguments } => {
             let plane = || anyhow::Ok(referee::control_plane()?.map(|path| ("BOWLINE_CONTROL_PLANE", path)));
+            let mut arguments = arguments;
             let (package, benches, referees) = match name.as_str() {
                 "api" => ("bowline-apiserver", &["bench-api", "bench-apply"][..], plane()?.into_iter().collect()),
                 "reconcile" => {
                     let plane = plane()?.context("the bench runs on a real control plane, which needs Go to build")?;
+                    ("bowline", &["bench-reconcile"][..], vec![plane])
+                }
+                "monorepo" => {
+                    let plane = plane()?.context("the bench runs on a real control plane, which needs Go to build")?;
+                    let shape = ["--apps", "5000", "--objects", "1", "--one-commit", "--rest-secs", "1"];
+                    // What is said after it counts.
+                    arguments.retain(|argument| argument != "--");
+                    arguments.splice(0..0, shape.map(str::to_owned));
                     ("bowline", &["bench-reconcile"][..], vec![plane])
                 }
                 "render" => {
@@ -88,7 +97,7 @@ fn main() -> anyhow::Result<()> {
                     ];
                     ("bowline", &["bench-render", "bench-kustomize"][..], referees)
                 }
-                _ => anyhow::bail!("there is no bench `{name}`; there are: api, reconcile, render"),
+                _ => anyhow::bail!("there is no bench `{name}`; there are: api, monorepo, reconcile, render"),
             };
             steps::bench(package, benches, &arguments, &referees)
         }

@@ -2,6 +2,7 @@
 
 mod apiserver;
 mod demo;
+mod drift;
 mod install;
 mod logging;
 mod render;
@@ -35,6 +36,8 @@ struct Arguments {
 enum Verb {
     /// Runs the engine on a cluster, until it is told to stop
     Run(run::Options),
+    /// Shows what others changed in the cluster: which field, by whom, and how it ended
+    Drift(drift::Options),
     /// Prints what to apply to a cluster so that Bowline runs in it
     Install(install::Options),
     /// Prints what a source means: a chart as `helm template` does, without Helm
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_thp_disable(true);
     let done = match arguments.verb {
+        Verb::Drift(options) => drift::drift(&options),
         Verb::Install(options) => install::install(&options),
         Verb::Render(options) => render::render(options),
         Verb::Run(options) => wait_for(run::run(options)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bowline_argo::{Argo, ArgoOptions};
 use bowline_cluster::Cluster;
-use bowline_engine::{CacheOptions, Dialect, Engine};
+use bowline_engine::{CacheOptions, Dialect, Engine, LedgerOptions};
 use bowline_flux::{Flux, FluxOptions};
 use bowline_model::parse_go_duration;
 use bowline_source::Sources;
@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(long)]
     context: Option<String>,
 
-    /// Where clones and renders are cached; it may be lost at any moment
+    /// Where clones and renders are cached and drift is on record; it may be lost at any moment
     #[arg(long, value_name = "DIR", default_value = ".bowline")]
     state_dir: PathBuf,
 
@@ -69,6 +69,11 @@ pub(crate) struct Options {
 /// What renders may take on disk: those of some ten thousand apps.
 pub(crate) const RENDERS_MIB: u64 = 512;
 
+/// Where what others changed is on record, below the state folder.
+pub(crate) const DRIFT_FOLDER: &str = "drift";
+/// What that record may take: years of it, where things are as they should be.
+const DRIFT_BYTES: u64 = 16 << 20;
+
 /// What it takes to make an engine.
 pub(crate) struct Wiring {
     pub(crate) state_dir: PathBuf,
@@ -103,6 +108,7 @@ pub(crate) fn engine(cluster: Cluster, wiring: Wiring, shutdown: CancellationTok
             max_bytes: wiring.renders_mib << 20,
             build: build(),
         }),
+        ledger: Some(LedgerOptions { folder: wiring.state_dir.join(DRIFT_FOLDER), max_bytes: DRIFT_BYTES }),
         ..Default::default()
     };
     Engine::new(cluster, sources, dialects, options, shutdown)

@@ -49,6 +49,8 @@ pub struct Counters {
     pub syncs: AtomicU64,
     pub syncs_failed: AtomicU64,
     pub heals: AtomicU64,
+    /// Fields and objects that others changed.
+    pub drifts: AtomicU64,
     pub applies: AtomicU64,
     pub prunes: AtomicU64,
     pub status_writes: AtomicU64,
@@ -61,7 +63,7 @@ impl Counters {
     }
 
     /// Returns each counter's name and value, for metrics.
-    pub fn read(&self) -> [(&'static str, u64); 10] {
+    pub fn read(&self) -> [(&'static str, u64); 11] {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         [
             ("renders", get(&self.renders)),
@@ -70,6 +72,7 @@ impl Counters {
             ("syncs", get(&self.syncs)),
             ("syncs_failed", get(&self.syncs_failed)),
             ("heals", get(&self.heals)),
+            ("drifts", get(&self.drifts)),
             ("applies", get(&self.applies)),
             ("prunes", get(&self.prunes)),
             ("status_writes", get(&self.status_writes)),

@@ -8,9 +8,11 @@
 
 mod cache;
 mod carry;
+mod checks;
 mod decide;
 mod dependencies;
 mod dialect;
+mod drifts;
 mod events;
 mod farewell;
 mod happening;
@@ -33,6 +35,7 @@ pub use bowline_plan::{ExpressionError, check_expression};
 pub use cache::CacheOptions;
 pub use dependencies::{Pins as ChartPins, Surroundings as ChartSurroundings, complete_chart};
 pub use dialect::*;
+pub use drifts::{DriftEnd, DriftLine, LedgerOptions, read_ledger};
 pub use happening::{Cause, Counters, Happening};
 pub use remotes::{Fetched, RemoteFiles};
 pub use router::Engine;

@@ -1,5 +1,7 @@
 //! An app at rest: in sync, healthy, and with nothing to do until something changes.
 
+use std::sync::Arc;
+
 use bowline_cluster::{Cluster, Known};
 use bowline_model::{App, Gvk, HealthStatus, ObjectKey, ObjectReport};
 
@@ -10,7 +12,7 @@ use crate::look::Look;
 /// For as long as all of it stays, another pass would see the same: it need not parse, compare or judge one
 /// object again, and the parsed objects need not be kept, which are most of what an app costs in memory.
 pub(crate) struct Rest {
-    app: App,
+    pub(crate) app: Arc<App>,
     seen: Vec<(Gvk, ObjectKey, Option<u64>)>,
     /// What was reported of each object.
     pub(crate) objects: Vec<ObjectReport>,
@@ -41,7 +43,7 @@ impl Rest {
             }
             seen.push((gvk, item.key.clone(), version));
         }
-        Some(Self { app: app.clone(), seen, objects: looked.objects.clone() })
+        Some(Self { app: Arc::new(app.clone()), seen, objects: looked.objects.clone() })
     }
 
     /// Tells whether nothing has changed: neither what is wanted of the app, nor a live object of it.
@@ -49,9 +51,9 @@ impl Rest {
         // Without an endpoint of its own, writing status makes a new generation of the resource: it says nothing.
         let asked = App { generation: self.app.generation, ..app.clone() };
         if bowline_model::is_planted(bowline_model::Planted::RestsForEver) {
-            return self.app == asked;
+            return *self.app == asked;
         }
-        self.app == asked && self.seen.iter().all(|(gvk, key, seen)| version(cluster, gvk, key) == Some(*seen))
+        *self.app == asked && self.seen.iter().all(|(gvk, key, seen)| version(cluster, gvk, key) == Some(*seen))
     }
 
     /// Tells whether these are the objects that were looked at.

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache::{CacheOptions, RenderCache};
 use crate::dependencies::PinBoard;
+use crate::checks::Checks;
 use crate::dialect::{Dialect, ResourceKind};
+use crate::drifts::{Ledger, LedgerOptions};
 use crate::events::Events;
 use crate::happening::{Counters, Happening};
 use crate::index::{Index, lock};
@@ -50,6 +52,9 @@ impl Workplace {
     }
 }
 
+/// Passes under way at once of apps that a new revision does not touch.
+const UNTOUCHED_PASSES: usize = 8;
+
 /// How the engine runs.
 #[derive(Clone)]
 pub struct Options {
@@ -65,6 +70,8 @@ pub struct Options {
     pub cache: Option<CacheOptions>,
     /// Where renders are made.
     pub workplace: Workplace,
+    /// Where what others changed is on record; `None` keeps none.
+    pub ledger: Option<LedgerOptions>,
 }
 
 impl Default for Options {
@@ -76,6 +83,7 @@ impl Default for Options {
             patience: Duration::from_secs(30),
             cache: None,
             workplace: Workplace::default(),
+            ledger: None,
         }
     }
 }
@@ -101,6 +109,10 @@ pub(crate) struct Shared {
     pub(crate) background: Semaphore,
     pub(crate) events: Events,
     pub(crate) cache: Option<Arc<RenderCache>>,
+    pub(crate) ledger: Option<Ledger>,
+    pub(crate) checks: Checks,
+    /// Passes of apps that a new revision does not touch: those that it does touch go first.
+    pub(crate) untouched: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) pins: PinBoard,
     views: Mutex<BTreeMap<AppId, AppView>>,
@@ -150,6 +162,9 @@ impl Shared {
             happenings: broadcast::channel(HAPPENINGS).0,
             background: Semaphore::new(BACKGROUND_WRITES),
             events: Events::new(),
+            ledger: options.ledger.clone().map(Ledger::new),
+            checks: Checks::default(),
+            untouched: Arc::new(Semaphore::new(UNTOUCHED_PASSES)),
             cache: options.cache.clone().map(|options| Arc::new(RenderCache::open(options))),
             shutdown,
             pins: PinBoard::default(),

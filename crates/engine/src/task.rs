@@ -1,5 +1,6 @@
 //! One task for each resource: asleep until something it depends on changes, then one pass over everything.
 
+mod drift;
 mod elsewhere;
 mod reconcile;
 mod source;
@@ -17,11 +18,13 @@ use bowline_model::{
     SyncReport,
 };
 use bowline_plan::Accepted;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::dependencies::Pins;
 use crate::dialect::{LowerError, Lowered, Refusal};
+use crate::drifts::Drifts;
 use crate::farewell::{Farewell, farewell};
 use crate::happening::{Counters, Happening};
 use crate::index::{Interests, Mailbox};
@@ -68,6 +71,8 @@ pub(crate) struct Task {
     pins: Vec<Arc<Pins>>,
     rest: Option<Rest>,
     wanted: Option<(App, Wanted)>,
+    /// What others changed, as far as it was told.
+    drifted: Drifts,
     /// Objects that the last render had more than once.
     repeated: Vec<(ObjectKey, usize)>,
     memory: Memory,
@@ -148,6 +153,7 @@ impl Task {
             pins: Vec::new(),
             rest: None,
             wanted: None,
+            drifted: Drifts::new(),
             repeated: Vec::new(),
             memory: Memory::default(),
             kinds_may_come: None,
@@ -159,7 +165,12 @@ impl Task {
 
     pub(crate) async fn run(mut self) {
         let shutdown = self.shared.shutdown.clone();
+        let mut is_by_source = false;
         loop {
+            let _turn = self.turn(is_by_source).await;
+            if is_by_source && shutdown.is_cancelled() {
+                break;
+            }
             let next = match Box::pin(self.pass()).await {
                 Ok(next) => {
                     self.broken_off = 0;
@@ -189,17 +200,34 @@ impl Task {
             if self.mailbox.is_full() && !shutdown.is_cancelled() {
                 continue;
             }
+            is_by_source = false;
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 () = self.mailbox.wait() => {}
-                () = any_changed(&mut self.sources) => {}
+                () = any_changed(&mut self.sources) => is_by_source = true,
                 () = tokio::time::sleep(wait) => {}
             }
         }
         self.shared.index.remove_task(&self.id, &self.interests);
         self.shared.standings.remove(&self.id);
         self.shared.hide(&self.id);
+    }
+
+    /// Waits for this task's turn, where nothing but a new revision woke it: one that does not touch the app may wait,
+    /// for thousands are woken by one commit, and those that it is about should not be held up by the others.
+    async fn turn(&mut self, is_by_source: bool) -> Option<OwnedSemaphorePermit> {
+        if !is_by_source || self.mailbox.is_full() || !self.is_untouched().await {
+            return None;
+        }
+        let mailbox = self.mailbox.clone();
+        tokio::select! {
+            biased;
+            () = self.shared.shutdown.cancelled() => None,
+            // Something else has come that may not wait.
+            () = mailbox.wait() => None,
+            turn = self.shared.untouched.clone().acquire_owned() => turn.ok(),
+        }
     }
 
     fn resource(&self) -> Option<Object> {

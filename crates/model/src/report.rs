@@ -152,7 +152,7 @@ pub enum ObjectSync {
 }
 
 /// One field that departs from the desired state, and who took it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Drifted {
     /// As `.spec.replicas`.
     pub path: String,

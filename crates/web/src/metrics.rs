@@ -74,10 +74,12 @@ pub(crate) fn text(engine: &Engine) -> String {
 fn help(name: &str) -> &'static str {
     match name {
         "renders" => "Sources rendered",
+        "renders_kept" => "Renders that were had from the disk",
         "renders_spared" => "New revisions that needed no render, because nothing that was read had changed",
         "syncs" => "Syncs carried out",
         "syncs_failed" => "Syncs that failed",
         "heals" => "Syncs that put back what had drifted",
+        "drifts" => "Fields and objects that others changed",
         "applies" => "Objects written",
         "prunes" => "Objects deleted",
         "status_writes" => "Writes to the resources' own status",

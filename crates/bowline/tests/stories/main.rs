@@ -16,6 +16,7 @@ mod charts;
 mod cluster_faults;
 mod crash;
 mod dialects;
+mod drift;
 mod kustomizations;
 mod manifests;
 mod process;

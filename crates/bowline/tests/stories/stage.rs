@@ -292,14 +292,23 @@ impl Stage {
             max_bytes: 64 << 20,
             build: "stories".to_owned(),
         };
-        let options =
-            bowline_engine::Options { only_namespaces: [self.home()].into(), cache: Some(cache), ..Default::default() };
+        let options = bowline_engine::Options {
+            only_namespaces: [self.home()].into(),
+            cache: Some(cache),
+            ledger: Some(bowline_engine::LedgerOptions { folder: self.drift_folder(), max_bytes: 1 << 20 }),
+            ..Default::default()
+        };
         Engine::new(cluster, sources, dialects, options, shutdown)
     }
 
     /// Where renders are kept.
     pub(crate) fn renders_folder(&self) -> std::path::PathBuf {
         self.state.path().join("renders")
+    }
+
+    /// Where drift is on record.
+    pub(crate) fn drift_folder(&self) -> std::path::PathBuf {
+        self.state.path().join("drift")
     }
 
     /// Stops Bowline as Kubernetes would, and waits until it has stopped.

@@ -13,6 +13,7 @@ mod tests;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bowline_model::{AppSource, ChartOptions, ObjectKey, Render};
 
@@ -83,7 +84,7 @@ impl RenderCache {
             surroundings: trace.surroundings.and_then(|_| rendering.surroundings.clone()),
             named: trace.named.map(|_| rendering.revisions.clone()),
             by: trace.by,
-            reads: trace.reads,
+            reads: Arc::new(trace.reads),
             outcome: Ok(()),
             digest: trace.digest,
             chart: trace.chart,
@@ -105,7 +106,7 @@ impl RenderCache {
             surroundings: rendered.surroundings.as_ref().map(surroundings_name),
             named: rendered.named.as_ref().map(ToString::to_string),
             last: rendering.last.clone(),
-            reads: rendered.reads.clone(),
+            reads: rendered.reads.to_vec(),
             by: rendered.by.clone(),
             digest: rendered.digest.clone(),
             objects: Name::of(&content),

@@ -61,7 +61,7 @@ pub(crate) struct Rendered {
     /// The revisions, where what was rendered names one: then another revision is another render.
     pub(crate) named: Option<Revisions>,
     /// What was read of each source: for as long as it holds in newer revisions, so does this render.
-    pub(crate) reads: Vec<ReadSet>,
+    pub(crate) reads: Arc<Vec<ReadSet>>,
     /// What is wrong with the files, if something is. The objects themselves are not kept: they are had again by
     /// another render, and would be a second copy of what is wanted.
     pub(crate) outcome: Result<(), Failure>,
@@ -148,7 +148,7 @@ impl Rendering {
         let rendered = Rendered {
             digest: if outcome.is_ok() { digest(&objects) } else { String::new() },
             surroundings: self.surroundings.clone().filter(|_| sees_cluster),
-            reads: recorders.into_iter().map(Recorder::finish).collect(),
+            reads: Arc::new(recorders.into_iter().map(Recorder::finish).collect()),
             how: self.sources.clone(),
             named: names_revision.then(|| self.revisions.clone()),
             by,

@@ -106,6 +106,7 @@ impl Task {
         // A request may name another revision: the newest has been seen all the same, and nothing of it is desired.
         let newest = self.known().filter(|_| request.is_some());
         self.shared.standings.see(app, newest.as_ref().unwrap_or(revision));
+        self.note_drift(resource, &looked, revision, false);
         let is_unknown = |failure: &Failure| failure.reason == Reason::UnknownKind;
         if self.memory.failure.as_ref().is_some_and(is_unknown) && !looked.blocked().is_some_and(is_unknown) {
             // What it waited for has come.
@@ -171,7 +172,7 @@ impl Task {
     }
 
     /// Tells whether something else is rendered than what was written last.
-    fn renders_anew(&self) -> bool {
+    pub(super) fn renders_anew(&self) -> bool {
         let now = self.rendered.as_ref().map(|(_, rendered)| &rendered.digest);
         now.zip(self.memory.written_digest.as_ref()).is_some_and(|(now, written)| now != written)
     }

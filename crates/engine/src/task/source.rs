@@ -201,6 +201,17 @@ impl Task {
         Ok(revisions.and_then(Revisions::of))
     }
 
+    /// Tells whether the newest revisions change nothing of what an app at rest is rendered from.
+    pub(super) async fn is_untouched(&mut self) -> bool {
+        let Some(app) = self.rest.as_ref().map(|rest| rest.app.clone()) else { return false };
+        let newest = self.sources.iter().zip(&app.sources).map(|(source, wanted)| {
+            let polled = source.subscription.latest();
+            wanted.spec.pinned.clone().or_else(|| polled.and_then(|polled| polled.outcome.ok()))
+        });
+        let Some(newest) = newest.collect::<Option<Vec<_>>>().and_then(Revisions::of) else { return false };
+        matches!(self.renders_the_same(&app, &newest).await, Ok(true))
+    }
+
     /// Opens the files of all sources.
     async fn trees(&self, app: &App, revisions: &Revisions) -> Result<Vec<Arc<dyn Tree>>, Failure> {
         let mut trees = Vec::with_capacity(app.sources.len());
@@ -378,9 +389,8 @@ impl Task {
             return Ok(true);
         }
         let trees = self.trees(app, revisions).await?;
-        let reads = rendered.reads.clone();
-        let holds = move || reads.iter().zip(&trees).all(|(reads, tree)| reads.holds_in(&**tree));
-        let holds = self.shared.options.workplace.run(holds).await.unwrap_or(false);
+        let workplace = self.shared.options.workplace;
+        let holds = self.shared.checks.holds(workplace, rendered.reads.clone(), trees).await;
         if holds {
             Counters::add(&self.shared.counters.renders_spared);
             if let Some((of, _)) = &mut self.rendered {

@@ -129,6 +129,7 @@ impl Task {
                     self.keep_inventory(looked, wanted);
                 }
                 let after = self.look(app, wanted, may_prune(app, None)).await?;
+                self.note_drift(&resource, &after, revision, heals);
                 if mandate.request.is_none() {
                     self.come_to_rest(app, &after);
                 }
