@@ -83,6 +83,8 @@ pub(crate) struct Task {
     has_seen_refresh: bool,
     /// Lowering compared something with the newest revision: a newer one lowers again.
     lowers_by_revision: bool,
+    /// The right to a pass of an app that a new revision does not touch; given back as soon as there is more to do.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 /// What a task remembers from one pass to the next, and reads back from the resource when it starts.
@@ -160,6 +162,7 @@ impl Task {
             broken_off: 0,
             has_seen_refresh: false,
             lowers_by_revision: false,
+            turn: None,
         }
     }
 
@@ -167,8 +170,9 @@ impl Task {
         let shutdown = self.shared.shutdown.clone();
         let mut is_by_source = false;
         loop {
-            let _turn = self.turn(is_by_source).await;
-            if is_by_source && shutdown.is_cancelled() {
+            let by_source = std::mem::take(&mut is_by_source);
+            self.turn = self.turn(by_source).await;
+            if by_source && shutdown.is_cancelled() {
                 break;
             }
             let next = match Box::pin(self.pass()).await {
@@ -192,6 +196,7 @@ impl Task {
                     Next::After(self.shared.jitter(wait))
                 }
             };
+            self.turn = None;
             let wait = match next {
                 Next::End => break,
                 Next::Now => continue,
@@ -200,7 +205,6 @@ impl Task {
             if self.mailbox.is_full() && !shutdown.is_cancelled() {
                 continue;
             }
-            is_by_source = false;
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,

@@ -62,6 +62,7 @@ impl Task {
             return self.settle(resource, &app, &revision, objects, failure, false).await;
         }
         self.rest = None;
+        self.turn = None;
         let has_wanted = self.wanted.as_ref().is_some_and(|(for_app, _)| same_wants(for_app, &app));
         let is_current = match self.renders_the_same(&app, &revision).await {
             Ok(is_same) => is_same && has_wanted,
