@@ -90,7 +90,7 @@ fn view(drift: &Drift) -> Value {
     let DriftLine { at, app, object, field, .. } = &drift.began;
     json!({
         "app": key(app), "object": key(object), "path": field.path, "want": field.want, "have": field.have,
-        "manager": field.manager, "operation": field.operation.map(|operation| operation.as_str()),
+        "manager": field.manager, "operation": field.operation.map(bowline_model::DriftOperation::as_str),
         "managerTime": field.since, "seen": at.to_string(), "state": state(drift),
         "ended": drift.ended.as_ref().map(|line| line.at.to_string()),
     })

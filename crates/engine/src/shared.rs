@@ -13,8 +13,8 @@ use tokio::sync::{OnceCell, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{CacheOptions, RenderCache};
-use crate::dependencies::PinBoard;
 use crate::checks::Checks;
+use crate::dependencies::PinBoard;
 use crate::dialect::{Dialect, ResourceKind};
 use crate::drifts::{Ledger, LedgerOptions};
 use crate::events::Events;

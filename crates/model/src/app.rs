@@ -78,7 +78,7 @@ pub enum Render {
     /// Plain YAML and JSON files.
     Directory(DirectoryOptions),
     /// A Helm chart.
-    Chart(ChartOptions),
+    Chart(Box<ChartOptions>),
     /// A kustomization.
     Kustomize(Box<KustomizeOptions>),
     /// Whatever the files say: a chart where there is a `Chart.yaml`, a kustomization where there is its file, else

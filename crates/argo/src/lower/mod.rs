@@ -37,9 +37,10 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
     let spec = read_spec(resource).map_err(LowerError::Invalid)?;
     let destination = destination(&spec.destination).map_err(LowerError::Invalid)?;
     let id = resource.key();
-    let settings = match source::may_be_kustomization(&spec) {
-        true => world.get(&ObjectKey::new("", "ConfigMap", &*options.control_namespace, words::SETTINGS_MAP))?,
-        false => None,
+    let settings = if source::may_be_kustomization(&spec) {
+        world.get(&ObjectKey::new("", "ConfigMap", &*options.control_namespace, words::SETTINGS_MAP))?
+    } else {
+        None
     };
     let kustomize = KustomizeSettings::of(settings.as_deref());
     let subject = helm::Subject {

@@ -156,7 +156,7 @@ fn render(source: &ApplicationSource, subject: &Subject<'_>, references: &[&str]
     check_path(path)?;
     let chart = helm::chart(source, path, subject, references);
     if is_used(source.helm.as_ref()) {
-        return Ok(Some(Render::Chart(chart)));
+        return Ok(Some(Render::Chart(Box::new(chart))));
     }
     let kustomization = kustomize::options(source, path, subject)?;
     if is_used(source.kustomize.as_ref()) {

@@ -149,8 +149,7 @@ fn surroundings_name(surroundings: &Surroundings) -> String {
 fn write_way(text: &mut String, source: &AppSource) -> Option<()> {
     let mut way = source.render.clone();
     let chart: Option<&mut ChartOptions> = match &mut way {
-        Some(Render::Chart(chart)) => Some(chart),
-        Some(Render::Detect(_, chart, _)) => Some(chart),
+        Some(Render::Chart(chart) | Render::Detect(_, chart, _)) => Some(chart),
         _ => None,
     };
     for given in chart.map(|chart| std::mem::take(&mut chart.values_from)).unwrap_or_default() {

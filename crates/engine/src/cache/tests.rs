@@ -84,7 +84,7 @@ fn directory(path: &str) -> Render {
 
 fn chart(options: ChartOptions) -> Render {
     let options = ChartOptions { path: "chart".to_owned(), release: "web".to_owned(), ..options };
-    Render::Chart(options)
+    Render::Chart(Box::new(options))
 }
 
 fn rendering(render: Render, files: &[(&str, &str)]) -> Rendering {

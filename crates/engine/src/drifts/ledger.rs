@@ -146,7 +146,7 @@ fn encode(line: &DriftLine) -> Option<String> {
     let Drifted { path, want, have, manager, operation, since } = &line.field;
     let value = json!({
         "at": line.at.to_string(), "app": key(&line.app), "object": key(&line.object), "path": path,
-        "want": want, "have": have, "manager": manager, "operation": operation.map(|operation| operation.as_str()),
+        "want": want, "have": have, "manager": manager, "operation": operation.map(bowline_model::DriftOperation::as_str),
         "since": since, "end": line.end.map(DriftEnd::as_str),
     });
     Some(format!("{value}\n")).filter(|text| text.len() <= MAX_LINE_BYTES)

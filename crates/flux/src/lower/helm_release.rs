@@ -85,7 +85,7 @@ pub(crate) fn lower_helm_release(
     let step = Step::of(resource, &spec)?;
     let namespace = namespace(resource, &spec);
     let creates = spec.install.as_ref().is_some_and(|install| install.create_namespace == Some(true));
-    let render = Render::Chart(ChartOptions {
+    let render = Render::Chart(Box::new(ChartOptions {
         path: chart.path,
         is_archive: chart.is_archive,
         release: release_name(resource, &spec),
@@ -96,7 +96,7 @@ pub(crate) fn lower_helm_release(
         values,
         releases: Some(rules),
         ..ChartOptions::default()
-    });
+    }));
     Ok(Lowered::App(Box::new(App {
         id: resource.key(),
         uid: resource.uid().to_owned(),
