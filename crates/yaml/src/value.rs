@@ -189,6 +189,8 @@ impl<'a> Builder<'a> {
             Some(Meaning::Bool(_)) => 2,
             Some(Meaning::Number(Num::Float(_))) => 3,
             Some(Meaning::Number(_)) => 4,
+            // To go-yaml v2 a key that is a time is the text that was written.
+            Some(Meaning::Timestamp(_)) if self.rules == Rules::Kyaml => 6,
             Some(Meaning::Timestamp(_) | Meaning::Text) => TEXT,
         }
     }

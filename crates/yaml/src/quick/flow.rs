@@ -137,7 +137,7 @@ impl<'t, M: Make> Reader<'t, M> {
                 b',' | b']' | b'}' | b'\n' => break,
                 b':' if self.is_blank_or_end(at + 1) => break,
                 b':' if matches!(self.byte(at + 1), b',' | b'?' | b'[' | b']' | b'{' | b'}') => return None,
-                b'[' | b'{' | b'#' | b'\t' => return None,
+                b'[' | b'{' | b'?' | b'#' | b'\t' => return None,
                 _ => at += 1,
             }
         }
