@@ -222,7 +222,17 @@ impl Carry<'_> {
         let Some(desired) = self.wanted.objects.iter().find(|desired| desired.object.key() == key) else { return };
         let untyped = TypeRef::deduced();
         let ty = self.wanted.types.get(&desired.object.gvk()).unwrap_or(&untyped);
-        self.accepted.note_answer(ty, &desired.object, answer, &self.app.field_manager);
+        // A field that was sent as it is was not refused by the server: it departs once it is no more left to others.
+        let kept = self.respected(ty, desired);
+        let sent = kept.as_ref().unwrap_or(&desired.object);
+        self.accepted.note_answer(ty, sent, answer, &self.app.field_manager);
+    }
+
+    /// Returns what is sent of an object where it has fields that are left to others.
+    fn respected(&self, ty: &TypeRef, desired: &Desired) -> Option<Object> {
+        let live = self.look.live.get(&desired.object.key()).and_then(Option::as_ref);
+        let live = live.map(|live| &live.object);
+        respected(&self.app.diff, ty, &desired.object, live, &self.app.field_manager)
     }
 
     async fn write(&self, at: usize) -> Written {
@@ -281,8 +291,7 @@ impl Carry<'_> {
         let before = self.look.live.get(&item.key).and_then(Option::as_ref);
         let untyped = TypeRef::deduced();
         let ty = self.wanted.types.get(&desired.object.gvk()).unwrap_or(&untyped);
-        let live = before.map(|before| &before.object);
-        let kept = respected(&self.app.diff, ty, &desired.object, live, &self.app.field_manager);
+        let kept = self.respected(ty, desired);
         let object = kept.as_ref().unwrap_or(&desired.object);
         let mut attempt = 0;
         let answer = loop {
