@@ -175,15 +175,16 @@ pub(crate) async fn apiserver(options: Options, began: Instant) -> anyhow::Resul
         let (fleet, stop, transport) = (fleet.clone(), stop.clone(), transport.clone());
         async move { fleet.serve(listener, transport, stop).await }
     });
+    let stopped = stop_signal();
     say_ready(&options, &setup, &fleet, &transport.url(address), &kubeconfig.path, began)?;
 
     let mut saved = options.save.as_deref().map(|file| Saved::new(file, &fleet));
     match &mut saved {
         Some(saved) => tokio::select! {
-            () = stop_signal() => {}
+            () = stopped => {}
             () = saved.keep_up() => {}
         },
-        None => stop_signal().await,
+        None => stopped.await,
     }
     stop.cancel();
     serving.await.context("the listener broke")?;

@@ -11,6 +11,7 @@ use bowline_flux::{Flux, FluxOptions};
 use bowline_model::parse_go_duration;
 use bowline_source::Sources;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -148,13 +149,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         seed,
     };
     let engine = engine(cluster, wiring, shutdown.clone());
+    let stop = stop_signal();
     info!(address = %listener.local_addr()?, "Listening");
     let pages = serve(listener, engine.clone(), shutdown.clone());
     tokio::spawn(pages);
     tokio::spawn({
         let shutdown = shutdown.clone();
         async move {
-            stop_signal().await;
+            stop.await;
             info!("Stopping");
             shutdown.cancel();
         }
@@ -181,17 +183,25 @@ pub(crate) async fn serve(listener: TcpListener, engine: Engine, shutdown: Cance
 }
 
 /// Waits for Ctrl-C, or for what Kubernetes sends to a pod that must go.
-pub(crate) async fn stop_signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+///
+/// Such a signal is waited for from the call on, so whoever is told that the program is ready may stop it at once.
+pub(crate) fn stop_signal() -> impl Future<Output = ()> {
+    let listen = |kind| signal(kind).ok();
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+    async move {
+        tokio::select! {
+            () = received(&mut interrupt) => {}
+            () = received(&mut terminate) => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
+    }
+}
+
+/// Waits for a signal; for ever where it cannot be listened for.
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }

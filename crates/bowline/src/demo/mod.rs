@@ -92,6 +92,7 @@ pub(crate) async fn demo(options: Options) -> anyhow::Result<()> {
         running.await?.context("the engine stopped")?;
         return played;
     }
+    let mut stopped = std::pin::pin!(stop_signal());
     welcome(&stage, &kubeconfig, page);
     loop {
         tokio::select! {
@@ -102,7 +103,7 @@ pub(crate) async fn demo(options: Options) -> anyhow::Result<()> {
                 }
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => break,
             },
-            () = stop_signal() => break,
+            () = &mut stopped => break,
         }
     }
     shutdown.cancel();
