@@ -223,7 +223,7 @@ fn what_cannot_be_followed_is_refused_by_name() {
         (source(json!({"chart": "redis", "targetRevision": null})), "InvalidSpec", "targetRevision"),
         (json!({"sources": [{"repoURL": "a", "ref": "a/b"}]}), "InvalidSpec", "special characters"),
         (json!({"sources": [{"repoURL": "a", "ref": "a", "chart": "b"}]}), "InvalidSpec", "is a chart"),
-        (source(json!({"kustomize": {"version": "v4"}})), "Unsupported", "kustomize.version"),
+        (source(json!({"kustomize": {"version": "v4"}})), "InvalidSpec", "version v4 is not registered"),
         (source(json!({"kustomize": {"images": ["nginx"]}})), "InvalidSpec", "is no image"),
         (source(json!({"kustomize": {"replicas": [{"name": "a", "count": "b"}]}})), "InvalidSpec", "replicas"),
         (source(json!({"plugin": {}})), "Unsupported", "plugin"),
@@ -294,12 +294,7 @@ fn what_has_not_been_read_is_asked_for() {
             None
         }
     }
-    let want = Unread::Labelled(
-        GroupKind::new("", "Secret"),
-        "argocd".to_owned(),
-        "argocd.argoproj.io/secret-type".to_owned(),
-        "repository".to_owned(),
-    );
+    let want = Unread::Object(ObjectKey::new("", "ConfigMap", "argocd", "argocd-cm"));
     assert_eq!(Argo::default().lower(&changed(&json!({})), &Empty), Err(LowerError::Unread(want)));
 }
 

@@ -587,7 +587,7 @@ async fn what_this_version_does_not_do_is_told(stage: &Stage) {
     // To go on without what is asked for would apply something else: nothing is done, and nothing undone.
     stage.patch(&one, "", json!({"spec": {"source": {"kustomize": {"version": "v4.5.7"}}}})).await;
     stage.patch(&two, "", json!({"spec": {"postBuild": {"substitute": {"a": "b"}}}})).await;
-    stage.until_condition("one", "InvalidSpecError", "`kustomize.version` is not supported").await;
+    stage.until_condition("one", "InvalidSpecError", "kustomize version v4.5.7 is not registered").await;
     let ready = stage.until_not_ready("two", "`spec.postBuild`").await;
     assert_eq!(ready["reason"], "Unsupported");
     let app = stage.kustomization("two").await;

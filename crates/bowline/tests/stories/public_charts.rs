@@ -225,11 +225,27 @@ impl Play<'_> {
             }
             self.stage
                 .until(&format!("{kind} {name} is gone"), async || {
-                    self.stage.get(api_version, kind, namespace, name).await.is_none()
+                    match self.stage.get(api_version, kind, namespace, name).await {
+                        None => true,
+                        Some(object) => {
+                            if is_aggregate_alone(&object) {
+                                self.stage.delete(&object).await;
+                            }
+                            false
+                        }
+                    }
                 })
                 .await;
         }
     }
+}
+
+/// Tells whether a role is the work of the controller that aggregates roles and of nobody else: it applies what it has
+/// gathered, and makes a role anew that was deleted in between.
+fn is_aggregate_alone(object: &Object) -> bool {
+    let managers = object.at("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    object.kind() == "ClusterRole"
+        && managers.map(|entry| &entry["manager"]).all(|manager| manager == "clusterrole-aggregation-controller")
 }
 
 /// Takes off what differs from one creation to the next, and the marks of whose an object is.
