@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use bowline_engine::{LowerError, World, check_expression, read_yaml};
+use bowline_engine::{check_expression, read_yaml};
 use bowline_health::scripts_of_settings;
-use bowline_model::{CustomHealth, DiffRules, Failure, IgnoreRule, Object, ObjectKey, Pattern, Reason};
+use bowline_model::{CustomHealth, DiffRules, Failure, IgnoreRule, Object, Pattern, Reason};
 use serde_json::Value;
 
 use super::{filled, listed};
 use crate::types::{ApplicationSpec, ResourceIgnoreDifferences};
-use crate::{ArgoOptions, words};
 
 /// The older form: a map by `GROUP/Kind`, as YAML.
 const BLOCK: &str = "resource.customizations";
@@ -22,17 +21,9 @@ pub(super) struct Customizations {
 }
 
 impl Customizations {
-    /// Reads the settings.
-    pub(super) fn read(options: &ArgoOptions, world: &dyn World) -> Result<Self, LowerError> {
-        let key = ObjectKey::new("", "ConfigMap", &*options.control_namespace, words::SETTINGS_MAP);
-        match world.get(&key)? {
-            Some(map) => Self::of(&map).map_err(LowerError::Invalid),
-            None => Ok(Self { health: Arc::default(), ignore: Vec::new() }),
-        }
-    }
-
-    fn of(map: &Object) -> Result<Self, Failure> {
-        let data = map.at("/data").and_then(Value::as_object);
+    /// Reads the settings, where there are any.
+    pub(super) fn of(map: Option<&Object>) -> Result<Self, Failure> {
+        let data = map.and_then(|map| map.at("/data")).and_then(Value::as_object);
         let settings = || data.into_iter().flatten().filter_map(|(key, text)| Some((key.as_str(), text.as_str()?)));
         let block = settings().find(|(key, _)| *key == BLOCK).map_or(Ok(Value::Null), |(key, text)| yaml(key, text))?;
         let scripts =
@@ -131,7 +122,7 @@ mod tests {
 
     fn of(data: Value) -> Result<Customizations, Failure> {
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm"}, "data": data});
-        Customizations::of(&Object::from_value(map).expect("is an object"))
+        Customizations::of(Some(&Object::from_value(map).expect("is an object")))
     }
 
     #[test]

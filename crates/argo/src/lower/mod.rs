@@ -37,11 +37,7 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
     let spec = read_spec(resource).map_err(LowerError::Invalid)?;
     let destination = destination(&spec.destination).map_err(LowerError::Invalid)?;
     let id = resource.key();
-    let settings = if source::may_be_kustomization(&spec) {
-        world.get(&ObjectKey::new("", "ConfigMap", &*options.control_namespace, words::SETTINGS_MAP))?
-    } else {
-        None
-    };
+    let settings = world.get(&ObjectKey::new("", "ConfigMap", &*options.control_namespace, words::SETTINGS_MAP))?;
     let kustomize = KustomizeSettings::of(settings.as_deref());
     let subject = helm::Subject {
         name: resource.name(),
@@ -82,7 +78,7 @@ pub(crate) fn lower(resource: &Object, options: &ArgoOptions, world: &dyn World)
             repositories,
         });
     }
-    let customizations = customizations::Customizations::read(options, world)?;
+    let customizations = customizations::Customizations::of(settings.as_deref()).map_err(LowerError::Invalid)?;
     let health = customizations.health.clone();
     let respects = sync::respects_ignored(&spec, operation.as_ref(), sync.request.is_some());
     let diff = customizations.diff(&spec, respects).map_err(LowerError::Invalid)?;

@@ -31,16 +31,6 @@ pub(super) fn effective(spec: &ApplicationSpec) -> Result<Vec<&ApplicationSource
     }
 }
 
-/// Tells whether one of the sources may turn out to be a kustomization.
-pub(super) fn may_be_kustomization(spec: &ApplicationSpec) -> bool {
-    let may_be = |source: &&ApplicationSource| {
-        filled(source.chart.as_deref()).is_none()
-            && filled(source.path.as_deref()).is_some()
-            && !is_used(source.helm.as_ref())
-    };
-    effective(spec).is_ok_and(|sources| sources.iter().any(may_be))
-}
-
 /// Returns the version of Kustomize that a source names.
 pub(super) fn kustomize_version(spec: &ApplicationSpec, at: usize) -> Option<&str> {
     let source = *effective(spec).ok()?.get(at)?;
