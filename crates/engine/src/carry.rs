@@ -506,9 +506,15 @@ impl Carry<'_> {
         if !prunes.is_empty()
             && !self.mandate.dry_run
             && !bowline_model::is_planted(bowline_model::Planted::PrunesBeforeTheHeirLooks)
-            && let Err(failure) = all_have_looked(self.shared, self.app).await
         {
-            return End::Failed(failure);
+            let looked = tokio::select! {
+                biased;
+                () = self.shared.shutdown.cancelled() => return End::Interrupted,
+                looked = all_have_looked(self.shared, self.app) => looked,
+            };
+            if let Err(failure) = looked {
+                return End::Failed(failure);
+            }
         }
         for (item, uid) in prunes {
             if let Some(end) = self.stop() {
