@@ -56,10 +56,10 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let arguments = Arguments::parse();
-    let named = |name: &str| std::env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set"));
-    let programs = Programs { ours: named("BOWLINE_PROGRAM")?, theirs: named("BOWLINE_KUSTOMIZE")? };
+    let programs =
+        Programs { ours: measured::named("BOWLINE_PROGRAM")?, theirs: measured::named("BOWLINE_KUSTOMIZE")? };
     let scratch = tempfile::tempdir()?;
-    let cases = cases(&named("BOWLINE_CORPUS")?.join("kustomize"), scratch.path())?;
+    let cases = cases(&measured::named("BOWLINE_CORPUS")?.join("kustomize"), scratch.path())?;
     ensure!(!cases.is_empty(), "no case of the corpus is built");
 
     say("Kustomizations, a process each; CPU in ms, memory in MiB");

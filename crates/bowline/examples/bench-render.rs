@@ -60,9 +60,8 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let arguments = Arguments::parse();
-    let named = |name: &str| std::env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set"));
-    let (ours, helm) = (named("BOWLINE_PROGRAM")?, named("BOWLINE_CLIENTS")?.join("helm4"));
-    let corpus = named("BOWLINE_CORPUS")?.join("helm");
+    let (ours, helm) = (measured::named("BOWLINE_PROGRAM")?, measured::named("BOWLINE_CLIENTS")?.join("helm4"));
+    let corpus = measured::named("BOWLINE_CORPUS")?.join("helm");
     let scratch = tempfile::tempdir()?;
     let cases = cases(&corpus, scratch.path())?;
     ensure!(!cases.is_empty(), "no case of the corpus renders");

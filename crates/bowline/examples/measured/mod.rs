@@ -1,7 +1,7 @@
 //! What programs use: for the benches that run ours beside another.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -20,6 +20,11 @@ impl Used {
         let of = |part: &dyn Fn(&Self) -> f64| median(&mut used.iter().map(part).collect::<Vec<_>>());
         Self { cpu_ms: of(&|used| used.cpu_ms), mib: of(&|used| used.mib) }
     }
+}
+
+/// Returns the path that a variable of the environment holds.
+pub(crate) fn named(variable: &str) -> anyhow::Result<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).with_context(|| format!("{variable} is not set"))
 }
 
 pub(crate) fn say(line: &str) {
