@@ -10,7 +10,7 @@ use bowline_model::ObjectKey;
 use serde_json::{Value, json};
 
 use crate::run::DRIFT_FOLDER;
-use crate::trouble::harmless;
+use crate::trouble::{Trouble, harmless};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -44,6 +44,11 @@ struct Drift {
 }
 
 pub(crate) fn drift(options: &Options) -> anyhow::Result<()> {
+    if !options.state_dir.is_dir() {
+        let what = format!("there is no folder `{}`", options.state_dir.display());
+        let help = "name the folder that `bowline run` was given with `--state-dir`";
+        return Err(Trouble::because(what, "nothing is known of drift without its record", help).into());
+    }
     let folder = options.state_dir.join(DRIFT_FOLDER);
     let lines = read_ledger(&folder).with_context(|| format!("cannot read the record in `{}`", folder.display()))?;
     let is_wanted = |drift: &Drift| {
