@@ -40,7 +40,7 @@ enum Verb {
     Drift(drift::Options),
     /// Prints what to apply to a cluster so that Bowline runs in it
     Install(install::Options),
-    /// Prints what a source means: a chart as `helm template` does, without Helm
+    /// Prints what a source means: a chart as `helm template` does, a kustomization as `kustomize build` does
     Render(render::Options),
     /// Runs Kubernetes-compatible clusters in memory, for tests and for trying things out
     Apiserver(apiserver::Options),
